@@ -1,0 +1,14 @@
+//! The words that the kernel side and the user side share: fixed-width integers and byte arrays, nothing else.
+//!
+//! Every structure is `repr(C)`; zerocopy's derives refuse one with hidden padding, so what the kernel writes is what
+//! user space reads. Integers are in the machine's byte order unless a field says otherwise. Kinds are integers here and
+//! become enums where they are decoded.
+#![no_std]
+
+pub mod map;
+pub mod offset;
+pub mod outcome;
+pub mod record;
+
+pub use map::{Connection, Counts, DestinationKey, Older, ProcessFacts, ProcessKey};
+pub use record::Record;

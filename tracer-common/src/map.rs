@@ -1,0 +1,159 @@
+//! Keys and values of the kernel's maps.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::outcome::REASONS;
+
+/// Bytes kept of an executable's file name. Longer names are cut.
+pub const EXECUTABLE_BYTES: usize = 64;
+/// Bytes kept of the first argument. Android puts the package name there; package names are at most 255 bytes, but
+/// those of real packages stay well below 128.
+pub const COMMAND_BYTES: usize = 128;
+/// Bytes kept of a control group's path, written leaf first. The longest Kubernetes path takes 190.
+pub const CGROUP_BYTES: usize = 384;
+/// Most bytes of one component of that path, its terminating NUL included. `cri-containerd-` + 64 + `.scope` is 85.
+pub const CGROUP_COMPONENT_BYTES: usize = 96;
+/// Components kept of that path, counted from the leaf.
+pub const CGROUP_LEVELS: usize = 8;
+
+/// [`DestinationKey::protocol`] of TCP, as in the IP header.
+pub const PROTOCOL_TCP: u8 = 6;
+/// [`DestinationKey::protocol`] of a process's overflow entry: the destinations that found no room in the map.
+pub const PROTOCOL_OVERFLOW: u8 = 0;
+/// [`DestinationKey::direction`]: begun by this machine.
+pub const DIRECTION_OUT: u8 = 0;
+/// [`DestinationKey::direction`]: accepted by this machine.
+pub const DIRECTION_IN: u8 = 1;
+/// [`ProcessFacts::handle`] of what could not be registered as a process. Its only entry is its overflow entry.
+pub const HANDLE_UNATTRIBUTED: u64 = 0;
+/// Handles below this are given by user space (to the owners of sockets older than the tracer), those above by the
+/// kernel side, which makes them of the time since boot in nanoseconds times 1024.
+pub const HANDLE_USER_MAXIMUM: u64 = 1 << 32;
+
+/// [`ProcessFacts::flags`]: a thread of the kernel; it has no executable.
+pub const FLAG_KERNEL_THREAD: u32 = 1;
+/// [`ProcessFacts::flags`]: the path of the control group had more components or bytes than are kept.
+pub const FLAG_CGROUP_CUT: u32 = 2;
+
+/// What tells one running program from every other: a process that executes another file, takes another user or is
+/// moved to another control group is another program to us, and so is another process that got the same number.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct ProcessKey {
+    /// `task_struct.start_boottime` of the thread group's leader: nanoseconds since boot, suspend included.
+    pub started_ns: u64,
+    /// Thread group id (what user space calls PID) in the initial PID namespace.
+    pub process: u32,
+    /// Real user id in the initial user namespace.
+    pub user: u32,
+    /// `task_struct.self_exec_id`, low 32 bits: grows by one with every `execve` and is inherited by `fork`.
+    pub image: u32,
+    /// Low 32 bits of the id of the control group in the unified hierarchy.
+    pub cgroup: u32,
+}
+
+/// What is written down of a program at its first contact, in its own context, so that one that lives a millisecond
+/// has a name too.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct ProcessFacts {
+    /// The short name of this program in the other maps. See [`HANDLE_USER_MAXIMUM`].
+    pub handle: u64,
+    /// `FLAG_…`.
+    pub flags: u32,
+    /// Bytes used of `cgroup`.
+    pub cgroup_length: u32,
+    /// File name (not path) of `mm.exe_file`, NUL-terminated.
+    pub executable: [u8; EXECUTABLE_BYTES],
+    /// First argument, NUL-terminated; empty where its page was not in memory.
+    pub command: [u8; COMMAND_BYTES],
+    /// Names of the control group and its parents up to the root, leaf first, each NUL-terminated.
+    pub cgroup: [u8; CGROUP_BYTES],
+}
+
+/// Whom a program contacted.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct DestinationKey {
+    /// [`ProcessFacts::handle`].
+    pub process: u64,
+    /// IPv6 address in network byte order; IPv4 as v4-mapped (`::ffff:a.b.c.d`), whichever family the socket has.
+    pub address: [u8; 16],
+    /// The remote's port for contacts begun here, the local one for accepted ones.
+    pub port: u16,
+    /// `PROTOCOL_…`.
+    pub protocol: u8,
+    /// `DIRECTION_…`.
+    pub direction: u8,
+    /// Zero.
+    pub padding: [u8; 4],
+}
+
+/// The exact counters of one program at one destination. Each only grows, by atomic additions.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Counts {
+    /// Attempts: TCP sockets that went to `SYN_SENT`.
+    pub connections: u64,
+    /// Handshakes completed.
+    pub established: u64,
+    /// Payload bytes of ended connections that left.
+    pub sent: u64,
+    /// Payload bytes of ended connections that arrived.
+    pub received: u64,
+    /// Attempts that are over, failed or closed, or that are no longer followed because the table of connections was
+    /// full; modulo 2^32. Equal to `connections` (modulo 2^32) when nothing can change any more.
+    pub ended: u32,
+    /// Attempts that failed, by reason ([`crate::outcome`]).
+    pub failed: [u32; REASONS],
+}
+
+/// A connection from its SYN to its end, found by the address of its `struct sock`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Connection {
+    /// Where it is counted.
+    pub destination: DestinationKey,
+    /// `CLOCK_MONOTONIC` nanoseconds of the SYN. Also tells this connection from a later one of the same `struct sock`.
+    pub began_ns: u64,
+    /// `CLOCK_MONOTONIC` nanoseconds of the completed handshake, 0 before.
+    pub established_ns: u64,
+    /// Payload that had left when user space last asked.
+    pub sent: u64,
+    /// Payload that had arrived when user space last asked.
+    pub received: u64,
+    /// `sock_common.skc_cookie` when user space last asked, 0 where the kernel has given none.
+    pub cookie: u64,
+}
+
+/// A socket that was there before the tracer, found by its cookie.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Older {
+    /// Where its bytes are counted.
+    pub destination: DestinationKey,
+    /// Payload that had left before the tracer began.
+    pub sent: u64,
+    /// Payload that had arrived before the tracer began.
+    pub received: u64,
+}
+
+/// Entries of the array of counters that belong to no program.
+pub mod counter {
+    /// Attempts counted under a program's overflow entry: the table of destinations was full.
+    pub const DESTINATIONS_FULL: u32 = 0;
+    /// Attempts counted, but whose outcome and bytes are unknown: the table of connections was full.
+    pub const CONNECTIONS_FULL: u32 = 1;
+    /// Attempts counted under no program: the table of programs was full.
+    pub const PROCESSES_FULL: u32 = 2;
+    /// Attempts that found no room even in the overflow table, and are in no count.
+    pub const OVERFLOW_FULL: u32 = 3;
+    /// Records (details, not counts) that found no room in the ring buffer.
+    pub const RING_FULL: u32 = 4;
+    /// Ends of connections that were never seen, found when their `struct sock` was used again.
+    pub const END_MISSED: u32 = 5;
+    /// Programs registered since the start.
+    pub const PROCESSES: u32 = 6;
+    /// How many there are.
+    pub const COUNT: u32 = 7;
+}

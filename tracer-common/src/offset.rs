@@ -1,0 +1,51 @@
+//! Where the kernel side finds what it reads: fields of kernel structures, looked up in the running kernel's BTF.
+//!
+//! The kernel side has one read-only global per row, of the same name; user space fills it before the load. So the
+//! object carries no relocation of its own and loads without BTF in the loader.
+
+/// One field: the global that carries its byte offset, the structure, and the path to the member. Where a kernel version
+/// renamed a member, the names stand side by side, separated by `|`.
+pub struct Field {
+    /// Name of the global in the object, a `u32`.
+    pub global: &'static str,
+    /// Name of the structure in the kernel.
+    pub structure: &'static str,
+    /// Path of members, separated by dots.
+    pub member: &'static str,
+}
+
+const fn field(global: &'static str, structure: &'static str, member: &'static str) -> Field {
+    Field { global, structure, member }
+}
+
+/// All of them.
+pub const FIELDS: &[Field] = &[
+    field("SOCK_PROTOCOL", "sock", "sk_protocol"),
+    field("SOCK_ERROR", "sock", "sk_err"),
+    field("SOCK_SHUTDOWN", "sock", "sk_shutdown"),
+    field("SOCK_FAMILY", "sock_common", "skc_family"),
+    field("SOCK_FLAGS", "sock_common", "skc_flags"),
+    field("SOCK_COOKIE", "sock_common", "skc_cookie"),
+    field("SOCK_REMOTE_PORT", "sock_common", "skc_dport"),
+    field("SOCK_REMOTE_IPV4", "sock_common", "skc_daddr"),
+    field("SOCK_REMOTE_IPV6", "sock_common", "skc_v6_daddr"),
+    field("TCP_SEGMENTS_OUT", "tcp_sock", "segs_out"),
+    field("TCP_BYTES_SENT", "tcp_sock", "bytes_sent"),
+    field("TCP_BYTES_RETRANSMITTED", "tcp_sock", "bytes_retrans"),
+    field("TCP_BYTES_RECEIVED", "tcp_sock", "bytes_received"),
+    field("TASK_LEADER", "task_struct", "group_leader"),
+    field("TASK_STARTED", "task_struct", "start_boottime|real_start_time"),
+    field("TASK_IMAGE", "task_struct", "self_exec_id"),
+    field("TASK_MEMORY", "task_struct", "mm"),
+    field("TASK_CGROUPS", "task_struct", "cgroups"),
+    field("MEMORY_EXECUTABLE", "mm_struct", "exe_file"),
+    field("MEMORY_ARGUMENTS", "mm_struct", "arg_start"),
+    field("FILE_ENTRY", "file", "f_path.dentry"),
+    field("ENTRY_NAME", "dentry", "d_name.name"),
+    field("CGROUPS_UNIFIED", "css_set", "dfl_cgrp"),
+    field("CGROUPS_SUBSYSTEMS", "css_set", "subsys"),
+    field("SUBSYSTEM_CGROUP", "cgroup_subsys_state", "cgroup"),
+    field("CGROUP_NODE", "cgroup", "kn"),
+    field("NODE_NAME", "kernfs_node", "name"),
+    field("NODE_PARENT", "kernfs_node", "parent|__parent"),
+];

@@ -1,0 +1,22 @@
+//! Why an attempt failed: an index into [`crate::Counts::failed`] and the value of the label `reason`.
+
+/// An RST, or an ICMP port unreachable, answered the SYN (`ECONNREFUSED`).
+pub const REFUSED: usize = 0;
+/// Reset between SYN and established for another reason (`ECONNRESET`, `EPIPE`).
+pub const RESET: usize = 1;
+/// Nobody answered (`ETIMEDOUT`).
+pub const TIMED_OUT: usize = 2;
+/// No way to the address (`EHOSTUNREACH`, `ENETUNREACH`, …), or no SYN could leave.
+pub const UNREACHABLE: usize = 3;
+/// Forbidden on the way or on this machine (`EACCES`, `EPERM`).
+pub const DENIED: usize = 4;
+/// The program closed the socket before an answer came.
+pub const CANCELLED: usize = 5;
+/// Any other error.
+pub const OTHER: usize = 6;
+/// How many there are.
+pub const REASONS: usize = 7;
+
+/// The label of each reason.
+pub const NAMES: [&str; REASONS] =
+    ["refused", "reset", "timed_out", "unreachable", "denied", "cancelled", "other"];
