@@ -1,5 +1,3 @@
-//! `tracer`: which app of this machine contacted whom, how often, and how much it sent.
-
-mod model;
+//! The command line.
 
 fn main() {}

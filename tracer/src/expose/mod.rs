@@ -1,0 +1,1 @@
+//! Snapshot -> what a reader gets. Changes nothing.
