@@ -157,3 +157,16 @@ pub mod counter {
     /// How many there are.
     pub const COUNT: u32 = 7;
 }
+
+#[cfg(feature = "user")]
+mod plain {
+    use super::{Connection, Counts, DestinationKey, Older, ProcessFacts, ProcessKey};
+
+    macro_rules! plain {
+        ($($name:ty)*) => { $(
+            // SAFETY: `repr(C)`, integers and byte arrays only, no padding: zerocopy's derives have proved it.
+            unsafe impl aya::Pod for $name {}
+        )* };
+    }
+    plain! { Connection Counts DestinationKey Older ProcessFacts ProcessKey }
+}

@@ -3,7 +3,10 @@
 //! The modules stand in the order in which a contact travels; only `pipeline` knows them all.
 
 pub mod attribute;
+pub mod command;
+mod decode;
 pub mod expose;
 pub mod kernel;
 pub mod ledger;
 pub mod model;
+mod pipeline;

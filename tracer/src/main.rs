@@ -1,3 +1,7 @@
-//! The command line.
+//! The program: the command line, and the exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(tracer::command::main())
+}

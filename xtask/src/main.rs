@@ -1,1 +1,94 @@
-fn main() {}
+//! What can a developer ask of this repository? `cargo xtask COMMAND`.
+
+mod build;
+mod deny;
+#[expect(
+    dead_code,
+    reason = "`build` is for tracer/build.rs, which includes the same file"
+)]
+mod ebpf;
+mod install;
+mod needs;
+mod run;
+mod runner;
+mod setup;
+mod step;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use needs::Purpose;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds, runs and tests tracer")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what building, testing and benchmarking need (the others do this by themselves)
+    Setup {
+        /// Only say what is there and what is missing
+        #[arg(long)]
+        check: bool,
+    },
+    /// Build tracer
+    Build {
+        /// The static binary, optimised, as it is shipped
+        #[arg(long)]
+        release: bool,
+    },
+    /// Build the release binary and start `tracer run` as root
+    Run {
+        /// Passed on to `tracer run`
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Everything that must pass before a change goes in
+    Test {
+        /// Leave out the live tests, which need root and the kernel
+        #[arg(long)]
+        quick: bool,
+        /// Passed on to `cargo test`
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Check the rules of this code base that no other tool knows
+    Tidy,
+    /// Start one test binary, for cargo, during `test`
+    #[command(hide = true)]
+    Runner {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        program_and_arguments: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match start(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Not by `?`: a developer with RUST_BACKTRACE set would have to look for the hint above a backtrace.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(command: Command) -> Result<()> {
+    match command {
+        Command::Setup { check: true } => setup::report(Purpose::Bench),
+        Command::Setup { check: false } => setup::setup_aloud(Purpose::Bench),
+        Command::Build { release } => build::build(release).map(drop),
+        Command::Run { arguments } => run::run(&arguments),
+        Command::Test { quick, arguments } => test::test(quick, &arguments),
+        Command::Tidy => tidy::tidy(),
+        Command::Runner {
+            program_and_arguments,
+        } => runner::start(&program_and_arguments),
+    }
+}

@@ -1,1 +1,25 @@
 //! Program -> app: pure functions over what the kernel side wrote down and what a few files say.
+//!
+//! [`Attribution`] is the only one that remembers; it decides which rules hold, [`linux`] or [`android`].
+
+pub mod aid;
+pub mod android;
+pub mod attribution;
+pub mod bounded;
+pub mod cgroup;
+pub mod container;
+pub mod container_names;
+pub mod desktop;
+pub mod escape;
+pub mod linux;
+pub mod packages;
+pub mod proc;
+pub mod runtime;
+pub mod service;
+pub mod users;
+pub mod watched;
+
+#[cfg(test)]
+mod tree;
+
+pub use self::{attribution::Attribution, proc::program_of};

@@ -1,1 +1,12 @@
-//! Load, attach, read.
+//! Load, attach, read: all that touches the kernel's BPF.
+
+pub mod batch;
+pub mod btf;
+pub mod cgroup;
+pub mod hooks;
+pub mod load;
+pub mod maps;
+mod object;
+pub mod older;
+pub mod process;
+pub mod source;

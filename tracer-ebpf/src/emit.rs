@@ -1,0 +1,21 @@
+//! Details into the ring buffer, without waking the reader for each.
+
+use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+use tracer_common::{Record, map::counter};
+
+use crate::{counts::tally, maps::RECORDS, offsets::RING_WAKE_BYTES};
+
+/// Lets `record` out. Where the ring buffer is full, that is counted; totals do not depend on records.
+#[inline(always)]
+pub fn emit(record: Record) {
+    let Some(mut entry) = RECORDS.reserve::<Record>(0) else {
+        tally(counter::RING_FULL);
+        return;
+    };
+    entry.write(record);
+    let waiting = RECORDS.query(u64::from(BPF_RB_AVAIL_DATA));
+    let threshold = RING_WAKE_BYTES.load();
+    // The few records in the half kilobyte above each multiple of the threshold wake, not each one above it.
+    let wake = waiting >= threshold && waiting & (threshold - 1) < 512;
+    entry.submit(u64::from(if wake { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP }));
+}

@@ -1,0 +1,223 @@
+//! The life of a TCP connection: attempt, established, failed with its reason, closed.
+
+use aya_ebpf::{
+    helpers::generated::bpf_ktime_get_ns, macros::raw_tracepoint, programs::RawTracePointContext,
+};
+use aya_log_ebpf::debug;
+use tracer_common::{
+    Connection, DestinationKey, Record,
+    map::{DIRECTION_OUT, HANDLE_UNATTRIBUTED, PROTOCOL_OVERFLOW, PROTOCOL_TCP, counter},
+    outcome, record,
+};
+
+use crate::{
+    counts::{NOT_THERE, add, add_one, find, find_or_make, tally},
+    emit::emit,
+    hooks::sample::{Payload, payload},
+    maps::{CONNECTIONS, OLDER},
+    memory::read,
+    offsets::{
+        SOCK_COOKIE, SOCK_ERROR, SOCK_FAMILY, SOCK_PROTOCOL, SOCK_REMOTE_IPV4, SOCK_REMOTE_IPV6, SOCK_REMOTE_PORT,
+        SOCK_SHUTDOWN, TCP_SEGMENTS_OUT,
+    },
+    process,
+};
+
+// include/net/tcp_states.h; part of the kernel's interface to user space (`tcp_info.tcpi_state`).
+const ESTABLISHED: i32 = 1;
+const SYN_SENT: i32 = 2;
+const CLOSE: i32 = 7;
+const AF_INET6: u16 = 10;
+
+/// `BPF_ANY`: insert or replace.
+const ANY: u64 = 0;
+
+/// `sock:inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`, since 4.16.
+///
+/// `SYN_SENT` is entered by `connect(2)` in the caller's context, remote address and port set. The other changes run
+/// wherever the packet, the timer or the `close(2)` is handled.
+#[raw_tracepoint(tracepoint = "inet_sock_set_state")]
+pub fn tcp_life(context: RawTracePointContext) -> i32 {
+    let sock: u64 = context.arg(0);
+    match context.arg::<i32>(2) {
+        SYN_SENT => begin(&context, sock),
+        ESTABLISHED => establish(sock),
+        CLOSE => end(sock),
+        _ => {}
+    }
+    0
+}
+
+/// `tcp:tcp_destroy_sock(struct sock *sk)`, since 4.16: the last word of a TCP socket.
+///
+/// The kernel skips a raw tracepoint's program that would interrupt itself on a processor (since 6.1), so the end of a
+/// connection can be missed when softirq interrupts `tcp_life`. This program is another one and is not skipped then. It
+/// finds nothing to do in all other cases.
+#[raw_tracepoint(tracepoint = "tcp_destroy_sock")]
+pub fn tcp_end(context: RawTracePointContext) -> i32 {
+    end(context.arg(0));
+    0
+}
+
+#[inline(always)]
+fn begin(context: &RawTracePointContext, sock: u64) {
+    // SCTP, DCCP and MPTCP's own socket pass this tracepoint too.
+    if read::<u16>(sock, &SOCK_PROTOCOL) != u16::from(PROTOCOL_TCP) {
+        return;
+    }
+    let process = process::current(context);
+    let mut destination = DestinationKey { process, direction: DIRECTION_OUT, ..DestinationKey::default() };
+    if process == HANDLE_UNATTRIBUTED {
+        destination.protocol = PROTOCOL_OVERFLOW;
+    } else {
+        destination.protocol = PROTOCOL_TCP;
+        destination.port = u16::from_be(read::<u16>(sock, &SOCK_REMOTE_PORT));
+        if read::<u16>(sock, &SOCK_FAMILY) == AF_INET6 {
+            destination.address = read(sock, &SOCK_REMOTE_IPV6);
+        } else {
+            let address: [u8; 4] = read(sock, &SOCK_REMOTE_IPV4);
+            destination.address[10] = 0xff;
+            destination.address[11] = 0xff;
+            destination.address[12] = address[0];
+            destination.address[13] = address[1];
+            destination.address[14] = address[2];
+            destination.address[15] = address[3];
+        }
+    }
+    let Some(counts) = find_or_make(&mut destination) else { return };
+    // SAFETY: a field of a live map value; no reference is made.
+    let (connections, ended) = unsafe { (&raw mut (*counts).connections, &raw mut (*counts).ended) };
+    add(connections, 1);
+    let connection = Connection { destination, began_ns: now(), ..Connection::default() };
+    if CONNECTIONS.insert(&sock, &connection, NOT_THERE).is_ok() {
+        return;
+    }
+    if let Some(previous) = CONNECTIONS.get_ptr(&sock) {
+        // SAFETY: a live map value; nobody else changes its destination.
+        let previous = unsafe { (*previous).destination };
+        if let Some(counts) = find(&previous) {
+            // SAFETY: as above.
+            add_one(unsafe { &raw mut (*counts).ended });
+        }
+        tally(counter::END_MISSED);
+        if CONNECTIONS.insert(&sock, &connection, ANY).is_ok() {
+            return;
+        }
+    }
+    add_one(ended);
+    tally(counter::CONNECTIONS_FULL);
+    debug!(context, "no room for connection to port {}", connection.destination.port);
+}
+
+#[inline(always)]
+fn establish(sock: u64) {
+    let Some(connection) = CONNECTIONS.get_ptr_mut(&sock) else { return };
+    // SAFETY: the state changes of one socket do not run at once, so nobody else writes this value's times.
+    let connection = unsafe { &mut *connection };
+    if connection.established_ns != 0 {
+        return;
+    }
+    connection.established_ns = now();
+    if let Some(counts) = find(&connection.destination) {
+        // SAFETY: a field of a live map value.
+        add(unsafe { &raw mut (*counts).established }, 1);
+    }
+    emit(Record {
+        destination: connection.destination,
+        began_ns: connection.began_ns,
+        established_ns: connection.established_ns,
+        at_ns: connection.established_ns,
+        kind: record::ESTABLISHED,
+        ..Record::default()
+    });
+}
+
+#[inline(always)]
+fn end(sock: u64) {
+    let Some(connection) = CONNECTIONS.get_ptr(&sock) else {
+        end_older(sock);
+        return;
+    };
+    // SAFETY: a live map value, copied before it is removed.
+    let connection = unsafe { *connection };
+    // First removed, then counted: a reader that takes the counters before the connections never sees a byte twice.
+    if CONNECTIONS.remove(&sock).is_err() {
+        return;
+    }
+    let payload = payload(sock);
+    let Some(counts) = find(&connection.destination) else { return };
+    let at_ns = now();
+    let mut record = Record {
+        destination: connection.destination,
+        began_ns: connection.began_ns,
+        established_ns: connection.established_ns,
+        at_ns,
+        sent: payload.sent,
+        received: payload.received,
+        kind: record::CLOSED,
+        reason: 0,
+    };
+    // SAFETY: fields of a live map value; no reference is made.
+    unsafe {
+        if connection.established_ns == 0 {
+            let reason = reason(sock);
+            record.kind = record::FAILED;
+            record.reason = reason as u32;
+            add_one((&raw mut (*counts).failed).cast::<u32>().add(reason & 7));
+        }
+        if payload.sent != 0 {
+            add(&raw mut (*counts).sent, payload.sent);
+        }
+        if payload.received != 0 {
+            add(&raw mut (*counts).received, payload.received);
+        }
+        add_one(&raw mut (*counts).ended);
+    }
+    emit(record);
+}
+
+/// A socket that was there before the tracer: what passed since then counts.
+#[inline(always)]
+fn end_older(sock: u64) {
+    let cookie: u64 = read(sock, &SOCK_COOKIE);
+    // The kernel gives a cookie when somebody asks for it: the tracer asked, at its start, for those of all sockets.
+    if cookie == 0 {
+        return;
+    }
+    let Some(older) = OLDER.get_ptr(&cookie) else { return };
+    // SAFETY: a live map value, copied before it is removed.
+    let older = unsafe { *older };
+    if OLDER.remove(&cookie).is_err() {
+        return;
+    }
+    let Payload { sent, received } = payload(sock);
+    if let Some(counts) = find(&older.destination) {
+        // SAFETY: fields of a live map value.
+        unsafe {
+            add(&raw mut (*counts).sent, sent.saturating_sub(older.sent));
+            add(&raw mut (*counts).received, received.saturating_sub(older.received));
+        }
+    }
+}
+
+/// Why an attempt failed, from what the socket says in the moment of its end.
+#[inline(always)]
+fn reason(sock: u64) -> usize {
+    match read::<i32>(sock, &SOCK_ERROR) {
+        // `tcp_reset` and the ICMP handlers set the error before the state; `close` and `disconnect` set none.
+        0 if read::<u32>(sock, &TCP_SEGMENTS_OUT) == 0 && read::<u8>(sock, &SOCK_SHUTDOWN) == 0 => outcome::UNREACHABLE,
+        0 => outcome::CANCELLED,
+        1 | 13 => outcome::DENIED,
+        32 | 104 => outcome::RESET,
+        100 | 101 | 112 | 113 => outcome::UNREACHABLE,
+        110 => outcome::TIMED_OUT,
+        111 => outcome::REFUSED,
+        _ => outcome::OTHER,
+    }
+}
+
+#[inline(always)]
+fn now() -> u64 {
+    // SAFETY: the helper reads a clock.
+    unsafe { bpf_ktime_get_ns() }
+}

@@ -1,0 +1,23 @@
+//! Reads from kernel memory.
+
+use core::{ffi::c_void, mem::MaybeUninit};
+
+use aya_ebpf::{Global, helpers::generated::bpf_probe_read_kernel};
+
+/// The value of type `T` at `base` plus the offset in `field`; zeroes where nothing is mapped there.
+///
+/// `T` must be an integer or an array of bytes: any bits are a value of it.
+#[inline(always)]
+pub fn read<T: Copy>(base: u64, field: &Global<u32>) -> T {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: the helper writes exactly `size_of::<T>()` bytes, zeroes where the read fails (since 4.17), and never
+    // faults; every caller's `T` is an integer or an array of integers, so any bits are a value.
+    unsafe {
+        bpf_probe_read_kernel(
+            value.as_mut_ptr().cast::<c_void>(),
+            size_of::<T>() as u32,
+            base.wrapping_add(u64::from(field.load())) as *const c_void,
+        );
+        value.assume_init()
+    }
+}

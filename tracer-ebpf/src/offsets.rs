@@ -1,0 +1,30 @@
+//! Where the running kernel keeps the fields read here: filled in by user space before the load.
+//!
+//! Read-only globals are constants to the verifier, so none of them costs a branch. A test of the user side compares
+//! this list with `tracer_common::offset::FIELDS`.
+
+use aya_ebpf::Global;
+
+macro_rules! offsets {
+    ($($name:ident)*) => { $(#[unsafe(no_mangle)] pub static $name: Global<u32> = Global::new(0);)* };
+}
+
+offsets! {
+    SOCK_PROTOCOL SOCK_ERROR SOCK_SHUTDOWN SOCK_FAMILY SOCK_FLAGS SOCK_COOKIE
+    SOCK_REMOTE_PORT SOCK_REMOTE_IPV4 SOCK_REMOTE_IPV6
+    TCP_SEGMENTS_OUT TCP_BYTES_SENT TCP_BYTES_RETRANSMITTED TCP_BYTES_RECEIVED
+    TASK_LEADER TASK_STARTED TASK_IMAGE TASK_MEMORY TASK_CGROUPS
+    MEMORY_EXECUTABLE MEMORY_ARGUMENTS FILE_ENTRY ENTRY_NAME
+    CGROUPS_UNIFIED CGROUPS_SUBSYSTEMS SUBSYSTEM_CGROUP CGROUP_NODE NODE_NAME NODE_PARENT
+}
+
+/// Index into `css_set.subsys` of the v1 hierarchy whose path names containers and services, or -1 where the unified
+/// hierarchy does.
+#[unsafe(no_mangle)]
+pub static CGROUP_SUBSYSTEM: Global<i32> = Global::new(-1);
+
+/// Unread bytes in the ring buffer at which the reader is woken before its timer does it. A wake-up costs the traced
+/// program 10 to 20 µs, so it must come once in thousands of records; and early enough to leave the reader time. A power
+/// of two.
+#[unsafe(no_mangle)]
+pub static RING_WAKE_BYTES: Global<u64> = Global::new(1 << 18);

@@ -1,0 +1,171 @@
+//! The command line. `once ADDRESS:PORT` is not in it: `main` takes that one before clap is asked.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Makes TCP traffic whose truth it knows, and prints that truth as JSON lines.
+#[derive(Parser)]
+pub struct Arguments {
+    /// Seconds after which the process ends itself with SIGALRM, whatever it is doing
+    #[arg(long, global = true, default_value_t = 120)]
+    pub deadline: u32,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Serve the other commands; at the end tell what arrived at this end
+    Serve(Serve),
+    /// Make connections that behave in one given way
+    Connect(Connect),
+    /// Connect and reset as fast as possible
+    Storm(Storm),
+    /// Start processes that connect once each
+    Processes(Processes),
+    /// Connect once, then become another program that does the same
+    ExecChain(ExecChain),
+    /// Keep connections open and send on command
+    Hold(Hold),
+}
+
+#[derive(Args)]
+pub struct Serve {
+    /// Where to listen; port 0 lets the kernel choose, and the choice is printed
+    #[arg(long, required = true, num_args = 1..)]
+    pub listen: Vec<SocketAddr>,
+    /// End when stdin closes, not only on SIGTERM
+    #[arg(long)]
+    pub until_stdin_closes: bool,
+}
+
+#[derive(Args)]
+pub struct Connect {
+    #[arg(long)]
+    pub to: SocketAddr,
+    #[arg(long, default_value_t = 1)]
+    pub times: u64,
+    #[arg(long)]
+    pub mode: Mode,
+    /// Split the connections over this many threads
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub threads: u64,
+    /// Each connection in a forked child of its own that never execs
+    #[arg(long, conflicts_with = "threads")]
+    pub fork: bool,
+    /// Payload bytes from here to the server, without the header
+    #[arg(long, default_value_t = 10_000)]
+    pub bytes_out: u64,
+    /// Payload bytes from the server to here
+    #[arg(long, default_value_t = 10_000)]
+    pub bytes_in: u64,
+    /// Reach a v4 destination through a v6 socket
+    #[arg(long)]
+    pub v4_mapped: bool,
+    /// Fail when the kernel's counters of a socket differ from the truth
+    #[arg(long)]
+    pub verify: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// Connect and close
+    Plain,
+    /// Connect and reset
+    Reset,
+    /// Connect to a closed port
+    Refused,
+    /// Connect to an address that drops; gives up after one more SYN, in 3 seconds
+    TimedOut,
+    /// Connect to an address that a router answers with ICMP unreachable
+    Unreachable,
+    /// Close while the SYN is unanswered
+    Cancelled,
+    /// Send, then receive
+    Echo,
+    /// Send only, and wait for the server's end
+    Upload,
+    /// Receive only
+    Download,
+    /// The client ends its direction, then the server answers
+    HalfClose,
+    /// The server ends its direction while the client still sends
+    HalfCloseServer,
+    /// Send with sendfile(2)
+    Sendfile,
+    /// Send and receive with splice(2)
+    Splice,
+    /// Connect, send, receive and close through io_uring
+    IoUring,
+    /// The same, each operation forced onto a kernel worker thread
+    IoUringWorker,
+    /// Send with writev(2), and sendmsg(2) with MSG_MORE
+    Writev,
+    /// Send with MSG_ZEROCOPY
+    Zerocopy,
+    /// Close with received data unread, which resets
+    EarlyClose,
+    /// The server resets once its data is here
+    ServerReset,
+    /// Write more than the peer's window admits, then reset
+    Unsent,
+    /// Write and close at once
+    LingerData,
+}
+
+#[derive(Args)]
+#[command(group(clap::ArgGroup::new("length").required(true).args(["times", "seconds"])))]
+pub struct Storm {
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub threads: u64,
+    /// Connections in all
+    #[arg(long)]
+    pub times: Option<u64>,
+    #[arg(long)]
+    pub seconds: Option<u64>,
+    /// Connect here in turns, and leave accepting to `serve`
+    #[arg(long, num_args = 1.., conflicts_with_all = ["destinations", "port"])]
+    pub to: Vec<SocketAddr>,
+    /// Spread over this many addresses from 127.1.0.0 on
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4_000_000))]
+    pub destinations: Option<u32>,
+    /// Thread n listens on this port plus n; without it the kernel chooses
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// Connections a second, of all threads together
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub pace: Option<u64>,
+}
+
+#[derive(Args)]
+pub struct Processes {
+    #[arg(long)]
+    pub to: SocketAddr,
+    #[arg(long)]
+    pub times: u64,
+    /// Processes alive at a time
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub parallel: u64,
+}
+
+#[derive(Args)]
+pub struct ExecChain {
+    #[arg(long)]
+    pub to: SocketAddr,
+    /// Copies of this program to become, one after the other
+    #[arg(long = "as", num_args = 0..)]
+    pub programs: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct Hold {
+    #[arg(long)]
+    pub to: SocketAddr,
+    #[arg(long, default_value_t = 1)]
+    pub times: u64,
+    /// Bytes to send on each connection at the start, without the header
+    #[arg(long, default_value_t = 0)]
+    pub bytes: u64,
+}

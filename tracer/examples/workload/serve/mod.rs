@@ -1,0 +1,113 @@
+//! The server: one thread and one event loop for each listening address.
+
+mod connection;
+mod events;
+mod listener;
+
+use std::io::{ErrorKind, Read};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::{io, thread};
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use crate::arguments::Serve;
+use crate::kernel::checked;
+use crate::socket;
+
+/// What arrived at and left this end, for one listening address.
+#[derive(Default)]
+pub struct Count {
+    pub accepted: u64,
+    pub received: u64,
+    pub sent: u64,
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "readiness and counts are this program's data"
+)]
+pub fn run(arguments: &Serve) -> Result<()> {
+    // Before the threads start, so that they inherit the mask and only the descriptor gets the signal.
+    let ending = ending_signals()?;
+    let mut listeners = Vec::new();
+    for asked in &arguments.listen {
+        let listener = socket::listen(*asked)?;
+        let address = listener.local_addr().context("the listener's address")?;
+        if asked.port() == 0 {
+            println!("listening {address}");
+        }
+        listeners.push((listener, address));
+    }
+    println!("ready");
+
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let threads: Vec<_> = listeners
+            .iter()
+            .map(|(listener, address)| (address, scope.spawn(|| listener::serve(listener, &stop))))
+            .collect();
+        let waited = wait_for_end(&ending, arguments.until_stdin_closes);
+        stop.store(true, Ordering::Relaxed);
+        for (address, thread) in threads {
+            let count = thread.join().expect("the event loop does not panic")?;
+            println!(
+                "{}",
+                json!({
+                    "listen": address.ip().to_canonical().to_string(),
+                    "port": address.port(),
+                    "accepted": count.accepted,
+                    "received": count.received,
+                    "sent": count.sent,
+                })
+            );
+        }
+        waited
+    })
+}
+
+fn ending_signals() -> Result<OwnedFd> {
+    // SAFETY: all-zero bytes are a valid, empty set.
+    let mut signals: libc::sigset_t = unsafe { std::mem::zeroed() };
+    for signal in [libc::SIGTERM, libc::SIGINT] {
+        // SAFETY: the set is initialised and the signal exists.
+        unsafe { libc::sigaddset(&raw mut signals, signal) };
+    }
+    // SAFETY: the kernel reads the set; the old one is not asked for.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const signals, std::ptr::null_mut()) };
+    // SAFETY: the kernel reads the set.
+    let descriptor = checked(unsafe { libc::signalfd(-1, &raw const signals, libc::SFD_CLOEXEC) })
+        .context("signalfd")?;
+    // SAFETY: the descriptor is new, and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+fn wait_for_end(ending: &OwnedFd, until_stdin_closes: bool) -> Result<()> {
+    let mut stdin = io::stdin();
+    let wanted = |descriptor| libc::pollfd {
+        fd: descriptor,
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // poll(2) skips negative descriptors.
+    let second = if until_stdin_closes {
+        stdin.as_raw_fd()
+    } else {
+        -1
+    };
+    loop {
+        let mut sources = [wanted(ending.as_raw_fd()), wanted(second)];
+        // SAFETY: the kernel reads and writes the two entries.
+        match checked(unsafe { libc::poll(sources.as_mut_ptr(), 2, -1) }) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            answer => answer.context("poll")?,
+        };
+        if sources[0].revents != 0 {
+            return Ok(());
+        }
+        if sources[1].revents != 0 && stdin.read(&mut [0; 64]).context("read stdin")? == 0 {
+            return Ok(());
+        }
+    }
+}

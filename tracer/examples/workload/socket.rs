@@ -1,0 +1,140 @@
+//! Opens TCP sockets by hand: std offers neither options before connect nor the failed socket's error alone.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6, TcpListener};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+
+use anyhow::{Context, Result};
+
+use crate::kernel::checked;
+
+/// As large as the usual net.core.somaxconn: a storm must not overflow the queue, or its truth would
+/// depend on the speed of the server.
+const BACKLOG: libc::c_int = 4096;
+
+/// An address in the kernel's form.
+pub struct Encoded {
+    storage: libc::sockaddr_storage,
+    length: libc::socklen_t,
+}
+
+impl Encoded {
+    pub fn pointer(&self) -> *const libc::sockaddr {
+        (&raw const self.storage).cast()
+    }
+
+    pub fn length(&self) -> libc::socklen_t {
+        self.length
+    }
+}
+
+pub fn encode(address: SocketAddr) -> Encoded {
+    // SAFETY: all-zero bytes are a valid sockaddr_storage.
+    let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let length = match address {
+        SocketAddr::V4(v4) => {
+            let form = libc::sockaddr_in {
+                sin_family: libc::AF_INET as libc::sa_family_t,
+                sin_port: v4.port().to_be(),
+                sin_addr: libc::in_addr {
+                    s_addr: u32::from(*v4.ip()).to_be(),
+                },
+                sin_zero: [0; 8],
+            };
+            // SAFETY: sockaddr_storage is large and aligned enough for every address.
+            unsafe { (&raw mut storage).cast::<libc::sockaddr_in>().write(form) };
+            size_of::<libc::sockaddr_in>()
+        }
+        SocketAddr::V6(v6) => {
+            let form = libc::sockaddr_in6 {
+                sin6_family: libc::AF_INET6 as libc::sa_family_t,
+                sin6_port: v6.port().to_be(),
+                sin6_flowinfo: v6.flowinfo(),
+                sin6_addr: libc::in6_addr {
+                    s6_addr: v6.ip().octets(),
+                },
+                sin6_scope_id: v6.scope_id(),
+            };
+            // SAFETY: as above.
+            unsafe { (&raw mut storage).cast::<libc::sockaddr_in6>().write(form) };
+            size_of::<libc::sockaddr_in6>()
+        }
+    };
+    Encoded {
+        storage,
+        length: length as libc::socklen_t,
+    }
+}
+
+/// The address that makes a v6 socket speak v4.
+pub fn v4_mapped(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(v4) => SocketAddrV6::new(v4.to_ipv6_mapped(), address.port(), 0, 0).into(),
+        IpAddr::V6(_) => address,
+    }
+}
+
+pub fn open(address: SocketAddr) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() {
+        libc::AF_INET
+    } else {
+        libc::AF_INET6
+    };
+    // SAFETY: no memory is involved.
+    let socket =
+        checked(unsafe { libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) })?;
+    // SAFETY: the descriptor is new, and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(socket) })
+}
+
+pub fn connect(socket: &impl AsFd, address: SocketAddr) -> io::Result<()> {
+    let address = encode(address);
+    let descriptor = socket.as_fd().as_raw_fd();
+    // SAFETY: pointer and length are of one encoded address.
+    checked(unsafe { libc::connect(descriptor, address.pointer(), address.length()) })?;
+    Ok(())
+}
+
+pub fn listen(address: SocketAddr) -> Result<TcpListener> {
+    let on: libc::c_int = 1;
+    let socket = open(address).context("socket")?;
+    set(&socket, libc::SOL_SOCKET, libc::SO_REUSEADDR, &on)?;
+    if address.is_ipv6() {
+        // So that 0.0.0.0 and :: can be listened on at one port, each with its own count.
+        set(&socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, &on)?;
+    }
+    let encoded = encode(address);
+    // SAFETY: pointer and length are of one encoded address.
+    checked(unsafe { libc::bind(socket.as_raw_fd(), encoded.pointer(), encoded.length()) })
+        .with_context(|| format!("bind {address}"))?;
+    // SAFETY: no memory is involved.
+    checked(unsafe { libc::listen(socket.as_raw_fd(), BACKLOG) })
+        .with_context(|| format!("listen on {address}"))?;
+    Ok(socket.into())
+}
+
+/// Makes the coming close a reset: no time-wait, no source port kept.
+pub fn reset_on_close(socket: &impl AsFd) -> Result<()> {
+    let now = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    set(socket, libc::SOL_SOCKET, libc::SO_LINGER, &now)
+}
+
+pub fn set<T>(socket: &impl AsFd, level: libc::c_int, name: libc::c_int, value: &T) -> Result<()> {
+    let descriptor = socket.as_fd().as_raw_fd();
+    let length = size_of::<T>() as libc::socklen_t;
+    // SAFETY: the kernel reads `length` bytes of the value.
+    checked(unsafe {
+        libc::setsockopt(
+            descriptor,
+            level,
+            name,
+            std::ptr::from_ref(value).cast(),
+            length,
+        )
+    })
+    .with_context(|| format!("set option {name} of level {level}"))?;
+    Ok(())
+}

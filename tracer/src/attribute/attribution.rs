@@ -1,0 +1,270 @@
+//! Which app is this program, by the rules of this device and what its files say right now?
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    android, container_names::ContainerNames, linux, packages::Packages, users::Users,
+    watched::Watched,
+};
+use crate::model::{Identity, Program, Unattributed};
+
+/// Names programs. It keeps what it read until the file behind it changes.
+pub struct Attribution {
+    rules: Rules,
+}
+
+/// The two sets of rules never mix: an Android device has neither `/etc/passwd` nor systemd.
+enum Rules {
+    Linux {
+        file: Watched,
+        users: Users,
+        containers: ContainerNames,
+    },
+    Android {
+        file: Watched,
+        packages: Packages,
+    },
+}
+
+impl Attribution {
+    /// Android rules where a packages list is given, Linux rules with the files below `root` otherwise.
+    pub fn new(root: &Path, packages_list: Option<PathBuf>) -> anyhow::Result<Self> {
+        let rules = match packages_list {
+            Some(path) => {
+                let mut file = Watched::new(path.clone());
+                let contents = file.read_if_changed().map_err(|error| {
+                    anyhow::anyhow!(
+                        "read packages list {}: {error}\nhint: run as root after the device was unlocked, or name a \
+                         readable file with --packages-list",
+                        path.display()
+                    )
+                })?;
+                let packages = Packages::parse(&contents.unwrap_or_default());
+                Rules::Android { file, packages }
+            }
+            None => Rules::Linux {
+                file: Watched::optional(root.join("etc/passwd")),
+                users: Users::default(),
+                containers: ContainerNames::new(root),
+            },
+        };
+        let mut attribution = Self { rules };
+        attribution.refresh();
+        Ok(attribution)
+    }
+
+    /// Reads again what changed. It costs one `stat` where nothing did.
+    pub fn refresh(&mut self) {
+        match &mut self.rules {
+            Rules::Linux { file, users, .. } => {
+                if let Some(contents) = file.changed() {
+                    *users = Users::parse(&contents);
+                }
+            }
+            Rules::Android { file, packages } => {
+                if let Some(contents) = file.changed() {
+                    *packages = Packages::parse(&contents);
+                }
+            }
+        }
+    }
+
+    /// The app of a program. It refreshes first, so that a package installed a moment ago is known.
+    pub fn identify(&mut self, program: &Program) -> Result<Identity, Unattributed> {
+        self.refresh();
+        match &mut self.rules {
+            Rules::Android { packages, .. } => Ok(android::identify(program, packages)),
+            Rules::Linux {
+                users, containers, ..
+            } => {
+                let found =
+                    linux::app(program, |id, path| containers.name(id, &users.homes(path)))?;
+                Ok(Identity {
+                    app: found.app,
+                    user: users.name(program.uid),
+                    uid: program.uid,
+                    kind: found.kind,
+                    version: Arc::from(""),
+                })
+            }
+        }
+    }
+
+    /// How often a file that was readable before could not be read again. The last good contents stay in use; a file
+    /// that stays unreadable counts once.
+    pub fn reload_failures(&self) -> u64 {
+        match &self.rules {
+            Rules::Linux { file, .. } | Rules::Android { file, .. } => file.failures(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::attribute::tree::Tree;
+
+    const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    fn program(uid: u32, executable: &str, cgroup: &str) -> Program {
+        Program {
+            uid,
+            executable: Some(executable.to_owned()),
+            command: Some(executable.to_owned()),
+            cgroup: Some(cgroup.to_owned()),
+            kernel_thread: false,
+        }
+    }
+
+    fn open(tree: &Tree, list: Option<PathBuf>) -> Attribution {
+        Attribution::new(tree.root(), list).expect("the list was written")
+    }
+
+    /// `expected` is `app user kind version`, the version left out where it is empty.
+    fn check(attribution: &mut Attribution, program: &Program, expected: &str) {
+        let found = attribution
+            .identify(program)
+            .expect("the program has a name");
+        let kind = found.kind.label();
+        let text = format!("{} {} {kind} {}", found.app, found.user, found.version);
+        assert_eq!(text.trim_end(), expected, "{program:?}");
+        assert_eq!(found.uid, program.uid);
+    }
+
+    #[test]
+    fn without_a_packages_list_linux_rules_hold() {
+        let tree = Tree::new();
+        tree.write("etc/passwd", "www:x:33:33::/var/www:/bin/false\n");
+        tree.write(
+            &format!("var/lib/docker/containers/{ID}/config.v2.json"),
+            r#"{"Name":"/web"}"#,
+        );
+        let mut attribution = open(&tree, None);
+        let contained = program(0, "nginx", &format!("/docker/{ID}"));
+        check(&mut attribution, &contained, "web 0 container");
+        let service = program(33, "nginx", "/system.slice/nginx.service");
+        check(&mut attribution, &service, "nginx.service www service");
+        check(
+            &mut attribution,
+            &program(33, "curl", "/"),
+            "curl www executable",
+        );
+        assert_eq!(
+            attribution.identify(&Program::default()),
+            Err(Unattributed::NoName)
+        );
+        assert_eq!(attribution.reload_failures(), 0);
+    }
+
+    #[test]
+    fn a_rootless_container_is_named_by_the_files_of_its_user() {
+        let tree = Tree::new();
+        tree.write("etc/passwd", "anna:x:1000:1000::/home/anna:/bin/sh\n");
+        tree.write(
+            "home/anna/.local/share/containers/storage/overlay-containers/containers.json",
+            format!(r#"[{{"id":"{ID}","names":["blog"]}}]"#),
+        );
+        let path = format!(
+            "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{ID}.scope/container"
+        );
+        let mut attribution = open(&tree, None);
+        check(
+            &mut attribution,
+            &program(100_999, "php", &path),
+            "blog 100999 container",
+        );
+        check(
+            &mut attribution,
+            &program(1000, "php", &path),
+            "blog anna container",
+        );
+    }
+
+    #[test]
+    fn a_user_added_while_running_is_known_and_one_file_lost_is_counted_once() {
+        let tree = Tree::new();
+        let mut attribution = open(&tree, None);
+        check(
+            &mut attribution,
+            &program(7, "curl", "/"),
+            "curl 7 executable",
+        );
+        tree.write("etc/passwd", "new:x:7:7::/:/bin/sh\n");
+        check(
+            &mut attribution,
+            &program(7, "curl", "/"),
+            "curl new executable",
+        );
+        fs::remove_file(tree.root().join("etc/passwd"))
+            .expect("the temporary directory is writable");
+        check(
+            &mut attribution,
+            &program(7, "curl", "/"),
+            "curl new executable",
+        );
+        check(
+            &mut attribution,
+            &program(7, "curl", "/"),
+            "curl new executable",
+        );
+        assert_eq!(attribution.reload_failures(), 1);
+    }
+
+    #[test]
+    fn a_packages_list_replaced_by_rename_while_running_is_noticed() {
+        let tree = Tree::new();
+        let list = tree.write("packages.list", "com.one 10001 0 /d s none 0 11\n");
+        let mut attribution = open(&tree, Some(list.clone()));
+        check(
+            &mut attribution,
+            &program(10_001, "app_process64", "/"),
+            "com.one 0 android 11",
+        );
+        let next = tree.write("packages.list.tmp", "com.two 10001 0 /d s none 0 22\n");
+        fs::rename(next, &list).expect("the temporary directory is writable");
+        check(
+            &mut attribution,
+            &program(10_001, "app_process64", "/"),
+            "com.two 0 android 22",
+        );
+        fs::remove_file(list).expect("the temporary directory is writable");
+        check(
+            &mut attribution,
+            &program(10_001, "app_process64", "/"),
+            "com.two 0 android 22",
+        );
+        assert_eq!(attribution.reload_failures(), 1);
+    }
+
+    #[test]
+    fn with_a_packages_list_android_rules_hold_for_every_program() {
+        let tree = Tree::new();
+        let list = tree.write("packages.list", "com.one 10001\n");
+        let mut attribution = open(&tree, Some(list));
+        let service = program(0, "netd", "/system.slice/nginx.service");
+        check(&mut attribution, &service, "root 0 android");
+    }
+
+    #[test]
+    fn a_packages_list_that_cannot_be_read_is_an_error_that_names_it_and_gives_a_hint() {
+        let tree = Tree::new();
+        let missing = tree.root().join("packages.list");
+        let error = Attribution::new(tree.root(), Some(missing.clone()))
+            .err()
+            .expect("the list is missing")
+            .to_string();
+        assert!(
+            error.contains(&missing.display().to_string()),
+            "the error does not name the file: {error}"
+        );
+        assert!(
+            error.contains("\nhint: "),
+            "the error gives no hint: {error}"
+        );
+    }
+}

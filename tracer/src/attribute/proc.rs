@@ -1,0 +1,234 @@
+//! What program is a process that ran before the tracer?
+
+use std::{fs, io, path::Path};
+
+use super::bounded;
+use crate::model::Program;
+
+/// `status` has about 2 kB and `cgroup` a path of at most 4 kB for each of a dozen hierarchies.
+const LIMIT: u64 = 64 << 10;
+
+/// Only the first argument counts.
+const COMMAND_LIMIT: u64 = 4 << 10;
+
+/// The program of a process, from `/proc` below `root`. An error means that the process is gone.
+pub fn program_of(root: &Path, pid: u32) -> io::Result<Program> {
+    let directory = root.join("proc").join(pid.to_string());
+    let status =
+        String::from_utf8_lossy(&bounded::head(&directory.join("status"), LIMIT)?).into_owned();
+    let uid = real_uid(&status)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "status has no uid"))?;
+    let link = fs::read_link(directory.join("exe"));
+    let command = bounded::head(&directory.join("cmdline"), COMMAND_LIMIT).unwrap_or_default();
+    let cgroup = bounded::head(&directory.join("cgroup"), LIMIT).unwrap_or_default();
+    // A dead process whose threads live on has no executable and no command either.
+    let bare = matches!(&link, Err(error) if error.kind() == io::ErrorKind::NotFound)
+        && command.is_empty();
+    Ok(Program {
+        uid,
+        executable: link.ok().and_then(|link| executable(&link)),
+        command: first_argument(&command),
+        cgroup: cgroup_path(&String::from_utf8_lossy(&cgroup)),
+        kernel_thread: bare && !is_dead(&status),
+    })
+}
+
+/// The kernel marks the link of a file that was removed while it runs, as every upgrade does.
+fn executable(link: &Path) -> Option<String> {
+    let name = link.file_name()?.to_string_lossy();
+    Some(name.strip_suffix(" (deleted)").unwrap_or(&name).to_owned())
+}
+
+fn first_argument(command: &[u8]) -> Option<String> {
+    let first = command
+        .split(|byte| *byte == 0)
+        .next()
+        .filter(|first| !first.is_empty())?;
+    Some(String::from_utf8_lossy(first).into_owned())
+}
+
+/// `Uid:` has the real, effective, saved and file system uid.
+fn real_uid(status: &str) -> Option<u32> {
+    field(status, "Uid:")?
+        .split_ascii_whitespace()
+        .next()?
+        .parse()
+        .ok()
+}
+
+fn is_dead(status: &str) -> bool {
+    field(status, "State:").is_some_and(|state| state.trim_start().starts_with(['Z', 'X']))
+}
+
+/// `Name:` comes first and is the process's to choose, but the kernel escapes newlines in it.
+fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    status.lines().find_map(|line| line.strip_prefix(name))
+}
+
+/// The path in the hierarchy that systemd and the container runtimes use: the unified one, else that of the controllers
+/// which runtimes always set, else systemd's own.
+fn cgroup_path(file: &str) -> Option<String> {
+    let lines: Vec<(&str, &str)> = file.lines().filter_map(hierarchy).collect();
+    let with = |wanted: fn(&str) -> bool| {
+        lines
+            .iter()
+            .find(|(controllers, path)| *path != "/" && controllers.split(',').any(wanted))
+            .map(|(_, path)| *path)
+    };
+    let unified = lines
+        .iter()
+        .find(|(controllers, _)| controllers.is_empty())
+        .map(|(_, path)| *path);
+    unified
+        .filter(|path| *path != "/")
+        .or_else(|| with(|controller| matches!(controller, "pids" | "memory")))
+        .or_else(|| with(|controller| controller == "name=systemd"))
+        .or(unified)
+        .map(str::to_owned)
+}
+
+/// `NUMBER:CONTROLLERS:PATH`, where a path may hold `:`. The path of a group that was removed is marked.
+fn hierarchy(line: &str) -> Option<(&str, &str)> {
+    let mut parts = line.splitn(3, ':');
+    let (_number, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
+    Some((controllers, path.strip_suffix(" (deleted)").unwrap_or(path)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::attribute::tree::Tree;
+
+    /// A process 7 with these files; no link where `exe` is empty.
+    fn process(exe: &str, status: &str, cmdline: &[u8], cgroup: &[u8]) -> io::Result<Program> {
+        let tree = Tree::new();
+        tree.write("proc/7/status", status);
+        tree.write("proc/7/cmdline", cmdline);
+        tree.write("proc/7/cgroup", cgroup);
+        if !exe.is_empty() {
+            symlink(exe, tree.root().join("proc/7/exe"))
+                .expect("the temporary directory is writable");
+        }
+        program_of(tree.root(), 7)
+    }
+
+    const STATUS: &str = "Name:\tx\nState:\tS (sleeping)\nUid:\t1000\t0\t0\t0\n";
+
+    fn check(
+        exe: &str,
+        cmdline: &[u8],
+        executable: Option<&str>,
+        command: Option<&str>,
+        kernel_thread: bool,
+    ) {
+        let expected = Program {
+            uid: 1000,
+            executable: executable.map(str::to_owned),
+            command: command.map(str::to_owned),
+            cgroup: Some("/x".to_owned()),
+            kernel_thread,
+        };
+        assert_eq!(
+            process(exe, STATUS, cmdline, b"0::/x\n").expect("the process has a uid"),
+            expected
+        );
+    }
+
+    #[test]
+    fn a_process_is_its_executable_and_its_first_argument() {
+        check(
+            "/usr/bin/curl",
+            b"curl\0-v\0",
+            Some("curl"),
+            Some("curl"),
+            false,
+        );
+        check(
+            "/usr/bin/curl (deleted)",
+            b"curl",
+            Some("curl"),
+            Some("curl"),
+            false,
+        );
+        check("/memfd:x (deleted)", b"\0x\0", Some("memfd:x"), None, false);
+        check("/", b"curl", None, Some("curl"), false);
+        check("", b"com.foo:push\0\0\0", None, Some("com.foo:push"), false);
+    }
+
+    #[test]
+    fn a_process_without_executable_and_command_is_a_thread_of_the_kernel_unless_it_is_dead() {
+        check("", b"", None, None, true);
+        let dead = process("", "State:\tZ (zombie)\nUid:\t0\t0\t0\t0\n", b"", b"0::/\n")
+            .expect("the process has a uid");
+        assert!(!dead.kernel_thread);
+    }
+
+    #[test]
+    fn a_process_that_is_gone_is_an_error() {
+        assert_eq!(
+            program_of(Tree::new().root(), 7)
+                .expect_err("there is no process")
+                .kind(),
+            io::ErrorKind::NotFound
+        );
+        assert_eq!(
+            process("/x", "Name:\tx\n", b"", b"")
+                .expect_err("there is no uid")
+                .kind(),
+            io::ErrorKind::InvalidData
+        );
+    }
+
+    #[test]
+    fn this_very_process_is_found() {
+        let program = program_of(Path::new("/"), std::process::id()).expect("/proc is mounted");
+        let path = std::env::current_exe().expect("/proc is mounted");
+        assert_eq!(
+            program.executable.as_deref(),
+            path.file_name().and_then(|name| name.to_str())
+        );
+        assert!(!program.kernel_thread);
+    }
+
+    fn check_cgroup(file: &str, expected: Option<&str>) {
+        assert_eq!(cgroup_path(file).as_deref(), expected, "{file}");
+    }
+
+    #[test]
+    fn the_hierarchy_in_use_gives_the_path() {
+        check_cgroup(
+            "0::/system.slice/a.service\n",
+            Some("/system.slice/a.service"),
+        );
+        check_cgroup("9:pids:/docker/1\n1:name=systemd:/s\n0::/u\n", Some("/u"));
+        check_cgroup(
+            "1:name=systemd:/s\n5:cpu,memory:/docker/1\n0::/\n",
+            Some("/docker/1"),
+        );
+        check_cgroup(
+            "9:pids:/\n5:cpu,memory:/\n1:name=systemd:/s\n0::/\n",
+            Some("/s"),
+        );
+        check_cgroup("9:pids:/docker/1\n", Some("/docker/1"));
+        check_cgroup("9:cpuset:/other\n0::/\n", Some("/"));
+        check_cgroup("9:cpuset:/other\n", None);
+        check_cgroup("0::/a:b\n", Some("/a:b"));
+        check_cgroup("0::/a (deleted)\n", Some("/a"));
+        check_cgroup("", None);
+        check_cgroup("0:\n7\n", None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_taken(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "((Uid|State|0|1):[:,/\t0-9a-z\n]{0,9}){0,9}") {
+            let _ = first_argument(&bytes);
+            for file in [&*String::from_utf8_lossy(&bytes), &text] {
+                let _ = (real_uid(file), is_dead(file), cgroup_path(file));
+            }
+        }
+    }
+}

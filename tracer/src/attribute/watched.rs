@@ -1,0 +1,163 @@
+//! Did a file change since it was last read?
+
+use std::{
+    fs::{self, Metadata},
+    io,
+    os::unix::fs::MetadataExt,
+    path::PathBuf,
+};
+
+use super::bounded;
+
+/// A packages list of 100,000 lines has about 20 MB.
+const LIMIT: u64 = 32 << 20;
+
+/// A file that is read again when it was written or replaced.
+pub struct Watched {
+    path: PathBuf,
+    /// What was read last; `None` before the first success.
+    stamp: Option<Stamp>,
+    /// Its absence from the start is no failure.
+    optional: bool,
+    failing: bool,
+    failures: u64,
+}
+
+/// Two states of a file that differ in nothing here are taken to be the same.
+#[derive(PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    modified: (i64, i64),
+    size: u64,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            size: metadata.size(),
+        }
+    }
+}
+
+impl Watched {
+    pub fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            stamp: None,
+            optional: false,
+            failing: false,
+            failures: 0,
+        }
+    }
+
+    /// A file that a device need not have.
+    pub fn optional(path: PathBuf) -> Self {
+        Self {
+            optional: true,
+            ..Self::new(path)
+        }
+    }
+
+    /// The new contents, where there are any that can be read. What fails is counted.
+    pub fn changed(&mut self) -> Option<Vec<u8>> {
+        match self.read_if_changed() {
+            Ok(contents) => {
+                self.failing = false;
+                contents
+            }
+            Err(error)
+                if self.optional
+                    && self.stamp.is_none()
+                    && error.kind() == io::ErrorKind::NotFound =>
+            {
+                None
+            }
+            Err(_) => {
+                // Counted on the way into the state: a busy device would ask thousands of times.
+                self.failures += u64::from(!self.failing);
+                self.failing = true;
+                None
+            }
+        }
+    }
+
+    /// The new contents, `None` where the file is the one read last.
+    pub fn read_if_changed(&mut self) -> io::Result<Option<Vec<u8>>> {
+        if self.stamp.as_ref() == Some(&Stamp::of(&fs::metadata(&self.path)?)) {
+            return Ok(None);
+        }
+        // The stamp is of the very file that was opened: what replaces it meanwhile is noticed the next time.
+        let (contents, metadata) = bounded::whole(&self.path, LIMIT)?;
+        self.stamp = Some(Stamp::of(&metadata));
+        Ok(Some(contents))
+    }
+
+    pub fn failures(&self) -> u64 {
+        self.failures
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attribute::tree::Tree;
+
+    fn check(watched: &mut Watched, contents: Option<&str>, failures: u64) {
+        assert_eq!(
+            watched
+                .changed()
+                .map(|bytes| String::from_utf8(bytes).expect("tests write text"))
+                .as_deref(),
+            contents
+        );
+        assert_eq!(watched.failures(), failures);
+    }
+
+    #[test]
+    fn contents_are_given_once_per_change() {
+        let tree = Tree::new();
+        let mut watched = Watched::new(tree.write("file", "one"));
+        check(&mut watched, Some("one"), 0);
+        check(&mut watched, None, 0);
+        tree.write("file", "three");
+        check(&mut watched, Some("three"), 0);
+        check(&mut watched, None, 0);
+    }
+
+    #[test]
+    fn a_replacement_of_the_same_size_is_a_change() {
+        let tree = Tree::new();
+        let path = tree.write("file", "one");
+        let mut watched = Watched::new(path.clone());
+        check(&mut watched, Some("one"), 0);
+        fs::rename(tree.write("next", "two"), path).expect("the temporary directory is writable");
+        check(&mut watched, Some("two"), 0);
+    }
+
+    #[test]
+    fn a_failure_counts_once_until_it_is_mended() {
+        let tree = Tree::new();
+        let path = tree.write("file", "one");
+        let mut watched = Watched::optional(path.clone());
+        check(&mut watched, Some("one"), 0);
+        for (round, contents) in ["three", "seventh"].into_iter().enumerate() {
+            fs::remove_file(&path).expect("the temporary directory is writable");
+            check(&mut watched, None, round as u64 + 1);
+            check(&mut watched, None, round as u64 + 1);
+            tree.write("file", contents);
+            check(&mut watched, Some(contents), round as u64 + 1);
+        }
+    }
+
+    #[test]
+    fn only_an_optional_file_may_be_absent_from_the_start() {
+        let tree = Tree::new();
+        check(&mut Watched::optional(tree.root().join("file")), None, 0);
+        check(&mut Watched::new(tree.root().join("file")), None, 1);
+        check(&mut Watched::optional(tree.root().to_owned()), None, 1);
+    }
+}

@@ -1,0 +1,120 @@
+//! `tracer doctor`: what does this machine allow, and what is therefore not seen?
+
+use std::{fs, path::Path};
+
+use clap::Args;
+use serde_json::json;
+
+use super::{COULD_NOT_RUN, DONE};
+use crate::kernel::{
+    hooks::HOOKS,
+    load::{Options, Verdict},
+    source::Kernel,
+};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// Answer in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// One thing about the machine.
+struct Fact {
+    name: &'static str,
+    value: String,
+}
+
+/// Loads and attaches everything for a moment, proves that it fires, and says what came of it. 0 when the main job can run
+/// here, 2 when not.
+#[expect(clippy::print_stdout, reason = "the answer is data")]
+pub fn doctor(arguments: &Arguments) -> anyhow::Result<u8> {
+    let facts = facts();
+    let (verdicts, failure) = match Kernel::start(&Options::default()) {
+        Ok(kernel) => (kernel.verdicts, None),
+        Err(error) => (Vec::new(), Some(format!("{error:#}"))),
+    };
+    if arguments.json {
+        println!("{:#}", as_json(&facts, &verdicts, failure.as_deref()));
+    } else {
+        print!("{}", as_text(&facts, &verdicts, failure.as_deref()));
+    }
+    Ok(if failure.is_none() { DONE } else { COULD_NOT_RUN })
+}
+
+fn facts() -> Vec<Fact> {
+    let line = |path: &str| fs::read_to_string(path).map(|text| text.trim().to_owned()).ok();
+    let present = |path: &str| if Path::new(path).exists() { "yes" } else { "no" }.to_owned();
+    let fact = |name, value| Fact { name, value };
+    vec![
+        fact("kernel", line("/proc/sys/kernel/osrelease").unwrap_or_else(|| "unknown".to_owned())),
+        fact("architecture", std::env::consts::ARCH.to_owned()),
+        fact("kernel type information (BTF)", present("/sys/kernel/btf/vmlinux")),
+        fact("lockdown", line("/sys/kernel/security/lockdown").unwrap_or_else(|| "none".to_owned())),
+        fact("unprivileged BPF disabled", line("/proc/sys/kernel/unprivileged_bpf_disabled").unwrap_or_default()),
+        fact("android packages list", present("/data/system/packages.list")),
+    ]
+}
+
+/// Why a hook does not serve: its own failure, else that of the whole.
+fn reason<'a>(program: &str, verdicts: &'a [Verdict], failure: Option<&'a str>) -> Option<&'a str> {
+    match verdicts.iter().find(|verdict| verdict.hook.program == program) {
+        Some(verdict) => verdict.failure.as_deref(),
+        None => failure,
+    }
+}
+
+fn as_json(facts: &[Fact], verdicts: &[Verdict], failure: Option<&str>) -> serde_json::Value {
+    let signals: Vec<_> = HOOKS
+        .iter()
+        .map(|hook| {
+            let reason = reason(hook.program, verdicts, failure);
+            json!({
+                "signal": hook.gives.label(),
+                "hook": hook.attach.label(),
+                "attached": reason.is_none(),
+                "required": hook.required,
+                "reason": reason,
+                "not_seen": reason.map(|_| hook.gives.unseen()),
+            })
+        })
+        .collect();
+    let machine: serde_json::Map<_, _> = facts.iter().map(|fact| (fact.name.to_owned(), json!(fact.value))).collect();
+    json!({ "can_run": failure.is_none(), "failure": failure, "machine": machine, "signals": signals })
+}
+
+fn as_text(facts: &[Fact], verdicts: &[Verdict], failure: Option<&str>) -> String {
+    let mut text = String::new();
+    for fact in facts {
+        text += &format!("{:<30} {}\n", fact.name, fact.value);
+    }
+    text.push('\n');
+    for hook in HOOKS {
+        let answer = match reason(hook.program, verdicts, failure) {
+            None => format!("served by {}", hook.attach.label()),
+            Some(_) if failure.is_some() => format!("not served; not seen: {}", hook.gives.unseen()),
+            Some(reason) => format!("not served ({reason}); not seen: {}", hook.gives.unseen()),
+        };
+        text += &format!("{:<30} {answer}\n", hook.gives.label());
+    }
+    text += &match failure {
+        None => "\nThe main job can run here.\n".to_owned(),
+        Some(failure) => format!("\nThe main job cannot run here: {failure}\n"),
+    };
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_of_the_whole_leaves_no_signal_served() {
+        let answer = as_json(&facts(), &[], Some("no root"));
+        assert_eq!(answer["can_run"], json!(false));
+        for signal in answer["signals"].as_array().expect("a list") {
+            assert_eq!(signal["attached"], json!(false));
+            assert_eq!(signal["reason"], json!("no root"));
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The commands: what the user asked for, and with what it ended.
+
+mod doctor;
+mod lines;
+mod run;
+
+use clap::{Parser, Subcommand};
+
+/// Exit code: the command did what it says.
+const DONE: u8 = 0;
+/// Exit code: it could not run. Why stands on standard error.
+const COULD_NOT_RUN: u8 = 2;
+
+/// Shows which app of this machine contacts whom, how often, and how much it sends.
+#[derive(Parser)]
+#[command(name = "tracer", version, about, long_about = None)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Trace this machine and serve what is seen, until SIGINT or SIGTERM.
+    Run(run::Arguments),
+    /// Say what this kernel allows, which hook serves each signal, and what is therefore not seen.
+    Doctor(doctor::Arguments),
+}
+
+/// Does what the command line asks for. Returns the exit code.
+pub fn main() -> u8 {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // Help and version are answers too; clap tells them from mistakes, and writes each where it belongs.
+        Err(message) => {
+            let _ = message.print();
+            return if message.use_stderr() { COULD_NOT_RUN } else { DONE };
+        }
+    };
+    let result = match arguments.command {
+        Command::Run(arguments) => run::run(&arguments).map(|()| DONE),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("tracer: {error:#}");
+        COULD_NOT_RUN
+    })
+}

@@ -1,0 +1,215 @@
+//! `tracer run`: trace, serve, and end cleanly.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context as _, anyhow};
+use clap::{Args, ValueEnum};
+use log::LevelFilter;
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, oneshot, watch},
+};
+
+use super::lines;
+use crate::{
+    attribute::Attribution,
+    expose::{
+        http::{Source, router},
+        serve::serve,
+    },
+    kernel::{load::Options, source::Kernel},
+    model::Snapshot,
+    pipeline::Pipeline,
+};
+
+/// Where Android keeps the list of its packages.
+const ANDROID_PACKAGES: &str = "/data/system/packages.list";
+/// How often it is looked who is gone and what waits in the ring buffer.
+const TICK: Duration = Duration::from_secs(1);
+/// The same while programs come and go by the thousand.
+const HURRIED_TICK: Duration = Duration::from_millis(100);
+/// Readers that may wait for a snapshot at once; more wait for their turn to wait.
+const WAITING_READERS: usize = 64;
+
+#[derive(Args)]
+pub struct Arguments {
+    /// Address and port to serve on; may be given several times.
+    #[arg(long, value_name = "ADDR:PORT", env = "TRACER_LISTEN", value_delimiter = ',', default_value = "127.0.0.1:9741")]
+    listen: Vec<SocketAddr>,
+    /// Android's list of packages; giving it names apps by it on any machine. /data/system/packages.list is taken where it
+    /// exists.
+    #[arg(long, value_name = "FILE", env = "TRACER_PACKAGES_LIST")]
+    packages_list: Option<PathBuf>,
+    /// Destinations of one app that get a series of their own; the rest of them is folded into ~other.
+    #[arg(long, value_name = "N", env = "TRACER_MAX_DESTINATIONS_PER_APP", default_value_t = 500)]
+    max_destinations_per_app: u32,
+    /// Which kind of hooks to use.
+    #[arg(long, env = "TRACER_HOOKS", default_value = "auto")]
+    hooks: Hooks,
+    /// How much to log: off, error, warn, info, debug, trace. From debug on, the kernel side logs too.
+    #[arg(long, value_name = "LEVEL", env = "TRACER_LOG", default_value = "info")]
+    log: LevelFilter,
+    /// Other sizes for the kernel's maps, as NAME=ENTRIES (RECORDS=BYTES); names as in tracer-ebpf/src/maps.rs.
+    #[arg(long, value_name = "NAME=ENTRIES", env = "TRACER_MAP_CAPACITY", value_delimiter = ',', value_parser = capacity, hide_short_help = true)]
+    map_capacity: Vec<(String, u32)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Hooks {
+    /// The best that this machine has.
+    Auto,
+    /// Tracepoints.
+    Tracing,
+}
+
+/// Names of the maps whose size a user may choose.
+const MAPS: [&str; 6] = ["DESTINATIONS", "PROCESSES", "OVERFLOW", "CONNECTIONS", "OLDER", "RECORDS"];
+
+fn capacity(text: &str) -> Result<(String, u32), String> {
+    let (name, entries) = text.split_once('=').ok_or("it is not NAME=ENTRIES")?;
+    if !MAPS.contains(&name) {
+        return Err(format!("there is no map {name}; there are {}", MAPS.join(", ")));
+    }
+    let entries = entries.parse().map_err(|_| format!("{entries} is no number of entries"))?;
+    if entries == 0 {
+        return Err("a map needs room for one entry at least".to_owned());
+    }
+    Ok((name.to_owned(), entries))
+}
+
+/// Runs until SIGINT or SIGTERM.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    lines::write(arguments.log);
+    keep_memory_small();
+    // What a user may have mistyped comes first, before the kernel is touched.
+    let listeners = arguments.listen.iter().map(|address| listen(*address)).collect::<anyhow::Result<Vec<_>>>()?;
+    let packages = arguments
+        .packages_list
+        .clone()
+        .or_else(|| Path::new(ANDROID_PACKAGES).exists().then(|| ANDROID_PACKAGES.into()));
+    let attribution = Attribution::new(Path::new("/"), packages)?;
+    let debug = arguments.log >= LevelFilter::Debug;
+    let kernel = Kernel::start(&Options { debug, capacities: arguments.map_capacity.clone() })?;
+    for verdict in &kernel.verdicts {
+        match &verdict.failure {
+            None => eprintln!("{}: {}", verdict.hook.gives.label(), verdict.hook.attach.label()),
+            Some(failure) => eprintln!("{}: none ({failure}); not seen: {}", verdict.hook.gives.label(), verdict.hook.gives.unseen()),
+        }
+    }
+    let pipeline = Pipeline::new(kernel, attribution, arguments.max_destinations_per_app);
+    return_memory();
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("start the event loop")?
+        .block_on(trace(pipeline, listeners, debug))
+}
+
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).map_err(|error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "another program (another tracer?) has it; take another one with --listen",
+            _ => "take another address with --listen",
+        };
+        anyhow!("listen on {address}: {error}\nhint: {hint}")
+    })?;
+    listener.set_nonblocking(true).context("make a listener non-blocking")?;
+    Ok(listener)
+}
+
+async fn trace(mut pipeline: Pipeline, listeners: Vec<TcpListener>, debug: bool) -> anyhow::Result<()> {
+    if debug {
+        follow_kernel_log(&mut pipeline)?;
+    }
+    let (requests, mut requested) = mpsc::channel(WAITING_READERS);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let (ready, readiness) = watch::channel(Ok(()));
+    for listener in &listeners {
+        eprintln!("metrics: http://{}/metrics", listener.local_addr().context("the address served on")?);
+    }
+    let listeners = listeners
+        .into_iter()
+        .map(tokio::net::TcpListener::from_std)
+        .collect::<std::io::Result<Vec<_>>>()
+        .context("serve")?;
+    let server = tokio::spawn(serve(listeners, router(Source { requests, ready: readiness }), async {
+        // Either way it is time to stop: a word was said, or there is nobody left to say it.
+        let _ = stopped.await;
+    }));
+    let result = own(&mut pipeline, &mut requested).await;
+    let _ = ready.send(Err("the tracer is stopping".to_owned()));
+    let _ = stop.send(());
+    requested.close();
+    server.await.context("serve")?;
+    result
+}
+
+/// Owns the pipeline until a signal ends it.
+async fn own(
+    pipeline: &mut Pipeline,
+    requested: &mut mpsc::Receiver<oneshot::Sender<Arc<Snapshot>>>,
+) -> anyhow::Result<()> {
+    let mut interrupted = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
+    let mut terminated = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
+    // SAFETY: the descriptor is the value's own and stays the same as long as it lives.
+    let ring = unsafe { AsyncFd::register_with_interest(pipeline.kernel().wake()?, Interest::READABLE) }
+        .context("watch the ring buffer")?;
+    let mut tick = TICK;
+    loop {
+        tokio::select! {
+            _ = interrupted.recv() => return Ok(()),
+            _ = terminated.recv() => return Ok(()),
+            guard = ring.readable() => {
+                pipeline.drain();
+                guard.context("watch the ring buffer")?.clear_ready();
+            }
+            Some(reader) = requested.recv() => {
+                // A reader that went away in the meantime needs no answer.
+                let _ = reader.send(pipeline.snapshot());
+            }
+            () = tokio::time::sleep(tick) => {
+                tick = if pipeline.reap() { HURRIED_TICK } else { TICK };
+            }
+        }
+    }
+}
+
+/// Passes on what the kernel side logs.
+fn follow_kernel_log(pipeline: &mut Pipeline) -> anyhow::Result<()> {
+    let logger = aya_log::EbpfLogger::init(pipeline.kernel().object()).context("read the kernel side's log")?;
+    // SAFETY: the descriptor is the logger's own and stays the same as long as it lives.
+    let mut logger = unsafe { AsyncFd::register_with_interest(logger, Interest::READABLE) }
+        .context("watch the kernel side's log")?;
+    tokio::spawn(async move {
+        while let Ok(mut guard) = logger.readable_mut().await {
+            guard.get_inner_mut().flush();
+            guard.clear_ready();
+        }
+    });
+    Ok(())
+}
+
+/// glibc raises the size from which it gives memory back with every large block that is freed; the kernel's BTF, read once
+/// at the start, would raise it to several megabytes for good. 128 KiB is its initial value.
+fn keep_memory_small() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: sets a number in the allocator, before there is a second thread.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 128 * 1024);
+    }
+}
+
+/// Gives back what the start needed and nobody needs any more.
+fn return_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: asks the allocator to give free pages back.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}

@@ -1,0 +1,71 @@
+//! What the kernel side counts, in the nouns of the model. Total: any bytes give an answer.
+
+use std::net::Ipv6Addr;
+
+use tracer_common::{
+    Counts, DestinationKey,
+    map::{DIRECTION_IN, PROTOCOL_OVERFLOW},
+};
+
+use crate::model::{Destination, Direction, Protocol, Totals};
+
+/// Whom a key means.
+pub fn destination(key: &DestinationKey) -> Destination {
+    if key.protocol == PROTOCOL_OVERFLOW {
+        return Destination::Other;
+    }
+    Destination::Address { address: Ipv6Addr::from(key.address).to_canonical(), port: key.port }
+}
+
+/// Which way a key's contacts went.
+pub fn direction(key: &DestinationKey) -> Direction {
+    if key.direction == DIRECTION_IN { Direction::In } else { Direction::Out }
+}
+
+/// The protocol of a key. An overflow entry has lost it; all that is counted so far is TCP.
+pub fn protocol(_key: &DestinationKey) -> Protocol {
+    Protocol::Tcp
+}
+
+/// The numbers of ended and attempted connections. Those of open ones are not in them.
+pub fn totals(counts: &Counts) -> Totals {
+    Totals {
+        connections: counts.connections,
+        established: counts.established,
+        failed: counts.failed.map(u64::from),
+        open: 0,
+        sent: counts.sent,
+        received: counts.received,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracer_common::map::PROTOCOL_TCP;
+
+    fn check(address: &str, expected: &str) {
+        let address: std::net::IpAddr = address.parse().expect("an address");
+        let bytes = match address {
+            std::net::IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+            std::net::IpAddr::V6(address) => address.octets(),
+        };
+        let key = DestinationKey { address: bytes, port: 443, protocol: PROTOCOL_TCP, ..DestinationKey::default() };
+        let expected = Destination::Address { address: expected.parse().expect("an address"), port: 443 };
+        assert_eq!(destination(&key), expected);
+    }
+
+    #[test]
+    fn a_mapped_address_is_an_ipv4_address() {
+        check("192.0.2.1", "192.0.2.1");
+        check("::ffff:192.0.2.1", "192.0.2.1");
+        check("2001:db8::1", "2001:db8::1");
+        check("::1", "::1");
+        check("64:ff9b::192.0.2.1", "64:ff9b::192.0.2.1");
+    }
+
+    #[test]
+    fn an_overflow_entry_is_other() {
+        assert_eq!(destination(&DestinationKey::default()), Destination::Other);
+    }
+}

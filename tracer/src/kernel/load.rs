@@ -1,0 +1,160 @@
+//! From the object to running hooks: load, attach, prove that they fire.
+
+use std::{
+    collections::HashMap,
+    fs, io,
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    path::Path,
+};
+
+use anyhow::{Context as _, anyhow, bail};
+use aya::{Ebpf, EbpfLoader, programs::RawTracePoint};
+use tracer_common::offset::FIELDS;
+
+use crate::kernel::{
+    btf::Btf,
+    cgroup,
+    hooks::{Attach, HOOKS, Hook},
+    object::OBJECT,
+};
+
+/// Where kernels keep their own type information; since 5.4, where built with `CONFIG_DEBUG_INFO_BTF`.
+const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
+
+/// What a user may choose.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Whether the kernel side writes debug messages.
+    pub debug: bool,
+    /// Other sizes for maps: name (`DESTINATIONS`) and entries, or bytes for the ring buffer.
+    pub capacities: Vec<(String, u32)>,
+}
+
+/// What became of one hook.
+#[derive(Debug)]
+pub struct Verdict {
+    pub hook: &'static Hook,
+    /// Why it does not serve.
+    pub failure: Option<String>,
+}
+
+/// Loads the kernel side and attaches every hook. Hooks that cannot be attached are said in the verdicts; the caller
+/// decides whether it can go on without.
+pub fn load(options: &Options) -> anyhow::Result<(Ebpf, Vec<Verdict>)> {
+    let globals = globals()?;
+    let mut loader = EbpfLoader::new();
+    // The object carries no CO-RE relocation, so aya need not read the kernel's BTF a second time.
+    loader.btf(None);
+    for (name, value) in &globals {
+        loader.override_global(name, value, true);
+    }
+    let level: u8 = if options.debug { aya_log::Level::Debug as u8 } else { 0 };
+    loader.override_global(aya_log::LEVEL, &level, true);
+    if !options.debug {
+        // Nothing is written to it then; the kernel wants a page all the same.
+        loader.map_max_entries("AYA_LOGS", page_size());
+    }
+    let wake = options.capacities.iter().find(|(name, _)| name == "RECORDS").map(|(_, bytes)| {
+        // An eighth of it, as a power of two.
+        u64::from((bytes / 8).next_power_of_two())
+    });
+    if let Some(wake) = &wake {
+        loader.override_global("RING_WAKE_BYTES", wake, true);
+    }
+    for (name, entries) in &options.capacities {
+        loader.map_max_entries(name, *entries);
+    }
+    let mut ebpf = loader.load(OBJECT).map_err(explain_load)?;
+    let verdicts = HOOKS
+        .iter()
+        .map(|hook| Verdict { hook, failure: start(&mut ebpf, hook).err().map(|error| format!("{error:#}")) })
+        .collect();
+    Ok((ebpf, verdicts))
+}
+
+/// Values of the object's read-only globals.
+fn globals() -> anyhow::Result<HashMap<&'static str, u32>> {
+    let bytes = fs::read(KERNEL_BTF)
+        .with_context(|| format!("read {KERNEL_BTF}"))
+        .map_err(|error| anyhow!("{error:#}\nhint: this kernel has no BTF; boot one built with CONFIG_DEBUG_INFO_BTF"))?;
+    let btf = Btf::new(&bytes)?;
+    let mut globals = HashMap::new();
+    for field in FIELDS {
+        globals.insert(field.global, btf.offset(field)?);
+    }
+    let hierarchy = cgroup::naming_controller(Path::new("/proc/cgroups"));
+    let subsystem = hierarchy
+        .and_then(|controller| btf.enumerator("cgroup_subsys_id", &format!("{controller}_cgrp_id")))
+        .unwrap_or(-1);
+    globals.insert("CGROUP_SUBSYSTEM", subsystem.cast_unsigned());
+    Ok(globals)
+}
+
+fn start(ebpf: &mut Ebpf, hook: &Hook) -> anyhow::Result<()> {
+    let program: &mut RawTracePoint =
+        ebpf.program_mut(hook.program).context("the object lacks it")?.try_into().context("its type")?;
+    program.load().context("load")?;
+    match hook.attach {
+        Attach::RawTracepoint(name) => {
+            program.attach(name).with_context(|| format!("attach to {name}"))?;
+        }
+        Attach::OnDemand => {}
+    }
+    Ok(())
+}
+
+/// Makes one connection to ourselves, for the hooks to see. Returns its port.
+pub fn connect_to_self() -> anyhow::Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .context("listen on 127.0.0.1 for the self-test\nhint: bring the loopback interface up: ip link set lo up")?;
+    let address = listener.local_addr()?;
+    TcpStream::connect(address)
+        .context("connect to 127.0.0.1 for the self-test\nhint: bring the loopback interface up: ip link set lo up")?;
+    Ok(address.port())
+}
+
+/// Says what a failed load means to a user.
+fn explain_load(error: aya::EbpfError) -> anyhow::Error {
+    let number = errno(&error);
+    let lockdown = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
+    let hint = if lockdown.contains("[confidentiality]") {
+        "the kernel is locked down (confidentiality); boot it with lockdown=integrity or none"
+    } else {
+        match number {
+            Some(libc::EPERM | libc::EACCES) => {
+                "run as root, or with CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
+            }
+            Some(libc::ENOSYS) => "this kernel was built without CONFIG_BPF_SYSCALL",
+            Some(libc::ENOMEM | libc::E2BIG) => "not enough kernel memory for the maps; try --map-capacity DESTINATIONS=16384",
+            _ => "tracer doctor says what this kernel allows",
+        }
+    };
+    anyhow!("load the kernel side: {:#}\nhint: {hint}", anyhow::Error::from(error))
+}
+
+/// The error number at the bottom of a chain of errors.
+pub fn errno(error: &(dyn std::error::Error + 'static)) -> Option<i32> {
+    let mut current = Some(error);
+    while let Some(error) = current {
+        if let Some(number) = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
+            return Some(number);
+        }
+        current = error.source();
+    }
+    None
+}
+
+fn page_size() -> u32 {
+    // SAFETY: asks the C library for a number.
+    u32::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
+
+/// Fails where a hook that the main job needs does not serve.
+pub fn require(verdicts: &[Verdict]) -> anyhow::Result<()> {
+    for verdict in verdicts {
+        if let (true, Some(failure)) = (verdict.hook.required, &verdict.failure) {
+            bail!("{}: {failure}\nhint: tracer doctor says what this kernel allows", verdict.hook.gives.label());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! Typed access to the kernel side's maps.
+
+use std::os::fd::{AsFd as _, BorrowedFd};
+
+use anyhow::Context as _;
+use aya::{
+    Ebpf,
+    maps::{Array, HashMap, IterableMap as _, Map, MapData, RingBuf},
+};
+use tracer_common::{Connection, Counts, DestinationKey, Older, ProcessFacts, ProcessKey};
+
+/// The maps of a loaded object.
+pub struct Maps {
+    pub destinations: HashMap<MapData, DestinationKey, Counts>,
+    pub processes: HashMap<MapData, ProcessKey, ProcessFacts>,
+    pub overflow: HashMap<MapData, u64, Counts>,
+    pub connections: HashMap<MapData, u64, Connection>,
+    pub older: HashMap<MapData, u64, Older>,
+    pub counters: Array<MapData, u64>,
+    pub records: RingBuf<MapData>,
+    /// Sizes of the tables above, by their names in `tracer_map_capacity`.
+    pub capacities: Capacities,
+}
+
+/// How many entries the tables have room for.
+#[derive(Clone, Copy, Debug)]
+pub struct Capacities {
+    pub destinations: u32,
+    pub processes: u32,
+    pub overflow: u32,
+    pub connections: u32,
+    pub older: u32,
+}
+
+impl Maps {
+    /// Takes the maps out of the object; its programs keep using them.
+    pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
+        let mut take = |name: &'static str| ebpf.take_map(name).with_context(|| format!("the object lacks map {name}"));
+        let (destinations, processes, overflow) = (take("DESTINATIONS")?, take("PROCESSES")?, take("OVERFLOW")?);
+        let (connections, older) = (take("CONNECTIONS")?, take("OLDER")?);
+        let capacities = Capacities {
+            destinations: capacity(&destinations)?,
+            processes: capacity(&processes)?,
+            overflow: capacity(&overflow)?,
+            connections: capacity(&connections)?,
+            older: capacity(&older)?,
+        };
+        Ok(Self {
+            destinations: destinations.try_into()?,
+            processes: processes.try_into()?,
+            overflow: overflow.try_into()?,
+            connections: connections.try_into()?,
+            older: older.try_into()?,
+            counters: take("COUNTERS")?.try_into()?,
+            records: take("RECORDS")?.try_into()?,
+            capacities,
+        })
+    }
+
+    /// One of the counters that belong to no program. The index is one of `tracer_common::map::counter`.
+    pub fn counter(&self, index: u32) -> u64 {
+        // An array's element is always there; the only error is an index that is not of the list.
+        self.counters.get(&index, 0).unwrap_or(0)
+    }
+}
+
+fn capacity(map: &Map) -> anyhow::Result<u32> {
+    let Map::HashMap(data) = map else { anyhow::bail!("a table that is no hash") };
+    Ok(data.info()?.max_entries())
+}
+
+/// The descriptor of a typed hash map, for batched reading.
+pub fn descriptor<K: aya::Pod, V: aya::Pod>(map: &HashMap<MapData, K, V>) -> BorrowedFd<'_> {
+    map.map().fd().as_fd()
+}

@@ -1,0 +1,84 @@
+//! The built kernel side, carried in the binary.
+
+/// The object that `build.rs` built of `tracer-ebpf`.
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer-ebpf.o"));
+
+#[cfg(test)]
+mod tests {
+    use super::OBJECT;
+    use crate::kernel::hooks::{Attach, HOOKS};
+    use aya_obj::{Object, ProgramSection};
+    use std::collections::BTreeSet;
+
+    fn object() -> Object {
+        Object::parse(OBJECT).expect("the object that build.rs made")
+    }
+
+    #[test]
+    fn the_table_of_hooks_and_the_object_name_the_same_programs() {
+        let object = object();
+        let built: BTreeSet<&str> = object.programs.keys().map(String::as_str).collect();
+        let listed: BTreeSet<&str> = HOOKS.iter().map(|hook| hook.program).collect();
+        assert_eq!(built, listed, "hint: add the hook to tracer/src/kernel/hooks.rs, or its program to tracer-ebpf");
+    }
+
+    #[test]
+    fn only_program_types_that_android_has_are_built() {
+        for (name, program) in &object().programs {
+            assert!(
+                matches!(
+                    program.section,
+                    ProgramSection::TracePoint
+                        | ProgramSection::RawTracePoint
+                        | ProgramSection::KProbe
+                        | ProgramSection::KRetProbe
+                        | ProgramSection::UProbe { .. }
+                        | ProgramSection::URetProbe { .. }
+                        | ProgramSection::SocketFilter
+                ),
+                "{name} is of a type that Android's kernels refuse: {:?}",
+                program.section
+            );
+        }
+    }
+
+    #[test]
+    fn every_hook_is_attached_as_its_section_says() {
+        let object = object();
+        for hook in HOOKS {
+            let section = &object.programs[hook.program].section;
+            match hook.attach {
+                Attach::RawTracepoint(_) | Attach::OnDemand => {
+                    assert!(matches!(section, ProgramSection::RawTracePoint), "{}", hook.program);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_object_has_a_global_for_every_field_and_no_other() {
+        let symbols = global_names();
+        for field in tracer_common::offset::FIELDS {
+            assert!(symbols.contains(field.global), "{} is missing in tracer-ebpf/src/offsets.rs", field.global);
+        }
+        let known: BTreeSet<&str> = tracer_common::offset::FIELDS
+            .iter()
+            .map(|field| field.global)
+            .chain(["CGROUP_SUBSYSTEM", "RING_WAKE_BYTES", "AYA_LOG_LEVEL"])
+            .collect();
+        for symbol in &symbols {
+            assert!(known.contains(symbol.as_str()), "nobody fills in {symbol}");
+        }
+    }
+
+    /// Names of the read-only globals: symbols of the object's `.rodata`.
+    fn global_names() -> BTreeSet<String> {
+        use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
+        let file = object::File::parse(OBJECT).expect("an ELF file");
+        let section = file.section_by_name(".rodata").expect("a section of read-only globals").index();
+        file.symbols()
+            .filter(|symbol| symbol.section_index() == Some(section) && symbol.is_global())
+            .filter_map(|symbol| symbol.name().ok().map(str::to_owned))
+            .collect()
+    }
+}

@@ -1,0 +1,193 @@
+//! Which TCP sockets were there before the tracer, whose are they, and how much has passed over them?
+//!
+//! Asked of the kernel's `sock_diag`, in each network namespace, and of `/proc`. Asking also makes the kernel give each
+//! socket its cookie, by which the kernel side finds it again when it ends.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs::{self, File},
+    io,
+    net::IpAddr,
+    os::{fd::AsRawFd as _, unix::fs::MetadataExt as _},
+    thread,
+};
+
+use anyhow::Context as _;
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_sock_diag::{
+    SockDiagMessage,
+    constants::{AF_INET, AF_INET6, IPPROTO_TCP},
+    inet::{ExtensionFlags, InetRequest, InetResponse, SocketId, StateFlags, nlas::Nla},
+};
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
+
+// include/net/tcp_states.h
+const SYN_SENT: u8 = 2;
+const SYN_RECV: u8 = 3;
+const TIME_WAIT: u8 = 6;
+const CLOSE: u8 = 7;
+const CLOSE_WAIT: u8 = 8;
+const LAST_ACK: u8 = 9;
+const LISTEN: u8 = 10;
+const CLOSING: u8 = 11;
+const NEW_SYN_RECV: u8 = 12;
+
+// Positions in `struct tcp_info` (include/uapi/linux/tcp.h), which only grows at its end: since 4.6 and 4.19.
+const BYTES_RECEIVED: usize = 128;
+const BYTES_SENT: usize = 200;
+const BYTES_RETRANSMITTED: usize = 208;
+
+/// A namespace that holds sockets: a file to enter it by.
+pub struct Namespace {
+    file: File,
+}
+
+/// One socket, as `sock_diag` tells it.
+#[derive(Clone, Copy, Debug)]
+pub struct OlderSocket {
+    /// The kernel's name of the socket, unique until the next boot.
+    pub cookie: u64,
+    /// IPv4 as IPv4, whichever family the socket has.
+    pub remote: IpAddr,
+    pub port: u16,
+    /// Whether its handshake is done.
+    pub established: bool,
+    /// Number of the socket's inode, 0 where no process holds it.
+    pub inode: u32,
+    /// Payload that has left so far, each byte once.
+    pub sent: u64,
+    /// Payload that has arrived so far, each byte once.
+    pub received: u64,
+}
+
+/// Every network namespace that a process is in.
+pub fn namespaces() -> Vec<Namespace> {
+    let mut found = BTreeMap::new();
+    for process in processes() {
+        let path = format!("/proc/{process}/ns/net");
+        // A process may be gone by now, and its namespace with it.
+        let Ok(metadata) = fs::metadata(&path) else { continue };
+        found.entry(metadata.ino()).or_insert(path);
+    }
+    found.into_values().filter_map(|path| Some(Namespace { file: File::open(path).ok()? })).collect()
+}
+
+/// Which process holds the socket of an inode: the one with the smallest number where several do.
+pub fn holders() -> HashMap<u32, u32> {
+    let mut holders = HashMap::new();
+    let mut all: Vec<u32> = processes().collect();
+    all.sort_unstable();
+    for process in all {
+        let Ok(descriptors) = fs::read_dir(format!("/proc/{process}/fd")) else { continue };
+        for descriptor in descriptors.flatten() {
+            let Ok(target) = fs::read_link(descriptor.path()) else { continue };
+            let inode = target.to_str().and_then(|text| text.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
+            if let Some(inode) = inode {
+                holders.entry(inode).or_insert(process);
+            }
+        }
+    }
+    holders
+}
+
+fn processes() -> impl Iterator<Item = u32> {
+    fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok()))
+}
+
+/// The connections of a namespace that this machine began. One whose local port somebody listens on was accepted: the
+/// kernel keeps no other trace of who began it.
+pub fn outgoing(namespace: &Namespace) -> anyhow::Result<Vec<OlderSocket>> {
+    // A thread of its own, since a thread that has entered a namespace stays there.
+    let responses = thread::scope(|scope| {
+        let worker = scope.spawn(|| -> anyhow::Result<Vec<InetResponse>> {
+            // SAFETY: changes the namespace of this thread only, which ends right after.
+            if unsafe { libc::setns(namespace.file.as_raw_fd(), libc::CLONE_NEWNET) } != 0 {
+                return Err(io::Error::last_os_error()).context("enter a network namespace");
+            }
+            let mut all = dump(AF_INET)?;
+            all.extend(dump(AF_INET6)?);
+            Ok(all)
+        });
+        worker.join().unwrap_or_else(|_| anyhow::bail!("the thread that asked sock_diag died"))
+    })?;
+    let listening: Vec<u16> = responses
+        .iter()
+        .filter(|response| response.header.state == LISTEN)
+        .map(|response| response.header.socket_id.source_port)
+        .collect();
+    Ok(responses
+        .iter()
+        .filter(|response| {
+            !matches!(response.header.state, SYN_RECV | TIME_WAIT | CLOSE | LISTEN | NEW_SYN_RECV)
+                && !listening.contains(&response.header.socket_id.source_port)
+        })
+        .map(socket)
+        .collect())
+}
+
+/// All TCP sockets of a family in the namespace of this thread.
+fn dump(family: u8) -> anyhow::Result<Vec<InetResponse>> {
+    let mut socket = Socket::new(NETLINK_SOCK_DIAG).context("open sock_diag")?;
+    socket.bind_auto().context("bind sock_diag")?;
+    socket.connect(&SocketAddr::new(0, 0)).context("connect to sock_diag")?;
+    let mut header = NetlinkHeader::default();
+    header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+    let mut request = NetlinkMessage::new(
+        header,
+        SockDiagMessage::InetRequest(InetRequest {
+            family,
+            protocol: IPPROTO_TCP,
+            extensions: ExtensionFlags::INFO,
+            states: StateFlags::all(),
+            socket_id: if family == AF_INET { SocketId::new_v4() } else { SocketId::new_v6() },
+        })
+        .into(),
+    );
+    request.finalize();
+    let mut bytes = vec![0; request.buffer_len()];
+    request.serialize(&mut bytes);
+    socket.send(&bytes, 0).context("ask sock_diag")?;
+    let mut responses = Vec::new();
+    loop {
+        let (answer, _) = socket.recv_from_full().context("read from sock_diag")?;
+        let mut rest = answer.as_slice();
+        while !rest.is_empty() {
+            let message = NetlinkMessage::<SockDiagMessage>::deserialize(rest).context("decode an answer of sock_diag")?;
+            // Messages are aligned to four bytes (NLMSG_ALIGN).
+            let length = (message.header.length as usize).next_multiple_of(4).clamp(1, rest.len());
+            match message.payload {
+                NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) => responses.push(*response),
+                NetlinkPayload::Done(_) => return Ok(responses),
+                NetlinkPayload::Error(error) => return Err(error.to_io()).context("sock_diag refused"),
+                _ => {}
+            }
+            rest = &rest[length..];
+        }
+    }
+}
+
+fn socket(response: &InetResponse) -> OlderSocket {
+    let information = response.nlas.iter().find_map(|attribute| match attribute {
+        Nla::TcpInfo(information) => Some(information),
+        _ => None,
+    });
+    // In these states the peer's FIN has arrived, which the kernel counts as a byte.
+    let fin = u64::from(matches!(response.header.state, CLOSE_WAIT | LAST_ACK | CLOSING));
+    let number = |at: usize| -> u64 {
+        let bytes = information.and_then(|bytes| bytes.get(at..)?.first_chunk::<8>());
+        bytes.map_or(0, |bytes| u64::from_ne_bytes(*bytes))
+    };
+    OlderSocket {
+        cookie: u64::from_ne_bytes(response.header.socket_id.cookie),
+        remote: response.header.socket_id.destination_address.to_canonical(),
+        port: response.header.socket_id.destination_port,
+        established: response.header.state != SYN_SENT,
+        inode: response.header.inode,
+        sent: number(BYTES_SENT).saturating_sub(number(BYTES_RETRANSMITTED)),
+        received: number(BYTES_RECEIVED).saturating_sub(fin),
+    }
+}

@@ -1,0 +1,83 @@
+//! What the kernel side wrote down of a program, as a [`Program`]. Total: any bytes give an answer.
+
+use tracer_common::{
+    ProcessFacts, ProcessKey,
+    map::{CGROUP_BYTES, FLAG_CGROUP_CUT, FLAG_KERNEL_THREAD},
+};
+
+use crate::model::Program;
+
+/// Decodes key and value of an entry of `PROCESSES`.
+pub fn program(key: &ProcessKey, facts: &ProcessFacts) -> Program {
+    Program {
+        uid: key.user,
+        executable: text(&facts.executable),
+        command: text(&facts.command),
+        cgroup: path(facts),
+        kernel_thread: facts.flags & FLAG_KERNEL_THREAD != 0,
+    }
+}
+
+/// Text up to the first NUL; `None` where it is empty.
+fn text(bytes: &[u8]) -> Option<String> {
+    let bytes = bytes.split(|byte| *byte == 0).next()?;
+    (!bytes.is_empty()).then(|| String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// The components are written leaf first.
+fn path(facts: &ProcessFacts) -> Option<String> {
+    let used = (facts.cgroup_length as usize).min(CGROUP_BYTES);
+    let components: Vec<_> = facts.cgroup[..used]
+        .split(|byte| *byte == 0)
+        .filter(|component| !component.is_empty())
+        .map(String::from_utf8_lossy)
+        .collect();
+    let mut path = if facts.flags & FLAG_CGROUP_CUT == 0 { String::new() } else { "…".to_owned() };
+    for component in components.iter().rev() {
+        path.push('/');
+        path.push_str(component);
+    }
+    if path.is_empty() {
+        path.push('/');
+    }
+    Some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use zerocopy::{FromBytes as _, FromZeros as _};
+
+    fn facts(cgroup: &[u8], flags: u32) -> ProcessFacts {
+        let mut facts = ProcessFacts::new_zeroed();
+        facts.flags = flags;
+        facts.executable[..4].copy_from_slice(b"curl");
+        facts.cgroup[..cgroup.len()].copy_from_slice(cgroup);
+        facts.cgroup_length = cgroup.len() as u32;
+        facts
+    }
+
+    fn check(cgroup: &[u8], flags: u32, expected: &str) {
+        let program = program(&ProcessKey::default(), &facts(cgroup, flags));
+        assert_eq!(program.cgroup.as_deref(), Some(expected));
+        assert_eq!(program.executable.as_deref(), Some("curl"));
+        assert_eq!(program.command, None);
+    }
+
+    #[test]
+    fn a_path_is_read_from_the_leaf_up() {
+        check(b"", 0, "/");
+        check(b"a\0", 0, "/a");
+        check(b"c\0b\0a\0", 0, "/a/b/c");
+        check(b"c\0b\0", FLAG_CGROUP_CUT, "…/b/c");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_give_a_program(bytes in proptest::collection::vec(any::<u8>(), size_of::<ProcessFacts>())) {
+            let facts = ProcessFacts::read_from_bytes(&bytes).expect("as many bytes as it has");
+            let _ = program(&ProcessKey::default(), &facts);
+        }
+    }
+}

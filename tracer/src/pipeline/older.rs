@@ -1,0 +1,161 @@
+//! Sockets older than the tracer: found once, at the start, and followed to their end.
+
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+    path::Path,
+};
+
+use tracer_common::{
+    DestinationKey, Older,
+    map::{DIRECTION_OUT, PROTOCOL_TCP},
+};
+
+use super::{
+    Pipeline, add,
+    programs::{Known, NAMELESS, number},
+};
+use crate::{
+    attribute::program_of,
+    kernel::older::{self, Namespace, OlderSocket},
+    model::{Totals, Unattributed},
+};
+
+/// Those that are still open.
+#[derive(Default)]
+pub struct OlderSockets {
+    namespaces: Vec<(Namespace, HashMap<u64, Older>)>,
+    /// Sockets that ended while they were being looked up, or that could not be asked for.
+    lost: u64,
+}
+
+impl OlderSockets {
+    /// Whether the program of `handle` still has one.
+    pub fn has(&self, handle: u64) -> bool {
+        self.namespaces
+            .iter()
+            .any(|(_, sockets)| sockets.values().any(|socket| socket.destination.process == handle))
+    }
+
+    pub fn lost(&self) -> u64 {
+        self.lost
+    }
+}
+
+impl Pipeline {
+    /// Finds them. The hooks are attached already, so what begins meanwhile is known to the kernel side, and is told
+    /// apart by its cookie.
+    pub(super) fn adopt(&mut self) {
+        let namespaces = older::namespaces();
+        let mut found: Vec<(Namespace, Vec<OlderSocket>)> = Vec::new();
+        for namespace in namespaces {
+            match older::outgoing(&namespace) {
+                Ok(sockets) if sockets.is_empty() => {}
+                Ok(sockets) => found.push((namespace, sockets)),
+                Err(_) => self.older.lost += 1,
+            }
+        }
+        if found.is_empty() {
+            return;
+        }
+        let mut known_to_kernel = HashSet::new();
+        if self.kernel.connections(|_, connection| _ = known_to_kernel.insert(connection.cookie)).is_err() {
+            self.failed_reads += 1;
+        }
+        let holders = older::holders();
+        let mut handles = HashMap::new();
+        for (namespace, sockets) in found {
+            let mut followed = HashMap::new();
+            for socket in sockets.iter().filter(|socket| !known_to_kernel.contains(&socket.cookie)) {
+                let handle = self.owner(holders.get(&socket.inode).copied(), &mut handles);
+                let older = older_of(socket, handle);
+                match self.kernel.follow(socket.cookie, older) {
+                    Ok(()) => _ = followed.insert(socket.cookie, older),
+                    Err(_) => self.older.lost += 1,
+                }
+            }
+            self.drop_ended(&namespace, &mut followed);
+            if !followed.is_empty() {
+                self.older.namespaces.push((namespace, followed));
+            }
+        }
+    }
+
+    /// A socket that ended after it was found and before the kernel side knew of it would be followed for ever.
+    fn drop_ended(&mut self, namespace: &Namespace, followed: &mut HashMap<u64, Older>) {
+        let Ok(sockets) = older::outgoing(namespace) else { return };
+        let open: HashSet<u64> = sockets.iter().map(|socket| socket.cookie).collect();
+        let ended: Vec<u64> = followed.keys().filter(|cookie| !open.contains(cookie)).copied().collect();
+        for cookie in ended {
+            followed.remove(&cookie);
+            // Where the kernel side has seen the end, it has removed the entry, and nothing is lost.
+            self.older.lost += u64::from(self.kernel.maps.older.remove(&cookie).is_ok());
+        }
+    }
+
+    /// The handle of the process that holds a socket; one for all sockets that nobody holds.
+    fn owner(&mut self, process: Option<u32>, handles: &mut HashMap<Option<u32>, u64>) -> u64 {
+        let next = handles.len() as u64 + 1;
+        *handles.entry(process).or_insert_with(|| {
+            let known = match process {
+                None => Known { unattributed: Some(Unattributed::NoOwner), ..NAMELESS },
+                Some(process) => {
+                    let found = program_of(Path::new("/"), process)
+                        .map_err(|_| Unattributed::NoName)
+                        .and_then(|program| self.attribution.identify(&program));
+                    let (identity, unattributed) = number(&mut self.identities, found);
+                    Known { identity, unattributed, ..NAMELESS }
+                }
+            };
+            self.programs.insert(next, known);
+            next
+        })
+    }
+
+    /// Adds what has passed over those that are open. Returns how many there are.
+    pub(super) fn read_older(&mut self) -> u64 {
+        let Self { older: OlderSockets { namespaces, lost }, programs, rows, identities, unattributed, kernel, .. } = self;
+        for (namespace, followed) in namespaces.iter_mut() {
+            let Ok(sockets) = older::outgoing(namespace) else {
+                *lost += 1;
+                continue;
+            };
+            let mut open = HashSet::new();
+            for socket in &sockets {
+                let Some(older) = followed.get(&socket.cookie) else { continue };
+                open.insert(socket.cookie);
+                let known = programs.find(older.destination.process).unwrap_or(&NAMELESS);
+                let totals = Totals {
+                    open: u64::from(socket.established),
+                    sent: socket.sent.saturating_sub(older.sent),
+                    received: socket.received.saturating_sub(older.received),
+                    ..Totals::default()
+                };
+                add(rows, identities, unattributed, known, &older.destination, &totals);
+            }
+            // One that sock_diag no longer shows has ended, and the kernel side has counted it when its entry is gone.
+            followed.retain(|cookie, _| open.contains(cookie) || kernel.maps.older.get(cookie, 0).is_ok());
+        }
+        namespaces.retain(|(_, followed)| !followed.is_empty());
+        namespaces.iter().map(|(_, followed)| followed.len() as u64).sum()
+    }
+}
+
+fn older_of(socket: &OlderSocket, handle: u64) -> Older {
+    let address = match socket.remote {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
+    };
+    Older {
+        destination: DestinationKey {
+            process: handle,
+            address: address.octets(),
+            port: socket.port,
+            protocol: PROTOCOL_TCP,
+            direction: DIRECTION_OUT,
+            padding: [0; 4],
+        },
+        sent: socket.sent,
+        received: socket.received,
+    }
+}

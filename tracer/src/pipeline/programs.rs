@@ -1,0 +1,103 @@
+//! Which programs does the kernel side know, and who are they?
+
+use std::collections::HashMap;
+
+use tracer_common::{
+    ProcessKey,
+    map::{HANDLE_UNATTRIBUTED, counter},
+};
+
+use super::Pipeline;
+use crate::{
+    kernel::process,
+    ledger::Identities,
+    model::{Identity, Unattributed},
+};
+
+/// One program.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// Its number in the ledger; that of nobody when it has no name.
+    pub identity: u32,
+    /// Why it has no name.
+    pub unattributed: Option<Unattributed>,
+    /// Its key in the kernel side's map; `None` for the owner of sockets older than the tracer.
+    pub key: Option<ProcessKey>,
+    /// Seen dead at the last look. What is dead twice is gone for good, and so is all it did in the kernel.
+    pub dead: bool,
+}
+
+/// Stands in for a program that is not known: its contacts are nobody's.
+pub const NAMELESS: Known =
+    Known { identity: 0, unattributed: Some(Unattributed::NoName), key: None, dead: false };
+
+/// By handle.
+#[derive(Default)]
+pub struct Programs {
+    known: HashMap<u64, Known>,
+    /// The kernel side's count of registrations when its map was last read.
+    registrations: u64,
+    registered: u64,
+}
+
+/// What found no room in the kernel side's map of programs.
+const UNREGISTERED: Known =
+    Known { identity: 0, unattributed: Some(Unattributed::ProcessTableFull), key: None, dead: false };
+
+impl Programs {
+    pub fn find(&self, handle: u64) -> Option<&Known> {
+        if handle == HANDLE_UNATTRIBUTED { Some(&UNREGISTERED) } else { self.known.get(&handle) }
+    }
+
+    pub fn all(&mut self) -> impl Iterator<Item = (&u64, &mut Known)> {
+        self.known.iter_mut()
+    }
+
+    pub fn insert(&mut self, handle: u64, known: Known) {
+        self.registered += u64::from(known.key.is_some());
+        self.known.insert(handle, known);
+    }
+
+    pub fn remove(&mut self, handle: u64) {
+        if let Some(known) = self.known.remove(&handle) {
+            self.registered -= u64::from(known.key.is_some());
+        }
+    }
+
+    /// Entries of the kernel side's map, as far as they were read.
+    pub fn registered(&self) -> u64 {
+        self.registered
+    }
+}
+
+impl Pipeline {
+    /// Names the programs that are new since the last time.
+    pub(super) fn learn(&mut self) {
+        let registrations = self.kernel.maps.counter(counter::PROCESSES);
+        if registrations == self.programs.registrations {
+            return;
+        }
+        let Self { kernel, attribution, programs, identities, .. } = self;
+        let own = kernel.own_handle;
+        let read = kernel.processes(|key, facts| {
+            if facts.handle == own || programs.known.contains_key(&facts.handle) {
+                return;
+            }
+            let found = attribution.identify(&process::program(key, facts));
+            let (identity, unattributed) = number(identities, found);
+            programs.insert(facts.handle, Known { identity, unattributed, key: Some(*key), dead: false });
+        });
+        match read {
+            Ok(_) => self.programs.registrations = registrations,
+            Err(_) => self.failed_reads += 1,
+        }
+    }
+}
+
+/// The number of what attribution found.
+pub fn number(identities: &mut Identities, found: Result<Identity, Unattributed>) -> (u32, Option<Unattributed>) {
+    match found {
+        Ok(identity) => (identities.number(&identity), None),
+        Err(reason) => (0, Some(reason)),
+    }
+}

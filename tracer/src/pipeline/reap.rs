@@ -1,0 +1,107 @@
+//! Programs that are gone: their last counters go to the ledger, their entries in the kernel are removed.
+//!
+//! An entry goes only when nothing can add to it any more: its process was found dead twice, a tick apart, and each
+//! connection it began has ended. So no increment is lost.
+
+use std::collections::{HashMap, HashSet};
+
+use tracer_common::{Counts, DestinationKey, map::HANDLE_UNATTRIBUTED};
+
+use super::{Pipeline, place};
+use crate::{decode, model::Unattributed};
+
+impl Pipeline {
+    /// One look at who is gone. Returns whether the kernel side's map of programs is filling up, so that the next look
+    /// had better come soon.
+    pub fn reap(&mut self) -> bool {
+        self.drain();
+        let gone = self.gone();
+        if !gone.is_empty() && self.retire(&gone).is_err() {
+            self.failed_reads += 1;
+        }
+        self.programs.registered() > u64::from(self.kernel.maps.capacities.processes) / 4
+    }
+
+    /// Handles of programs that were dead at the last look and are dead now.
+    fn gone(&mut self) -> HashSet<u64> {
+        let older = &self.older;
+        // Of two programs with one process number, only the one that started last can live; of two images of one
+        // process, only the last.
+        let mut last: HashMap<u32, (u64, u32)> = HashMap::new();
+        for (_, known) in self.programs.all() {
+            if let Some(key) = known.key {
+                let now = (key.started_ns, key.image);
+                let newest = last.entry(key.process).or_insert(now);
+                *newest = now.max(*newest);
+            }
+        }
+        let mut gone = HashSet::new();
+        for (handle, known) in self.programs.all() {
+            let dead = match known.key {
+                Some(key) => last.get(&key.process) != Some(&(key.started_ns, key.image)) || !is_alive(key.process),
+                None => !older.has(*handle),
+            };
+            if dead && known.dead {
+                gone.insert(*handle);
+            }
+            known.dead = dead;
+        }
+        gone
+    }
+
+    fn retire(&mut self, gone: &HashSet<u64>) -> std::io::Result<()> {
+        let mut busy: HashSet<u64> = HashSet::new();
+        let mut finished: Vec<(DestinationKey, Counts)> = Vec::new();
+        let mut read = |key: DestinationKey, counts: &Counts| {
+            if gone.contains(&key.process) {
+                if counts.ended == counts.connections as u32 {
+                    finished.push((key, *counts));
+                } else {
+                    busy.insert(key.process);
+                }
+            }
+        };
+        self.kernel.destinations(|key, counts| read(*key, counts))?;
+        self.kernel.overflow(|handle, counts| {
+            if *handle != HANDLE_UNATTRIBUTED {
+                read(DestinationKey { process: *handle, ..DestinationKey::default() }, counts);
+            }
+        })?;
+        for (key, counts) in finished {
+            self.retire_one(&key, &counts);
+        }
+        for handle in gone.difference(&busy) {
+            if let Some(key) = self.programs.find(*handle).and_then(|known| known.key) {
+                // An entry that is not there any more is what is wanted.
+                let _ = self.kernel.maps.processes.remove(&key);
+            }
+            self.programs.remove(*handle);
+        }
+        Ok(())
+    }
+
+    fn retire_one(&mut self, key: &DestinationKey, counts: &Counts) {
+        let Some(known) = self.programs.find(key.process) else { return };
+        let removed = match decode::destination(key) {
+            crate::model::Destination::Other => self.kernel.maps.overflow.remove(&key.process).is_ok(),
+            crate::model::Destination::Address { .. } => self.kernel.maps.destinations.remove(key).is_ok(),
+        };
+        // What could not be removed is read again next time, and must not be counted twice.
+        if !removed {
+            return;
+        }
+        if let Some(reason) = known.unattributed {
+            self.unattributed.retired[reason as usize] += counts.connections;
+        }
+        debug_assert!(known.unattributed != Some(Unattributed::ProcessTableFull), "that entry is never retired");
+        let app = std::sync::Arc::clone(self.identities.app(known.identity));
+        self.rows.retire(&app, place(known, key), &decode::totals(counts));
+    }
+}
+
+/// Whether a process of that number lives (or waits for its parent to take notice of its end).
+fn is_alive(process: u32) -> bool {
+    // SAFETY: signal 0 is not delivered; it only asks.
+    let result = unsafe { libc::kill(process.cast_signed(), 0) };
+    result == 0 || std::io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
+}

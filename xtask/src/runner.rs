@@ -1,0 +1,62 @@
+//! How does one test binary run? `cargo xtask test` has cargo start each of them through here.
+//!
+//! The live tests load programs into the kernel: they need root, and one at a time, as they share that kernel.
+
+use std::env;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::ebpf;
+use crate::step;
+
+/// Set by `test --quick`: live tests are built, and not run.
+pub const QUICK: &str = "XTASK_TEST_QUICK";
+
+/// Becomes the test binary; returns when it is skipped, or cannot be started.
+pub fn start(program_and_arguments: &[String]) -> Result<()> {
+    let [program, arguments @ ..] = program_and_arguments else {
+        bail!("no program to start");
+    };
+    let mut command = Command::new(program);
+    if is_live(program) {
+        if env::var_os(QUICK).is_some() {
+            eprintln!("     Skipped: live tests, because of --quick");
+            return Ok(());
+        }
+        if !step::is_root() {
+            let Some(sudo) = ebpf::find_program("sudo") else {
+                bail!(
+                    "live tests need root, and there is no sudo\nhint: run as root, or cargo xtask test --quick"
+                );
+            };
+            command = Command::new(sudo);
+            command.args(["--preserve-env", "--", program]);
+        }
+        command.env("RUST_TEST_THREADS", "1");
+    }
+    Err(command.args(arguments).exec()).with_context(|| format!("start {program}"))
+}
+
+/// cargo names a test binary `live_something-HASH`, after its file in `tests/`.
+fn is_live(program: &str) -> bool {
+    Path::new(program)
+        .file_name()
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"live"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_live_test_is_known_by_its_file_name() {
+        let check = |program, expected| assert_eq!(is_live(program), expected, "{program}");
+        check("/target/debug/deps/live-0123456789abcdef", true);
+        check("/target/debug/deps/live_dns-0123456789abcdef", true);
+        check("/live/debug/deps/tracer-0123456789abcdef", false);
+        check("/target/debug/deps/delivery-0123456789abcdef", false);
+    }
+}
