@@ -3,6 +3,8 @@
 //! Live tests need root. They run one at a time: each compares the whole machine's count with the tracer's.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod network;
+
 use std::{
     collections::BTreeMap,
     fs,
