@@ -38,7 +38,9 @@ pub const FLAG_CGROUP_CUT: u32 = 2;
 /// What tells one running program from every other: a process that executes another file, takes another user or is
 /// moved to another control group is another program to us, and so is another process that got the same number.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 pub struct ProcessKey {
     /// `task_struct.start_boottime` of the thread group's leader: nanoseconds since boot, suspend included.
     pub started_ns: u64,
@@ -73,7 +75,9 @@ pub struct ProcessFacts {
 
 /// Whom a program contacted.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 pub struct DestinationKey {
     /// [`ProcessFacts::handle`].
     pub process: u64,
@@ -91,7 +95,9 @@ pub struct DestinationKey {
 
 /// The exact counters of one program at one destination. Each only grows, by atomic additions.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 pub struct Counts {
     /// Attempts: TCP sockets that went to `SYN_SENT`.
     pub connections: u64,
@@ -110,7 +116,9 @@ pub struct Counts {
 
 /// A connection from its SYN to its end, found by the address of its `struct sock`.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 pub struct Connection {
     /// Where it is counted.
     pub destination: DestinationKey,
@@ -128,7 +136,9 @@ pub struct Connection {
 
 /// A socket that was there before the tracer, found by its cookie.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 pub struct Older {
     /// Where its bytes are counted.
     pub destination: DestinationKey,

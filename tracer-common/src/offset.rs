@@ -15,7 +15,11 @@ pub struct Field {
 }
 
 const fn field(global: &'static str, structure: &'static str, member: &'static str) -> Field {
-    Field { global, structure, member }
+    Field {
+        global,
+        structure,
+        member,
+    }
 }
 
 /// All of them.
@@ -34,7 +38,11 @@ pub const FIELDS: &[Field] = &[
     field("TCP_BYTES_RETRANSMITTED", "tcp_sock", "bytes_retrans"),
     field("TCP_BYTES_RECEIVED", "tcp_sock", "bytes_received"),
     field("TASK_LEADER", "task_struct", "group_leader"),
-    field("TASK_STARTED", "task_struct", "start_boottime|real_start_time"),
+    field(
+        "TASK_STARTED",
+        "task_struct",
+        "start_boottime|real_start_time",
+    ),
     field("TASK_IMAGE", "task_struct", "self_exec_id"),
     field("TASK_MEMORY", "task_struct", "mm"),
     field("TASK_CGROUPS", "task_struct", "cgroups"),

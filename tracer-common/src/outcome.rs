@@ -18,5 +18,12 @@ pub const OTHER: usize = 6;
 pub const REASONS: usize = 7;
 
 /// The label of each reason.
-pub const NAMES: [&str; REASONS] =
-    ["refused", "reset", "timed_out", "unreachable", "denied", "cancelled", "other"];
+pub const NAMES: [&str; REASONS] = [
+    "refused",
+    "reset",
+    "timed_out",
+    "unreachable",
+    "denied",
+    "cancelled",
+    "other",
+];

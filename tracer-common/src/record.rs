@@ -13,7 +13,9 @@ pub const CLOSED: u32 = 3;
 
 /// One step in the life of a connection.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 pub struct Record {
     /// Program and destination.
     pub destination: DestinationKey,

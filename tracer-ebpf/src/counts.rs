@@ -10,8 +10,14 @@ use crate::maps::{COUNTERS, DESTINATIONS, OVERFLOW};
 /// `BPF_NOEXIST`: insert, or fail where the key is there.
 pub const NOT_THERE: u64 = 1;
 
-const ZERO: Counts =
-    Counts { connections: 0, established: 0, sent: 0, received: 0, ended: 0, failed: [0; tracer_common::outcome::REASONS] };
+const ZERO: Counts = Counts {
+    connections: 0,
+    established: 0,
+    sent: 0,
+    received: 0,
+    ended: 0,
+    failed: [0; tracer_common::outcome::REASONS],
+};
 
 /// Adds to a counter that other processors add to as well.
 #[inline(always)]
@@ -36,7 +42,11 @@ pub fn tally(index: u32) {
 /// Where `key` is counted, if it is there.
 #[inline(always)]
 pub fn find(key: &DestinationKey) -> Option<*mut Counts> {
-    if key.protocol == PROTOCOL_OVERFLOW { OVERFLOW.get_ptr_mut(&key.process) } else { DESTINATIONS.get_ptr_mut(key) }
+    if key.protocol == PROTOCOL_OVERFLOW {
+        OVERFLOW.get_ptr_mut(&key.process)
+    } else {
+        DESTINATIONS.get_ptr_mut(key)
+    }
 }
 
 /// Where `key` is counted; made where it is missing. Where the map has no room, `key` becomes the key of its program's

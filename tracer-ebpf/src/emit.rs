@@ -17,5 +17,9 @@ pub fn emit(record: Record) {
     let threshold = RING_WAKE_BYTES.load();
     // The few records in the half kilobyte above each multiple of the threshold wake, not each one above it.
     let wake = waiting >= threshold && waiting & (threshold - 1) < 512;
-    entry.submit(u64::from(if wake { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP }));
+    entry.submit(u64::from(if wake {
+        BPF_RB_FORCE_WAKEUP
+    } else {
+        BPF_RB_NO_WAKEUP
+    }));
 }

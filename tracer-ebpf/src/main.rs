@@ -1,8 +1,23 @@
 //! The kernel side: observe, count, let out; decide nothing.
 //!
 //! It is built for the BPF target; on the host the hooks are compiled (and linted) too, and `main` says so.
-#![cfg_attr(target_arch = "bpf", no_std, no_main, feature(core_intrinsics), allow(internal_features, reason = "atomic additions"))]
-#![expect(clippy::inline_always, reason = "a call between BPF functions costs more than these bodies, and the verifier follows less")]
+#![cfg_attr(target_arch = "bpf", no_std, no_main, feature(core_intrinsics))]
+#![cfg_attr(
+    target_arch = "bpf",
+    allow(internal_features, reason = "atomic additions")
+)]
+#![expect(
+    clippy::inline_always,
+    reason = "a call between BPF functions costs more than these bodies, and the verifier follows less"
+)]
+#![expect(
+    clippy::needless_borrows_for_generic_args,
+    reason = "by value, keys and values would be copied onto a stack of 512 bytes"
+)]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "the attribute of a program asks for its context by value"
+)]
 
 mod counts;
 mod emit;

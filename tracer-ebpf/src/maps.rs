@@ -7,7 +7,9 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
-use tracer_common::{Connection, Counts, DestinationKey, Older, ProcessFacts, ProcessKey, map::counter};
+use tracer_common::{
+    Connection, Counts, DestinationKey, Older, ProcessFacts, ProcessKey, map::counter,
+};
 
 /// Exact counters per program and destination. 100,000 destinations and room to spare.
 #[map]
@@ -28,7 +30,8 @@ pub static CONNECTIONS: HashMap<u64, Connection> = HashMap::with_max_entries(65_
 
 /// Sockets that were there before the tracer, by cookie. Filled once, at the start.
 #[map]
-pub static OLDER: HashMap<u64, Older> = HashMap::with_max_entries(65_536, 1 /* BPF_F_NO_PREALLOC: mostly empty */);
+pub static OLDER: HashMap<u64, Older> =
+    HashMap::with_max_entries(65_536, 1 /* BPF_F_NO_PREALLOC: mostly empty */);
 
 /// Counters that belong to no program: see `tracer_common::map::counter`.
 #[map]

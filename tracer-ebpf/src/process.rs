@@ -9,8 +9,8 @@ use aya_ebpf::{
     helpers::{
         bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
         generated::{
-            bpf_get_current_cgroup_id, bpf_get_current_task, bpf_get_smp_processor_id, bpf_ktime_get_boot_ns,
-            bpf_probe_read_kernel_str, bpf_probe_read_user_str,
+            bpf_get_current_cgroup_id, bpf_get_current_task, bpf_get_smp_processor_id,
+            bpf_ktime_get_boot_ns, bpf_probe_read_kernel_str, bpf_probe_read_user_str,
         },
     },
     programs::RawTracePointContext,
@@ -19,8 +19,8 @@ use aya_log_ebpf::debug;
 use tracer_common::{
     ProcessFacts, ProcessKey,
     map::{
-        CGROUP_BYTES, CGROUP_COMPONENT_BYTES, CGROUP_LEVELS, COMMAND_BYTES, EXECUTABLE_BYTES, FLAG_CGROUP_CUT,
-        FLAG_KERNEL_THREAD, HANDLE_UNATTRIBUTED, counter,
+        CGROUP_BYTES, CGROUP_COMPONENT_BYTES, CGROUP_LEVELS, COMMAND_BYTES, EXECUTABLE_BYTES,
+        FLAG_CGROUP_CUT, FLAG_KERNEL_THREAD, HANDLE_UNATTRIBUTED, counter,
     },
 };
 
@@ -29,9 +29,9 @@ use crate::{
     maps::{PROCESSES, SCRATCH},
     memory::read,
     offsets::{
-        CGROUP_NODE, CGROUP_SUBSYSTEM, CGROUPS_SUBSYSTEMS, CGROUPS_UNIFIED, ENTRY_NAME, FILE_ENTRY, MEMORY_ARGUMENTS,
-        MEMORY_EXECUTABLE, NODE_NAME, NODE_PARENT, SUBSYSTEM_CGROUP, TASK_CGROUPS, TASK_IMAGE, TASK_LEADER,
-        TASK_MEMORY, TASK_STARTED,
+        CGROUP_NODE, CGROUP_SUBSYSTEM, CGROUPS_SUBSYSTEMS, CGROUPS_UNIFIED, ENTRY_NAME, FILE_ENTRY,
+        MEMORY_ARGUMENTS, MEMORY_EXECUTABLE, NODE_NAME, NODE_PARENT, SUBSYSTEM_CGROUP,
+        TASK_CGROUPS, TASK_IMAGE, TASK_LEADER, TASK_MEMORY, TASK_STARTED,
     },
 };
 
@@ -57,13 +57,16 @@ pub fn current(context: &RawTracePointContext) -> u64 {
 
 #[inline(never)]
 fn register(context: &RawTracePointContext, key: &ProcessKey, task: u64) -> u64 {
-    let Some(facts) = SCRATCH.get_ptr_mut(0) else { return HANDLE_UNATTRIBUTED };
+    let Some(facts) = SCRATCH.get_ptr_mut(0) else {
+        return HANDLE_UNATTRIBUTED;
+    };
     // SAFETY: the only entry of this processor's scratch memory; the program is not preempted while it runs, and the
     // kernel keeps a raw tracepoint's program from running twice at once on a processor.
     let facts = unsafe { &mut *facts };
     // SAFETY: both helpers read a clock or a number.
     // Unique: one processor cannot register two programs in one nanosecond, and there are fewer than 1024 processors.
-    facts.handle = unsafe { (bpf_ktime_get_boot_ns() << 10) | u64::from(bpf_get_smp_processor_id() & 1023) };
+    facts.handle =
+        unsafe { (bpf_ktime_get_boot_ns() << 10) | u64::from(bpf_get_smp_processor_id() & 1023) };
     facts.flags = 0;
     facts.executable[0] = 0;
     facts.command[0] = 0;
@@ -81,7 +84,10 @@ fn register(context: &RawTracePointContext, key: &ProcessKey, task: u64) -> u64 
         return HANDLE_UNATTRIBUTED;
     };
     tally(counter::PROCESSES);
-    debug!(context, "registered process {} user {} image {}", key.process, key.user, key.image);
+    debug!(
+        context,
+        "registered process {} user {} image {}", key.process, key.user, key.image
+    );
     // SAFETY: as in `current`.
     unsafe { (*kept).handle }
 }

@@ -14,12 +14,19 @@ pub fn destination(key: &DestinationKey) -> Destination {
     if key.protocol == PROTOCOL_OVERFLOW {
         return Destination::Other;
     }
-    Destination::Address { address: Ipv6Addr::from(key.address).to_canonical(), port: key.port }
+    Destination::Address {
+        address: Ipv6Addr::from(key.address).to_canonical(),
+        port: key.port,
+    }
 }
 
 /// Which way a key's contacts went.
 pub fn direction(key: &DestinationKey) -> Direction {
-    if key.direction == DIRECTION_IN { Direction::In } else { Direction::Out }
+    if key.direction == DIRECTION_IN {
+        Direction::In
+    } else {
+        Direction::Out
+    }
 }
 
 /// The protocol of a key. An overflow entry has lost it; all that is counted so far is TCP.
@@ -50,8 +57,16 @@ mod tests {
             std::net::IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
             std::net::IpAddr::V6(address) => address.octets(),
         };
-        let key = DestinationKey { address: bytes, port: 443, protocol: PROTOCOL_TCP, ..DestinationKey::default() };
-        let expected = Destination::Address { address: expected.parse().expect("an address"), port: 443 };
+        let key = DestinationKey {
+            address: bytes,
+            port: 443,
+            protocol: PROTOCOL_TCP,
+            ..DestinationKey::default()
+        };
+        let expected = Destination::Address {
+            address: expected.parse().expect("an address"),
+            port: 443,
+        };
         assert_eq!(destination(&key), expected);
     }
 

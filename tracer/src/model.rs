@@ -147,7 +147,8 @@ pub struct Row {
 /// Upper bounds of the buckets of both duration histograms, in seconds. From a connect over loopback (50 µs) to a
 /// connection that lives a day; a factor of about 3 between two. The last bucket, `+Inf`, stands behind them.
 pub const DURATION_BOUNDS: [f64; 16] = [
-    0.000_1, 0.000_3, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 1_000.0, 10_000.0, 100_000.0,
+    0.000_1, 0.000_3, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 1_000.0,
+    10_000.0, 100_000.0,
 ];
 
 /// A histogram over [`DURATION_BOUNDS`].

@@ -18,7 +18,12 @@ struct Play {
 }
 
 const fn play(app: &'static str, to: &'static str, times: u64, arguments: &'static str) -> Play {
-    Play { app, to, times, arguments }
+    Play {
+        app,
+        to,
+        times,
+        arguments,
+    }
 }
 
 /// Where the server listens, in its namespace and in the client's own.
@@ -36,27 +41,117 @@ const PLAYS: &[Play] = &[
     play("resets", REMOTE[0], 1500, "--mode reset"),
     play("refused4", "10.77.0.2:9", 700, "--mode refused --threads 2"),
     play("refused6", "[fd77::2]:9", 700, "--mode refused"),
-    play("refusedm", "10.77.0.2:9", 100, "--mode refused --v4-mapped --fork"),
-    play("silent4", "10.78.0.9:80", 24, "--mode timed-out --threads 24"),
-    play("silent6", "[fd78::9]:80", 24, "--mode timed-out --threads 24"),
-    play("nowhere4", "10.79.0.9:80", 6, "--mode unreachable --threads 3"),
-    play("nowhere6", "[fd79::9]:80", 48, "--mode unreachable --threads 16"),
-    play("cancels", "10.78.0.10:80", 300, "--mode cancelled --threads 2"),
-    play("echo", REMOTE[0], 200, "--mode echo --bytes-out 30001 --bytes-in 70003 --threads 2"),
+    play(
+        "refusedm",
+        "10.77.0.2:9",
+        100,
+        "--mode refused --v4-mapped --fork",
+    ),
+    play(
+        "silent4",
+        "10.78.0.9:80",
+        24,
+        "--mode timed-out --threads 24",
+    ),
+    play(
+        "silent6",
+        "[fd78::9]:80",
+        24,
+        "--mode timed-out --threads 24",
+    ),
+    play(
+        "nowhere4",
+        "10.79.0.9:80",
+        6,
+        "--mode unreachable --threads 3",
+    ),
+    play(
+        "nowhere6",
+        "[fd79::9]:80",
+        48,
+        "--mode unreachable --threads 16",
+    ),
+    play(
+        "cancels",
+        "10.78.0.10:80",
+        300,
+        "--mode cancelled --threads 2",
+    ),
+    play(
+        "echo",
+        REMOTE[0],
+        200,
+        "--mode echo --bytes-out 30001 --bytes-in 70003 --threads 2",
+    ),
     play("upload", REMOTE[1], 40, "--mode upload --bytes-out 1000003"),
-    play("download", REMOTE[0], 40, "--mode download --bytes-in 1000007"),
-    play("halfclose", REMOTE[0], 100, "--mode half-close --bytes-out 10007 --bytes-in 20011"),
-    play("halfserver", REMOTE[1], 100, "--mode half-close-server --bytes-out 10007 --bytes-in 20011"),
-    play("sendfile", REMOTE[0], 40, "--mode sendfile --bytes-out 200003"),
-    play("splice", REMOTE[0], 40, "--mode splice --bytes-out 200003 --bytes-in 100003"),
-    play("iouring", REMOTE[0], 40, "--mode io-uring --bytes-out 100003 --bytes-in 50021"),
-    play("iouringw", LOCAL[0], 20, "--mode io-uring-worker --bytes-out 100003 --bytes-in 50021"),
+    play(
+        "download",
+        REMOTE[0],
+        40,
+        "--mode download --bytes-in 1000007",
+    ),
+    play(
+        "halfclose",
+        REMOTE[0],
+        100,
+        "--mode half-close --bytes-out 10007 --bytes-in 20011",
+    ),
+    play(
+        "halfserver",
+        REMOTE[1],
+        100,
+        "--mode half-close-server --bytes-out 10007 --bytes-in 20011",
+    ),
+    play(
+        "sendfile",
+        REMOTE[0],
+        40,
+        "--mode sendfile --bytes-out 200003",
+    ),
+    play(
+        "splice",
+        REMOTE[0],
+        40,
+        "--mode splice --bytes-out 200003 --bytes-in 100003",
+    ),
+    play(
+        "iouring",
+        REMOTE[0],
+        40,
+        "--mode io-uring --bytes-out 100003 --bytes-in 50021",
+    ),
+    play(
+        "iouringw",
+        LOCAL[0],
+        20,
+        "--mode io-uring-worker --bytes-out 100003 --bytes-in 50021",
+    ),
     play("writev", REMOTE[1], 40, "--mode writev --bytes-out 100003"),
-    play("zerocopy", REMOTE[0], 40, "--mode zerocopy --bytes-out 500009"),
-    play("early", REMOTE[0], 40, "--mode early-close --bytes-in 20011"),
-    play("serverrst", REMOTE[0], 40, "--mode server-reset --bytes-in 20011"),
+    play(
+        "zerocopy",
+        REMOTE[0],
+        40,
+        "--mode zerocopy --bytes-out 500009",
+    ),
+    play(
+        "early",
+        REMOTE[0],
+        40,
+        "--mode early-close --bytes-in 20011",
+    ),
+    play(
+        "serverrst",
+        REMOTE[0],
+        40,
+        "--mode server-reset --bytes-in 20011",
+    ),
     play("unsent", REMOTE[0], 8, "--mode unsent --bytes-out 30000000"),
-    play("linger", REMOTE[0], 60, "--mode linger-data --bytes-out 100003"),
+    play(
+        "linger",
+        REMOTE[0],
+        60,
+        "--mode linger-data --bytes-out 100003",
+    ),
 ];
 
 #[test]
@@ -67,7 +162,9 @@ fn a_workload_of_every_kind_is_counted_to_the_contact_and_to_the_byte() {
     let remote = network.serve(&generator, &REMOTE);
     let local = {
         let mut command = network.client.command(&generator);
-        command.args(["serve", "--until-stdin-closes", "--listen"]).args(LOCAL);
+        command
+            .args(["serve", "--until-stdin-closes", "--listen"])
+            .args(LOCAL);
         support::Helper::start(&mut command, "ready")
     };
     let tracer = Tracer::start(&[]);
@@ -78,7 +175,9 @@ fn a_workload_of_every_kind_is_counted_to_the_contact_and_to_the_byte() {
         .map(|play| {
             let mut command = network.client.command(&directory.app(play.app));
             let times = play.times.to_string();
-            command.args(["connect", "--to", play.to, "--times", &times]).args(play.arguments.split(' '));
+            command
+                .args(["connect", "--to", play.to, "--times", &times])
+                .args(play.arguments.split(' '));
             start(command)
         })
         .collect();
@@ -87,7 +186,12 @@ fn a_workload_of_every_kind_is_counted_to_the_contact_and_to_the_byte() {
         .zip(PLAYS)
         .map(|(child, play)| {
             let output = child.wait_with_output().expect("wait for the generator");
-            assert!(output.status.success(), "{} ended with {}", play.app, output.status);
+            assert!(
+                output.status.success(),
+                "{} ended with {}",
+                play.app,
+                output.status
+            );
             serde_json::from_slice(&output.stdout).expect("a line of truth")
         })
         .collect();
@@ -107,17 +211,36 @@ fn a_workload_of_every_kind_is_counted_to_the_contact_and_to_the_byte() {
     for (play, truth) in PLAYS.iter().zip(&truths) {
         let (expected, found) = (expected(truth), found(&metrics, play.app, truth));
         if expected != found {
-            differences.push(format!("{}:\n   truth {expected:?}\n  tracer {found:?}", play.app));
+            differences.push(format!(
+                "{}:\n   truth {expected:?}\n  tracer {found:?}",
+                play.app
+            ));
         }
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 
-    let all: u64 = truths.iter().map(|truth| truth["connections"].as_u64().expect("a count")).sum();
-    assert!(all >= 10_000, "the workload is smaller than it should be: {all}");
-    assert_eq!(opened, all, "the kernel's ActiveOpens and the generator's count");
-    let counted: u64 = PLAYS.iter().map(|play| metrics.sum("tracer_connections_total", &[("app", play.app)])).sum();
+    let all: u64 = truths
+        .iter()
+        .map(|truth| truth["connections"].as_u64().expect("a count"))
+        .sum();
+    assert!(
+        all >= 10_000,
+        "the workload is smaller than it should be: {all}"
+    );
+    assert_eq!(
+        opened, all,
+        "the kernel's ActiveOpens and the generator's count"
+    );
+    let counted: u64 = PLAYS
+        .iter()
+        .map(|play| metrics.sum("tracer_connections_total", &[("app", play.app)]))
+        .sum();
     assert_eq!(counted, all);
-    assert_eq!(metrics.sum("tracer_connections_total", &[("app", "server")]), 0, "accepting is no contact begun");
+    assert_eq!(
+        metrics.sum("tracer_connections_total", &[("app", "server")]),
+        0,
+        "accepting is no contact begun"
+    );
     assert_eq!(metrics.lost(), 0);
     assert_eq!(metrics.sum("tracer_unattributed_connections_total", &[]), 0);
     remote.finish();
@@ -134,7 +257,10 @@ fn expected(truth: &serde_json::Value) -> Numbers {
         numbers.insert(name.to_owned(), truth[name].as_u64().expect("a number"));
     }
     for (reason, count) in truth["failed"].as_object().expect("reasons") {
-        numbers.insert(format!("failed {}", reason.replace('-', "_")), count.as_u64().expect("a number"));
+        numbers.insert(
+            format!("failed {}", reason.replace('-', "_")),
+            count.as_u64().expect("a number"),
+        );
     }
     numbers
 }
@@ -144,8 +270,13 @@ fn found(metrics: &Metrics, app: &str, truth: &serde_json::Value) -> Numbers {
     let destination = truth["destination"].as_str().expect("an address");
     let port = truth["port"].to_string();
     let exact = [
-        ("app", app), ("destination", destination), ("port", &port), ("protocol", "tcp"), ("direction", "out"),
-        ("user", "root"), ("name_source", "none"),
+        ("app", app),
+        ("destination", destination),
+        ("port", &port),
+        ("protocol", "tcp"),
+        ("direction", "out"),
+        ("user", "root"),
+        ("name_source", "none"),
     ];
     let mut numbers = Numbers::new();
     for (name, family) in [
@@ -162,7 +293,9 @@ fn found(metrics: &Metrics, app: &str, truth: &serde_json::Value) -> Numbers {
         numbers.insert(name.to_owned(), metrics.sum(family, &exact));
     }
     for (labels, value) in metrics.series("tracer_connections_failed_total", &exact) {
-        *numbers.entry(format!("failed {}", labels["reason"])).or_default() += *value as u64;
+        *numbers
+            .entry(format!("failed {}", labels["reason"]))
+            .or_default() += *value as u64;
     }
     numbers
 }
@@ -176,7 +309,12 @@ fn the_same_addresses_and_ports_in_two_namespaces_are_told_apart() {
         .iter()
         .map(|host| {
             let mut command = host.command(&generator);
-            command.args(["serve", "--until-stdin-closes", "--listen", "127.0.0.1:7000"]);
+            command.args([
+                "serve",
+                "--until-stdin-closes",
+                "--listen",
+                "127.0.0.1:7000",
+            ]);
             support::Helper::start(&mut command, "ready")
         })
         .collect();
@@ -191,18 +329,44 @@ fn the_same_addresses_and_ports_in_two_namespaces_are_told_apart() {
         .zip([("first", "1200"), ("second", "900")])
         .map(|(host, (app, times))| {
             let mut command: Command = host.command(&directory.app(app));
-            command.args(["connect", "--to", "127.0.0.1:7000", "--mode", "reset", "--times", times]);
+            command.args([
+                "connect",
+                "--to",
+                "127.0.0.1:7000",
+                "--mode",
+                "reset",
+                "--times",
+                times,
+            ]);
             start(command)
         })
         .collect();
     for child in running {
-        assert!(child.wait_with_output().expect("wait for the generator").status.success());
+        assert!(
+            child
+                .wait_with_output()
+                .expect("wait for the generator")
+                .status
+                .success()
+        );
     }
     let metrics = tracer.metrics();
-    assert_eq!(metrics.sum("tracer_connections_total", &[("app", "first")]), 1200);
-    assert_eq!(metrics.sum("tracer_connections_established_total", &[("app", "first")]), 1200);
-    assert_eq!(metrics.sum("tracer_connections_total", &[("app", "second")]), 900);
-    assert_eq!(metrics.sum("tracer_connections_established_total", &[("app", "second")]), 900);
+    assert_eq!(
+        metrics.sum("tracer_connections_total", &[("app", "first")]),
+        1200
+    );
+    assert_eq!(
+        metrics.sum("tracer_connections_established_total", &[("app", "first")]),
+        1200
+    );
+    assert_eq!(
+        metrics.sum("tracer_connections_total", &[("app", "second")]),
+        900
+    );
+    assert_eq!(
+        metrics.sum("tracer_connections_established_total", &[("app", "second")]),
+        900
+    );
     for server in servers {
         server.finish();
     }

@@ -8,7 +8,9 @@ use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
 use crate::{
     maps::CONNECTIONS,
     memory::read,
-    offsets::{SOCK_COOKIE, SOCK_FLAGS, TCP_BYTES_RECEIVED, TCP_BYTES_RETRANSMITTED, TCP_BYTES_SENT},
+    offsets::{
+        SOCK_COOKIE, SOCK_FLAGS, TCP_BYTES_RECEIVED, TCP_BYTES_RETRANSMITTED, TCP_BYTES_SENT,
+    },
 };
 
 /// Bit of `sock.sk_flags` that `tcp_fin()` sets: the peer's FIN has arrived (`enum sock_flags`, include/net/sock.h).
@@ -29,7 +31,10 @@ pub fn payload(sock: u64) -> Payload {
     let received: u64 = read(sock, &TCP_BYTES_RECEIVED);
     // The peer's FIN takes a number in the sequence and is counted by the kernel as a byte.
     let fin = u64::from(read::<u64>(sock, &SOCK_FLAGS) & SOCK_DONE != 0);
-    Payload { sent: sent.saturating_sub(retransmitted), received: received.saturating_sub(fin) }
+    Payload {
+        sent: sent.saturating_sub(retransmitted),
+        received: received.saturating_sub(fin),
+    }
 }
 
 /// Attached to nothing: user space runs it (`BPF_PROG_TEST_RUN`, since 5.10) with up to twelve keys of `CONNECTIONS` as
@@ -53,14 +58,18 @@ pub fn sample(context: RawTracePointContext) -> i32 {
 
 #[inline(never)]
 fn one(sock: u64) {
-    let Some(connection) = CONNECTIONS.get_ptr(&sock) else { return };
+    let Some(connection) = CONNECTIONS.get_ptr(&sock) else {
+        return;
+    };
     // SAFETY: a live map value.
     let began_ns = unsafe { (*connection).began_ns };
     let payload = payload(sock);
     let cookie: u64 = read(sock, &SOCK_COOKIE);
     // The socket may have ended meanwhile and its memory may be another's by now. Its entry goes before its memory
     // does, so what was read is its own if the entry is still there.
-    let Some(connection) = CONNECTIONS.get_ptr_mut(&sock) else { return };
+    let Some(connection) = CONNECTIONS.get_ptr_mut(&sock) else {
+        return;
+    };
     // SAFETY: a live map value; only this program writes these fields, and user space runs it from one thread.
     let connection = unsafe { &mut *connection };
     if connection.began_ns == began_ns {

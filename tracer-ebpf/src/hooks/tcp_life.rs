@@ -17,8 +17,8 @@ use crate::{
     maps::{CONNECTIONS, OLDER},
     memory::read,
     offsets::{
-        SOCK_COOKIE, SOCK_ERROR, SOCK_FAMILY, SOCK_PROTOCOL, SOCK_REMOTE_IPV4, SOCK_REMOTE_IPV6, SOCK_REMOTE_PORT,
-        SOCK_SHUTDOWN, TCP_SEGMENTS_OUT,
+        SOCK_COOKIE, SOCK_ERROR, SOCK_FAMILY, SOCK_PROTOCOL, SOCK_REMOTE_IPV4, SOCK_REMOTE_IPV6,
+        SOCK_REMOTE_PORT, SOCK_SHUTDOWN, TCP_SEGMENTS_OUT,
     },
     process,
 };
@@ -66,7 +66,11 @@ fn begin(context: &RawTracePointContext, sock: u64) {
         return;
     }
     let process = process::current(context);
-    let mut destination = DestinationKey { process, direction: DIRECTION_OUT, ..DestinationKey::default() };
+    let mut destination = DestinationKey {
+        process,
+        direction: DIRECTION_OUT,
+        ..DestinationKey::default()
+    };
     if process == HANDLE_UNATTRIBUTED {
         destination.protocol = PROTOCOL_OVERFLOW;
     } else {
@@ -84,11 +88,18 @@ fn begin(context: &RawTracePointContext, sock: u64) {
             destination.address[15] = address[3];
         }
     }
-    let Some(counts) = find_or_make(&mut destination) else { return };
+    let Some(counts) = find_or_make(&mut destination) else {
+        return;
+    };
     // SAFETY: a field of a live map value; no reference is made.
-    let (connections, ended) = unsafe { (&raw mut (*counts).connections, &raw mut (*counts).ended) };
+    let (connections, ended) =
+        unsafe { (&raw mut (*counts).connections, &raw mut (*counts).ended) };
     add(connections, 1);
-    let connection = Connection { destination, began_ns: now(), ..Connection::default() };
+    let connection = Connection {
+        destination,
+        began_ns: now(),
+        ..Connection::default()
+    };
     if CONNECTIONS.insert(&sock, &connection, NOT_THERE).is_ok() {
         return;
     }
@@ -106,12 +117,17 @@ fn begin(context: &RawTracePointContext, sock: u64) {
     }
     add_one(ended);
     tally(counter::CONNECTIONS_FULL);
-    debug!(context, "no room for connection to port {}", connection.destination.port);
+    debug!(
+        context,
+        "no room for connection to port {}", connection.destination.port
+    );
 }
 
 #[inline(always)]
 fn establish(sock: u64) {
-    let Some(connection) = CONNECTIONS.get_ptr_mut(&sock) else { return };
+    let Some(connection) = CONNECTIONS.get_ptr_mut(&sock) else {
+        return;
+    };
     // SAFETY: the state changes of one socket do not run at once, so nobody else writes this value's times.
     let connection = unsafe { &mut *connection };
     if connection.established_ns != 0 {
@@ -145,7 +161,9 @@ fn end(sock: u64) {
         return;
     }
     let payload = payload(sock);
-    let Some(counts) = find(&connection.destination) else { return };
+    let Some(counts) = find(&connection.destination) else {
+        return;
+    };
     let at_ns = now();
     let mut record = Record {
         destination: connection.destination,
@@ -184,7 +202,9 @@ fn end_older(sock: u64) {
     if cookie == 0 {
         return;
     }
-    let Some(older) = OLDER.get_ptr(&cookie) else { return };
+    let Some(older) = OLDER.get_ptr(&cookie) else {
+        return;
+    };
     // SAFETY: a live map value, copied before it is removed.
     let older = unsafe { *older };
     if OLDER.remove(&cookie).is_err() {
@@ -195,7 +215,10 @@ fn end_older(sock: u64) {
         // SAFETY: fields of a live map value.
         unsafe {
             add(&raw mut (*counts).sent, sent.saturating_sub(older.sent));
-            add(&raw mut (*counts).received, received.saturating_sub(older.received));
+            add(
+                &raw mut (*counts).received,
+                received.saturating_sub(older.received),
+            );
         }
     }
 }
@@ -205,7 +228,9 @@ fn end_older(sock: u64) {
 fn reason(sock: u64) -> usize {
     match read::<i32>(sock, &SOCK_ERROR) {
         // `tcp_reset` and the ICMP handlers set the error before the state; `close` and `disconnect` set none.
-        0 if read::<u32>(sock, &TCP_SEGMENTS_OUT) == 0 && read::<u8>(sock, &SOCK_SHUTDOWN) == 0 => outcome::UNREACHABLE,
+        0 if read::<u32>(sock, &TCP_SEGMENTS_OUT) == 0 && read::<u8>(sock, &SOCK_SHUTDOWN) == 0 => {
+            outcome::UNREACHABLE
+        }
         0 => outcome::CANCELLED,
         1 | 13 => outcome::DENIED,
         32 | 104 => outcome::RESET,

@@ -28,7 +28,7 @@ struct Fact {
 /// Loads and attaches everything for a moment, proves that it fires, and says what came of it. 0 when the main job can run
 /// here, 2 when not.
 #[expect(clippy::print_stdout, reason = "the answer is data")]
-pub fn doctor(arguments: &Arguments) -> anyhow::Result<u8> {
+pub fn doctor(arguments: &Arguments) -> u8 {
     let facts = facts();
     let (verdicts, failure) = match Kernel::start(&Options::default()) {
         Ok(kernel) => (kernel.verdicts, None),
@@ -39,26 +39,59 @@ pub fn doctor(arguments: &Arguments) -> anyhow::Result<u8> {
     } else {
         print!("{}", as_text(&facts, &verdicts, failure.as_deref()));
     }
-    Ok(if failure.is_none() { DONE } else { COULD_NOT_RUN })
+    if failure.is_none() {
+        DONE
+    } else {
+        COULD_NOT_RUN
+    }
 }
 
 fn facts() -> Vec<Fact> {
-    let line = |path: &str| fs::read_to_string(path).map(|text| text.trim().to_owned()).ok();
-    let present = |path: &str| if Path::new(path).exists() { "yes" } else { "no" }.to_owned();
+    let line = |path: &str| {
+        fs::read_to_string(path)
+            .map(|text| text.trim().to_owned())
+            .ok()
+    };
+    let present = |path: &str| {
+        if Path::new(path).exists() {
+            "yes"
+        } else {
+            "no"
+        }
+        .to_owned()
+    };
     let fact = |name, value| Fact { name, value };
     vec![
-        fact("kernel", line("/proc/sys/kernel/osrelease").unwrap_or_else(|| "unknown".to_owned())),
+        fact(
+            "kernel",
+            line("/proc/sys/kernel/osrelease").unwrap_or_else(|| "unknown".to_owned()),
+        ),
         fact("architecture", std::env::consts::ARCH.to_owned()),
-        fact("kernel type information (BTF)", present("/sys/kernel/btf/vmlinux")),
-        fact("lockdown", line("/sys/kernel/security/lockdown").unwrap_or_else(|| "none".to_owned())),
-        fact("unprivileged BPF disabled", line("/proc/sys/kernel/unprivileged_bpf_disabled").unwrap_or_default()),
-        fact("android packages list", present("/data/system/packages.list")),
+        fact(
+            "kernel type information (BTF)",
+            present("/sys/kernel/btf/vmlinux"),
+        ),
+        fact(
+            "lockdown",
+            line("/sys/kernel/security/lockdown").unwrap_or_else(|| "none".to_owned()),
+        ),
+        fact(
+            "unprivileged BPF disabled",
+            line("/proc/sys/kernel/unprivileged_bpf_disabled").unwrap_or_default(),
+        ),
+        fact(
+            "android packages list",
+            present("/data/system/packages.list"),
+        ),
     ]
 }
 
 /// Why a hook does not serve: its own failure, else that of the whole.
 fn reason<'a>(program: &str, verdicts: &'a [Verdict], failure: Option<&'a str>) -> Option<&'a str> {
-    match verdicts.iter().find(|verdict| verdict.hook.program == program) {
+    match verdicts
+        .iter()
+        .find(|verdict| verdict.hook.program == program)
+    {
         Some(verdict) => verdict.failure.as_deref(),
         None => failure,
     }
@@ -79,29 +112,33 @@ fn as_json(facts: &[Fact], verdicts: &[Verdict], failure: Option<&str>) -> serde
             })
         })
         .collect();
-    let machine: serde_json::Map<_, _> = facts.iter().map(|fact| (fact.name.to_owned(), json!(fact.value))).collect();
+    let machine: serde_json::Map<_, _> = facts
+        .iter()
+        .map(|fact| (fact.name.to_owned(), json!(fact.value)))
+        .collect();
     json!({ "can_run": failure.is_none(), "failure": failure, "machine": machine, "signals": signals })
 }
 
 fn as_text(facts: &[Fact], verdicts: &[Verdict], failure: Option<&str>) -> String {
-    let mut text = String::new();
-    for fact in facts {
-        text += &format!("{:<30} {}\n", fact.name, fact.value);
-    }
-    text.push('\n');
-    for hook in HOOKS {
+    let mut lines: Vec<String> = facts
+        .iter()
+        .map(|fact| format!("{:<30} {}", fact.name, fact.value))
+        .collect();
+    lines.push(String::new());
+    lines.extend(HOOKS.iter().map(|hook| {
+        let unseen = hook.gives.unseen();
         let answer = match reason(hook.program, verdicts, failure) {
             None => format!("served by {}", hook.attach.label()),
-            Some(_) if failure.is_some() => format!("not served; not seen: {}", hook.gives.unseen()),
-            Some(reason) => format!("not served ({reason}); not seen: {}", hook.gives.unseen()),
+            Some(_) if failure.is_some() => format!("not served; not seen: {unseen}"),
+            Some(reason) => format!("not served ({reason}); not seen: {unseen}"),
         };
-        text += &format!("{:<30} {answer}\n", hook.gives.label());
-    }
-    text += &match failure {
+        format!("{:<30} {answer}", hook.gives.label())
+    }));
+    lines.push(match failure {
         None => "\nThe main job can run here.\n".to_owned(),
         Some(failure) => format!("\nThe main job cannot run here: {failure}\n"),
-    };
-    text
+    });
+    lines.join("\n")
 }
 
 #[cfg(test)]

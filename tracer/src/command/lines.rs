@@ -11,7 +11,12 @@ impl Log for Stderr {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            eprintln!("{}: {}: {}", record.level().as_str().to_lowercase(), record.target(), record.args());
+            eprintln!(
+                "{}: {}: {}",
+                record.level().as_str().to_lowercase(),
+                record.target(),
+                record.args()
+            );
         }
     }
 

@@ -34,12 +34,16 @@ pub fn main() -> u8 {
         // Help and version are answers too; clap tells them from mistakes, and writes each where it belongs.
         Err(message) => {
             let _ = message.print();
-            return if message.use_stderr() { COULD_NOT_RUN } else { DONE };
+            return if message.use_stderr() {
+                COULD_NOT_RUN
+            } else {
+                DONE
+            };
         }
     };
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments).map(|()| DONE),
-        Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Doctor(arguments) => Ok(doctor::doctor(&arguments)),
     };
     result.unwrap_or_else(|error| {
         eprintln!("tracer: {error:#}");

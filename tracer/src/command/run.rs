@@ -40,14 +40,25 @@ const WAITING_READERS: usize = 64;
 #[derive(Args)]
 pub struct Arguments {
     /// Address and port to serve on; may be given several times.
-    #[arg(long, value_name = "ADDR:PORT", env = "TRACER_LISTEN", value_delimiter = ',', default_value = "127.0.0.1:9741")]
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        env = "TRACER_LISTEN",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:9741"
+    )]
     listen: Vec<SocketAddr>,
     /// Android's list of packages; giving it names apps by it on any machine. /data/system/packages.list is taken where it
     /// exists.
     #[arg(long, value_name = "FILE", env = "TRACER_PACKAGES_LIST")]
     packages_list: Option<PathBuf>,
     /// Destinations of one app that get a series of their own; the rest of them is folded into ~other.
-    #[arg(long, value_name = "N", env = "TRACER_MAX_DESTINATIONS_PER_APP", default_value_t = 500)]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "TRACER_MAX_DESTINATIONS_PER_APP",
+        default_value_t = 500
+    )]
     max_destinations_per_app: u32,
     /// Which kind of hooks to use.
     #[arg(long, env = "TRACER_HOOKS", default_value = "auto")]
@@ -69,14 +80,26 @@ enum Hooks {
 }
 
 /// Names of the maps whose size a user may choose.
-const MAPS: [&str; 6] = ["DESTINATIONS", "PROCESSES", "OVERFLOW", "CONNECTIONS", "OLDER", "RECORDS"];
+const MAPS: [&str; 6] = [
+    "DESTINATIONS",
+    "PROCESSES",
+    "OVERFLOW",
+    "CONNECTIONS",
+    "OLDER",
+    "RECORDS",
+];
 
 fn capacity(text: &str) -> Result<(String, u32), String> {
     let (name, entries) = text.split_once('=').ok_or("it is not NAME=ENTRIES")?;
     if !MAPS.contains(&name) {
-        return Err(format!("there is no map {name}; there are {}", MAPS.join(", ")));
+        return Err(format!(
+            "there is no map {name}; there are {}",
+            MAPS.join(", ")
+        ));
     }
-    let entries = entries.parse().map_err(|_| format!("{entries} is no number of entries"))?;
+    let entries = entries
+        .parse()
+        .map_err(|_| format!("{entries} is no number of entries"))?;
     if entries == 0 {
         return Err("a map needs room for one entry at least".to_owned());
     }
@@ -88,18 +111,34 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     lines::write(arguments.log);
     keep_memory_small();
     // What a user may have mistyped comes first, before the kernel is touched.
-    let listeners = arguments.listen.iter().map(|address| listen(*address)).collect::<anyhow::Result<Vec<_>>>()?;
-    let packages = arguments
-        .packages_list
-        .clone()
-        .or_else(|| Path::new(ANDROID_PACKAGES).exists().then(|| ANDROID_PACKAGES.into()));
+    let listeners = arguments
+        .listen
+        .iter()
+        .map(|address| listen(*address))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let packages = arguments.packages_list.clone().or_else(|| {
+        Path::new(ANDROID_PACKAGES)
+            .exists()
+            .then(|| ANDROID_PACKAGES.into())
+    });
     let attribution = Attribution::new(Path::new("/"), packages)?;
     let debug = arguments.log >= LevelFilter::Debug;
-    let kernel = Kernel::start(&Options { debug, capacities: arguments.map_capacity.clone() })?;
+    let kernel = Kernel::start(&Options {
+        debug,
+        capacities: arguments.map_capacity.clone(),
+    })?;
     for verdict in &kernel.verdicts {
         match &verdict.failure {
-            None => eprintln!("{}: {}", verdict.hook.gives.label(), verdict.hook.attach.label()),
-            Some(failure) => eprintln!("{}: none ({failure}); not seen: {}", verdict.hook.gives.label(), verdict.hook.gives.unseen()),
+            None => eprintln!(
+                "{}: {}",
+                verdict.hook.gives.label(),
+                verdict.hook.attach.label()
+            ),
+            Some(failure) => eprintln!(
+                "{}: none ({failure}); not seen: {}",
+                verdict.hook.gives.label(),
+                verdict.hook.gives.unseen()
+            ),
         }
     }
     let pipeline = Pipeline::new(kernel, attribution, arguments.max_destinations_per_app);
@@ -114,16 +153,24 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let listener = TcpListener::bind(address).map_err(|error| {
         let hint = match error.kind() {
-            std::io::ErrorKind::AddrInUse => "another program (another tracer?) has it; take another one with --listen",
+            std::io::ErrorKind::AddrInUse => {
+                "another program (another tracer?) has it; take another one with --listen"
+            }
             _ => "take another address with --listen",
         };
         anyhow!("listen on {address}: {error}\nhint: {hint}")
     })?;
-    listener.set_nonblocking(true).context("make a listener non-blocking")?;
+    listener
+        .set_nonblocking(true)
+        .context("make a listener non-blocking")?;
     Ok(listener)
 }
 
-async fn trace(mut pipeline: Pipeline, listeners: Vec<TcpListener>, debug: bool) -> anyhow::Result<()> {
+async fn trace(
+    mut pipeline: Pipeline,
+    listeners: Vec<TcpListener>,
+    debug: bool,
+) -> anyhow::Result<()> {
     if debug {
         follow_kernel_log(&mut pipeline)?;
     }
@@ -131,17 +178,27 @@ async fn trace(mut pipeline: Pipeline, listeners: Vec<TcpListener>, debug: bool)
     let (stop, stopped) = oneshot::channel::<()>();
     let (ready, readiness) = watch::channel(Ok(()));
     for listener in &listeners {
-        eprintln!("metrics: http://{}/metrics", listener.local_addr().context("the address served on")?);
+        eprintln!(
+            "metrics: http://{}/metrics",
+            listener.local_addr().context("the address served on")?
+        );
     }
     let listeners = listeners
         .into_iter()
         .map(tokio::net::TcpListener::from_std)
         .collect::<std::io::Result<Vec<_>>>()
         .context("serve")?;
-    let server = tokio::spawn(serve(listeners, router(Source { requests, ready: readiness }), async {
-        // Either way it is time to stop: a word was said, or there is nobody left to say it.
-        let _ = stopped.await;
-    }));
+    let server = tokio::spawn(serve(
+        listeners,
+        router(Source {
+            requests,
+            ready: readiness,
+        }),
+        async {
+            // Either way it is time to stop: a word was said, or there is nobody left to say it.
+            let _ = stopped.await;
+        },
+    ));
     let result = own(&mut pipeline, &mut requested).await;
     let _ = ready.send(Err("the tracer is stopping".to_owned()));
     let _ = stop.send(());
@@ -158,8 +215,9 @@ async fn own(
     let mut interrupted = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
     let mut terminated = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
     // SAFETY: the descriptor is the value's own and stays the same as long as it lives.
-    let ring = unsafe { AsyncFd::register_with_interest(pipeline.kernel().wake()?, Interest::READABLE) }
-        .context("watch the ring buffer")?;
+    let ring =
+        unsafe { AsyncFd::register_with_interest(pipeline.kernel().wake()?, Interest::READABLE) }
+            .context("watch the ring buffer")?;
     let mut tick = TICK;
     loop {
         tokio::select! {
@@ -170,8 +228,10 @@ async fn own(
                 guard.context("watch the ring buffer")?.clear_ready();
             }
             Some(reader) = requested.recv() => {
-                // A reader that went away in the meantime needs no answer.
-                let _ = reader.send(pipeline.snapshot());
+                // Without an answer the reader is told that there is none now. One that went away needs none.
+                if let Ok(snapshot) = pipeline.snapshot() {
+                    let _ = reader.send(snapshot);
+                }
             }
             () = tokio::time::sleep(tick) => {
                 tick = if pipeline.reap() { HURRIED_TICK } else { TICK };
@@ -182,7 +242,8 @@ async fn own(
 
 /// Passes on what the kernel side logs.
 fn follow_kernel_log(pipeline: &mut Pipeline) -> anyhow::Result<()> {
-    let logger = aya_log::EbpfLogger::init(pipeline.kernel().object()).context("read the kernel side's log")?;
+    let logger = aya_log::EbpfLogger::init(pipeline.kernel().object())
+        .context("read the kernel side's log")?;
     // SAFETY: the descriptor is the logger's own and stays the same as long as it lives.
     let mut logger = unsafe { AsyncFd::register_with_interest(logger, Interest::READABLE) }
         .context("watch the kernel side's log")?;

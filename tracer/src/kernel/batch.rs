@@ -37,7 +37,11 @@ where
 {
     /// Reads `entries` a call. A bucket of the map must fit into one; the kernel's hash keeps them below ten.
     pub fn new(entries: usize) -> Self {
-        Self { keys: Vec::new(), values: Vec::new(), entries }
+        Self {
+            keys: Vec::new(),
+            values: Vec::new(),
+            entries,
+        }
     }
 
     /// Hands every entry of the hash map to `each`. An entry that is there all the while is seen exactly once. Returns how
@@ -51,7 +55,11 @@ where
         loop {
             let mut next = 0_u32;
             let mut attributes = Attributes {
-                in_batch: if first { 0 } else { (&raw const position) as u64 },
+                in_batch: if first {
+                    0
+                } else {
+                    (&raw const position) as u64
+                },
                 out_batch: (&raw mut next) as u64,
                 keys: self.keys.as_mut_ptr() as u64,
                 values: self.values.as_mut_ptr() as u64,

@@ -45,9 +45,14 @@ impl<'a> Btf<'a> {
         }
         let header = number(bytes, 4)?;
         let section = |at: usize| -> anyhow::Result<&'a [u8]> {
-            let start = header.checked_add(number(bytes, at)?).context("BTF section out of bounds")? as usize;
+            let start = header
+                .checked_add(number(bytes, at)?)
+                .context("BTF section out of bounds")? as usize;
             let length = number(bytes, at + 4)? as usize;
-            bytes.get(start..).and_then(|rest| rest.get(..length)).context("BTF section out of bounds")
+            bytes
+                .get(start..)
+                .and_then(|rest| rest.get(..length))
+                .context("BTF section out of bounds")
         };
         let (types, strings) = (section(8)?, section(16)?);
         let mut positions = vec![0];
@@ -56,7 +61,11 @@ impl<'a> Btf<'a> {
             positions.push(position as u32);
             position += 12 + trailing(number(types, position + 4)?)?;
         }
-        Ok(Self { types, strings, positions })
+        Ok(Self {
+            types,
+            strings,
+            positions,
+        })
     }
 
     /// Byte offset of a field.
@@ -64,19 +73,26 @@ impl<'a> Btf<'a> {
         self.all(field.structure)
             .filter(|found| found.kind == KIND_STRUCT)
             .find_map(|found| self.path(found, field.member))
-            .with_context(|| format!("struct {} has no member {} in this kernel's BTF", field.structure, field.member))
+            .with_context(|| {
+                format!(
+                    "struct {} has no member {} in this kernel's BTF",
+                    field.structure, field.member
+                )
+            })
     }
 
     /// Value of an enumerator, `None` where this kernel has none of that name.
     pub fn enumerator(&self, enumeration: &str, name: &str) -> Option<i32> {
-        self.all(enumeration).filter(|found| found.kind == KIND_ENUM).find_map(|found| {
-            found
-                .rest
-                .chunks_exact(8)
-                .find(|entry| number(entry, 0).is_ok_and(|at| self.is_named(at, name)))
-                .and_then(|entry| number(entry, 4).ok())
-                .map(u32::cast_signed)
-        })
+        self.all(enumeration)
+            .filter(|found| found.kind == KIND_ENUM)
+            .find_map(|found| {
+                found
+                    .rest
+                    .chunks_exact(8)
+                    .find(|entry| number(entry, 0).is_ok_and(|at| self.is_named(at, name)))
+                    .and_then(|entry| number(entry, 4).ok())
+                    .map(u32::cast_signed)
+            })
     }
 
     fn all<'b>(&'b self, name: &'b str) -> impl Iterator<Item = Type<'a>> + 'b {
@@ -88,7 +104,10 @@ impl<'a> Btf<'a> {
     fn get(&self, id: u32) -> Option<Type<'a>> {
         let position = *self.positions.get(id as usize)? as usize;
         let info = number(self.types, position + 4).ok()?;
-        let rest = self.types.get(position + 12..)?.get(..trailing(info).ok()?)?;
+        let rest = self
+            .types
+            .get(position + 12..)?
+            .get(..trailing(info).ok()?)?;
         Some(Type {
             name: number(self.types, position).ok()?,
             kind: kind(info),
@@ -118,17 +137,28 @@ impl<'a> Btf<'a> {
         if !matches!(structure.kind, KIND_STRUCT | KIND_UNION) || depth == 0 {
             return None;
         }
-        structure.rest.chunks_exact(12).take(structure.count as usize).find_map(|member| {
-            let name = number(member, 0).ok()?;
-            let id = number(member, 4).ok()?;
-            let bits = number(member, 8).ok()?;
-            let bytes = if structure.bit_fields { bits & 0x00ff_ffff } else { bits } / 8;
-            if name == 0 || self.is_named(name, "") {
-                let (inside, id) = self.member(self.plain(id)?, names, depth - 1)?;
-                return Some((bytes.checked_add(inside)?, id));
-            }
-            names.split('|').any(|wanted| self.is_named(name, wanted)).then_some((bytes, id))
-        })
+        structure
+            .rest
+            .chunks_exact(12)
+            .take(structure.count as usize)
+            .find_map(|member| {
+                let name = number(member, 0).ok()?;
+                let id = number(member, 4).ok()?;
+                let bits = number(member, 8).ok()?;
+                let bytes = if structure.bit_fields {
+                    bits & 0x00ff_ffff
+                } else {
+                    bits
+                } / 8;
+                if name == 0 || self.is_named(name, "") {
+                    let (inside, id) = self.member(self.plain(id)?, names, depth - 1)?;
+                    return Some((bytes.checked_add(inside)?, id));
+                }
+                names
+                    .split('|')
+                    .any(|wanted| self.is_named(name, wanted))
+                    .then_some((bytes, id))
+            })
     }
 
     /// The type behind `typedef`, `const`, `volatile`, `restrict` and type tags.
@@ -186,7 +216,11 @@ mod tests {
         let strings = b"\0outer\0a\0inner\0b\0x\0y\0int\0which\0five\0";
         let at = |name: &str| {
             let needle = [b"\0", name.as_bytes(), b"\0"].concat();
-            strings.windows(needle.len()).position(|window| window == needle).expect("a name of the sample") as u32 + 1
+            strings
+                .windows(needle.len())
+                .position(|window| window == needle)
+                .expect("a name of the sample") as u32
+                + 1
         };
         let info = |kind: u32, count: u32| (kind << 24) | count;
         let types: Vec<u32> = [
@@ -200,7 +234,13 @@ mod tests {
         let mut bytes = Vec::new();
         bytes.extend(MAGIC.to_ne_bytes());
         bytes.extend([1, 0]);
-        for field in [24, 0, types.len() as u32 * 4, types.len() as u32 * 4, strings.len() as u32] {
+        for field in [
+            24,
+            0,
+            types.len() as u32 * 4,
+            types.len() as u32 * 4,
+            strings.len() as u32,
+        ] {
             bytes.extend(field.to_ne_bytes());
         }
         bytes.extend(types.iter().flat_map(|word| word.to_ne_bytes()));
@@ -209,7 +249,14 @@ mod tests {
     }
 
     fn check(bytes: &[u8], structure: &'static str, member: &'static str) -> Option<u32> {
-        Btf::new(bytes).ok()?.offset(&Field { global: "", structure, member }).ok()
+        Btf::new(bytes)
+            .ok()?
+            .offset(&Field {
+                global: "",
+                structure,
+                member,
+            })
+            .ok()
     }
 
     #[test]
@@ -220,7 +267,12 @@ mod tests {
         assert_eq!(check(&bytes, "inner", "z|y"), Some(4));
         assert_eq!(check(&bytes, "outer", "c"), None);
         assert_eq!(check(&bytes, "nobody", "a"), None);
-        assert_eq!(Btf::new(&bytes).expect("a sound sample").enumerator("which", "five"), Some(5));
+        assert_eq!(
+            Btf::new(&bytes)
+                .expect("a sound sample")
+                .enumerator("which", "five"),
+            Some(5)
+        );
     }
 
     #[test]
@@ -233,7 +285,8 @@ mod tests {
 
     #[test]
     fn this_kernel_has_every_field() {
-        let bytes = std::fs::read("/sys/kernel/btf/vmlinux").expect("BTF; hint: this test needs a kernel with BTF");
+        let bytes = std::fs::read("/sys/kernel/btf/vmlinux")
+            .expect("BTF; hint: this test needs a kernel with BTF");
         let btf = Btf::new(&bytes).expect("this kernel's BTF");
         for field in tracer_common::offset::FIELDS {
             btf.offset(field).expect("a field");

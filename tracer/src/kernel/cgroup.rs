@@ -27,7 +27,10 @@ mod tests {
 
     #[test]
     fn a_controller_of_the_first_version_names_where_there_is_one() {
-        check("#subsys_name\thierarchy\tnum_cgroups\tenabled\nmemory\t4\t2\t1\npids\t8\t1\t1\n", Some("pids"));
+        check(
+            "#subsys_name\thierarchy\tnum_cgroups\tenabled\nmemory\t4\t2\t1\npids\t8\t1\t1\n",
+            Some("pids"),
+        );
         check("memory\t4\t2\t1\npids\t0\t1\t1\n", Some("memory"));
         check("memory\t0\t2\t1\npids\t0\t1\t1\n", None);
         check("pids\t3\t2\t0\n", None);

@@ -28,7 +28,9 @@ impl Signal {
     pub fn unseen(self) -> &'static str {
         match self {
             Self::TcpLife => "every TCP contact",
-            Self::TcpEnd => "the end of a connection whose last state change interrupts the tracer's own program",
+            Self::TcpEnd => {
+                "the end of a connection whose last state change interrupts the tracer's own program"
+            }
             Self::TcpBytes => "the bytes of connections that are still open",
         }
     }
@@ -78,5 +80,10 @@ pub const HOOKS: &[Hook] = &[
         gives: Signal::TcpEnd,
         required: false,
     },
-    Hook { program: "sample", attach: Attach::OnDemand, gives: Signal::TcpBytes, required: true },
+    Hook {
+        program: "sample",
+        attach: Attach::OnDemand,
+        gives: Signal::TcpBytes,
+        required: true,
+    },
 ];

@@ -48,16 +48,24 @@ pub fn load(options: &Options) -> anyhow::Result<(Ebpf, Vec<Verdict>)> {
     for (name, value) in &globals {
         loader.override_global(name, value, true);
     }
-    let level: u8 = if options.debug { aya_log::Level::Debug as u8 } else { 0 };
+    let level: u8 = if options.debug {
+        aya_log::Level::Debug as u8
+    } else {
+        0
+    };
     loader.override_global(aya_log::LEVEL, &level, true);
     if !options.debug {
         // Nothing is written to it then; the kernel wants a page all the same.
         loader.map_max_entries("AYA_LOGS", page_size());
     }
-    let wake = options.capacities.iter().find(|(name, _)| name == "RECORDS").map(|(_, bytes)| {
-        // An eighth of it, as a power of two.
-        u64::from((bytes / 8).next_power_of_two())
-    });
+    let wake = options
+        .capacities
+        .iter()
+        .find(|(name, _)| name == "RECORDS")
+        .map(|(_, bytes)| {
+            // An eighth of it, as a power of two.
+            u64::from((bytes / 8).next_power_of_two())
+        });
     if let Some(wake) = &wake {
         loader.override_global("RING_WAKE_BYTES", wake, true);
     }
@@ -67,7 +75,12 @@ pub fn load(options: &Options) -> anyhow::Result<(Ebpf, Vec<Verdict>)> {
     let mut ebpf = loader.load(OBJECT).map_err(explain_load)?;
     let verdicts = HOOKS
         .iter()
-        .map(|hook| Verdict { hook, failure: start(&mut ebpf, hook).err().map(|error| format!("{error:#}")) })
+        .map(|hook| Verdict {
+            hook,
+            failure: start(&mut ebpf, hook)
+                .err()
+                .map(|error| format!("{error:#}")),
+        })
         .collect();
     Ok((ebpf, verdicts))
 }
@@ -76,7 +89,11 @@ pub fn load(options: &Options) -> anyhow::Result<(Ebpf, Vec<Verdict>)> {
 fn globals() -> anyhow::Result<HashMap<&'static str, u32>> {
     let bytes = fs::read(KERNEL_BTF)
         .with_context(|| format!("read {KERNEL_BTF}"))
-        .map_err(|error| anyhow!("{error:#}\nhint: this kernel has no BTF; boot one built with CONFIG_DEBUG_INFO_BTF"))?;
+        .map_err(|error| {
+            anyhow!(
+                "{error:#}\nhint: this kernel has no BTF; boot one built with CONFIG_DEBUG_INFO_BTF"
+            )
+        })?;
     let btf = Btf::new(&bytes)?;
     let mut globals = HashMap::new();
     for field in FIELDS {
@@ -91,12 +108,17 @@ fn globals() -> anyhow::Result<HashMap<&'static str, u32>> {
 }
 
 fn start(ebpf: &mut Ebpf, hook: &Hook) -> anyhow::Result<()> {
-    let program: &mut RawTracePoint =
-        ebpf.program_mut(hook.program).context("the object lacks it")?.try_into().context("its type")?;
+    let program: &mut RawTracePoint = ebpf
+        .program_mut(hook.program)
+        .context("the object lacks it")?
+        .try_into()
+        .context("its type")?;
     program.load().context("load")?;
     match hook.attach {
         Attach::RawTracepoint(name) => {
-            program.attach(name).with_context(|| format!("attach to {name}"))?;
+            program
+                .attach(name)
+                .with_context(|| format!("attach to {name}"))?;
         }
         Attach::OnDemand => {}
     }
@@ -125,18 +147,26 @@ fn explain_load(error: aya::EbpfError) -> anyhow::Error {
                 "run as root, or with CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
             }
             Some(libc::ENOSYS) => "this kernel was built without CONFIG_BPF_SYSCALL",
-            Some(libc::ENOMEM | libc::E2BIG) => "not enough kernel memory for the maps; try --map-capacity DESTINATIONS=16384",
+            Some(libc::ENOMEM | libc::E2BIG) => {
+                "not enough kernel memory for the maps; try --map-capacity DESTINATIONS=16384"
+            }
             _ => "tracer doctor says what this kernel allows",
         }
     };
-    anyhow!("load the kernel side: {:#}\nhint: {hint}", anyhow::Error::from(error))
+    anyhow!(
+        "load the kernel side: {:#}\nhint: {hint}",
+        anyhow::Error::from(error)
+    )
 }
 
 /// The error number at the bottom of a chain of errors.
 pub fn errno(error: &(dyn std::error::Error + 'static)) -> Option<i32> {
     let mut current = Some(error);
     while let Some(error) = current {
-        if let Some(number) = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
+        if let Some(number) = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::raw_os_error)
+        {
             return Some(number);
         }
         current = error.source();
@@ -153,7 +183,10 @@ fn page_size() -> u32 {
 pub fn require(verdicts: &[Verdict]) -> anyhow::Result<()> {
     for verdict in verdicts {
         if let (true, Some(failure)) = (verdict.hook.required, &verdict.failure) {
-            bail!("{}: {failure}\nhint: tracer doctor says what this kernel allows", verdict.hook.gives.label());
+            bail!(
+                "{}: {failure}\nhint: tracer doctor says what this kernel allows",
+                verdict.hook.gives.label()
+            );
         }
     }
     Ok(())

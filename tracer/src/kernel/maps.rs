@@ -35,8 +35,12 @@ pub struct Capacities {
 impl Maps {
     /// Takes the maps out of the object; its programs keep using them.
     pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
-        let mut take = |name: &'static str| ebpf.take_map(name).with_context(|| format!("the object lacks map {name}"));
-        let (destinations, processes, overflow) = (take("DESTINATIONS")?, take("PROCESSES")?, take("OVERFLOW")?);
+        let mut take = |name: &'static str| {
+            ebpf.take_map(name)
+                .with_context(|| format!("the object lacks map {name}"))
+        };
+        let (destinations, processes, overflow) =
+            (take("DESTINATIONS")?, take("PROCESSES")?, take("OVERFLOW")?);
         let (connections, older) = (take("CONNECTIONS")?, take("OLDER")?);
         let capacities = Capacities {
             destinations: capacity(&destinations)?,
@@ -65,7 +69,9 @@ impl Maps {
 }
 
 fn capacity(map: &Map) -> anyhow::Result<u32> {
-    let Map::HashMap(data) = map else { anyhow::bail!("a table that is no hash") };
+    let Map::HashMap(data) = map else {
+        anyhow::bail!("a table that is no hash")
+    };
     Ok(data.info()?.max_entries())
 }
 

@@ -19,7 +19,10 @@ mod tests {
         let object = object();
         let built: BTreeSet<&str> = object.programs.keys().map(String::as_str).collect();
         let listed: BTreeSet<&str> = HOOKS.iter().map(|hook| hook.program).collect();
-        assert_eq!(built, listed, "hint: add the hook to tracer/src/kernel/hooks.rs, or its program to tracer-ebpf");
+        assert_eq!(
+            built, listed,
+            "hint: add the hook to tracer/src/kernel/hooks.rs, or its program to tracer-ebpf"
+        );
     }
 
     #[test]
@@ -49,7 +52,11 @@ mod tests {
             let section = &object.programs[hook.program].section;
             match hook.attach {
                 Attach::RawTracepoint(_) | Attach::OnDemand => {
-                    assert!(matches!(section, ProgramSection::RawTracePoint), "{}", hook.program);
+                    assert!(
+                        matches!(section, ProgramSection::RawTracePoint),
+                        "{}",
+                        hook.program
+                    );
                 }
             }
         }
@@ -59,7 +66,11 @@ mod tests {
     fn the_object_has_a_global_for_every_field_and_no_other() {
         let symbols = global_names();
         for field in tracer_common::offset::FIELDS {
-            assert!(symbols.contains(field.global), "{} is missing in tracer-ebpf/src/offsets.rs", field.global);
+            assert!(
+                symbols.contains(field.global),
+                "{} is missing in tracer-ebpf/src/offsets.rs",
+                field.global
+            );
         }
         let known: BTreeSet<&str> = tracer_common::offset::FIELDS
             .iter()
@@ -75,7 +86,10 @@ mod tests {
     fn global_names() -> BTreeSet<String> {
         use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
         let file = object::File::parse(OBJECT).expect("an ELF file");
-        let section = file.section_by_name(".rodata").expect("a section of read-only globals").index();
+        let section = file
+            .section_by_name(".rodata")
+            .expect("a section of read-only globals")
+            .index();
         file.symbols()
             .filter(|symbol| symbol.section_index() == Some(section) && symbol.is_global())
             .filter_map(|symbol| symbol.name().ok().map(str::to_owned))

@@ -13,7 +13,9 @@ use std::{
 };
 
 use anyhow::Context as _;
-use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{
+    NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+};
 use netlink_packet_sock_diag::{
     SockDiagMessage,
     constants::{AF_INET, AF_INET6, IPPROTO_TCP},
@@ -66,10 +68,19 @@ pub fn namespaces() -> Vec<Namespace> {
     for process in processes() {
         let path = format!("/proc/{process}/ns/net");
         // A process may be gone by now, and its namespace with it.
-        let Ok(metadata) = fs::metadata(&path) else { continue };
+        let Ok(metadata) = fs::metadata(&path) else {
+            continue;
+        };
         found.entry(metadata.ino()).or_insert(path);
     }
-    found.into_values().filter_map(|path| Some(Namespace { file: File::open(path).ok()? })).collect()
+    found
+        .into_values()
+        .filter_map(|path| {
+            Some(Namespace {
+                file: File::open(path).ok()?,
+            })
+        })
+        .collect()
 }
 
 /// Which process holds the socket of an inode: the one with the smallest number where several do.
@@ -78,10 +89,19 @@ pub fn holders() -> HashMap<u32, u32> {
     let mut all: Vec<u32> = processes().collect();
     all.sort_unstable();
     for process in all {
-        let Ok(descriptors) = fs::read_dir(format!("/proc/{process}/fd")) else { continue };
+        let Ok(descriptors) = fs::read_dir(format!("/proc/{process}/fd")) else {
+            continue;
+        };
         for descriptor in descriptors.flatten() {
-            let Ok(target) = fs::read_link(descriptor.path()) else { continue };
-            let inode = target.to_str().and_then(|text| text.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
+            let Ok(target) = fs::read_link(descriptor.path()) else {
+                continue;
+            };
+            let inode = target.to_str().and_then(|text| {
+                text.strip_prefix("socket:[")?
+                    .strip_suffix(']')?
+                    .parse()
+                    .ok()
+            });
             if let Some(inode) = inode {
                 holders.entry(inode).or_insert(process);
             }
@@ -95,7 +115,12 @@ fn processes() -> impl Iterator<Item = u32> {
         .into_iter()
         .flatten()
         .flatten()
-        .filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok()))
+        .filter_map(|entry| {
+            entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok())
+        })
 }
 
 /// The connections of a namespace that this machine began. One whose local port somebody listens on was accepted: the
@@ -112,7 +137,9 @@ pub fn outgoing(namespace: &Namespace) -> anyhow::Result<Vec<OlderSocket>> {
             all.extend(dump(AF_INET6)?);
             Ok(all)
         });
-        worker.join().unwrap_or_else(|_| anyhow::bail!("the thread that asked sock_diag died"))
+        worker
+            .join()
+            .unwrap_or_else(|_| anyhow::bail!("the thread that asked sock_diag died"))
     })?;
     let listening: Vec<u16> = responses
         .iter()
@@ -122,8 +149,10 @@ pub fn outgoing(namespace: &Namespace) -> anyhow::Result<Vec<OlderSocket>> {
     Ok(responses
         .iter()
         .filter(|response| {
-            !matches!(response.header.state, SYN_RECV | TIME_WAIT | CLOSE | LISTEN | NEW_SYN_RECV)
-                && !listening.contains(&response.header.socket_id.source_port)
+            !matches!(
+                response.header.state,
+                SYN_RECV | TIME_WAIT | CLOSE | LISTEN | NEW_SYN_RECV
+            ) && !listening.contains(&response.header.socket_id.source_port)
         })
         .map(socket)
         .collect())
@@ -133,7 +162,9 @@ pub fn outgoing(namespace: &Namespace) -> anyhow::Result<Vec<OlderSocket>> {
 fn dump(family: u8) -> anyhow::Result<Vec<InetResponse>> {
     let mut socket = Socket::new(NETLINK_SOCK_DIAG).context("open sock_diag")?;
     socket.bind_auto().context("bind sock_diag")?;
-    socket.connect(&SocketAddr::new(0, 0)).context("connect to sock_diag")?;
+    socket
+        .connect(&SocketAddr::new(0, 0))
+        .context("connect to sock_diag")?;
     let mut header = NetlinkHeader::default();
     header.flags = NLM_F_REQUEST | NLM_F_DUMP;
     let mut request = NetlinkMessage::new(
@@ -143,7 +174,11 @@ fn dump(family: u8) -> anyhow::Result<Vec<InetResponse>> {
             protocol: IPPROTO_TCP,
             extensions: ExtensionFlags::INFO,
             states: StateFlags::all(),
-            socket_id: if family == AF_INET { SocketId::new_v4() } else { SocketId::new_v6() },
+            socket_id: if family == AF_INET {
+                SocketId::new_v4()
+            } else {
+                SocketId::new_v6()
+            },
         })
         .into(),
     );
@@ -156,13 +191,20 @@ fn dump(family: u8) -> anyhow::Result<Vec<InetResponse>> {
         let (answer, _) = socket.recv_from_full().context("read from sock_diag")?;
         let mut rest = answer.as_slice();
         while !rest.is_empty() {
-            let message = NetlinkMessage::<SockDiagMessage>::deserialize(rest).context("decode an answer of sock_diag")?;
+            let message = NetlinkMessage::<SockDiagMessage>::deserialize(rest)
+                .context("decode an answer of sock_diag")?;
             // Messages are aligned to four bytes (NLMSG_ALIGN).
-            let length = (message.header.length as usize).next_multiple_of(4).clamp(1, rest.len());
+            let length = (message.header.length as usize)
+                .next_multiple_of(4)
+                .clamp(1, rest.len());
             match message.payload {
-                NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) => responses.push(*response),
+                NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) => {
+                    responses.push(*response);
+                }
                 NetlinkPayload::Done(_) => return Ok(responses),
-                NetlinkPayload::Error(error) => return Err(error.to_io()).context("sock_diag refused"),
+                NetlinkPayload::Error(error) => {
+                    return Err(error.to_io()).context("sock_diag refused");
+                }
                 _ => {}
             }
             rest = &rest[length..];
@@ -176,7 +218,10 @@ fn socket(response: &InetResponse) -> OlderSocket {
         _ => None,
     });
     // In these states the peer's FIN has arrived, which the kernel counts as a byte.
-    let fin = u64::from(matches!(response.header.state, CLOSE_WAIT | LAST_ACK | CLOSING));
+    let fin = u64::from(matches!(
+        response.header.state,
+        CLOSE_WAIT | LAST_ACK | CLOSING
+    ));
     let number = |at: usize| -> u64 {
         let bytes = information.and_then(|bytes| bytes.get(at..)?.first_chunk::<8>());
         bytes.map_or(0, |bytes| u64::from_ne_bytes(*bytes))

@@ -13,7 +13,7 @@ pub fn program(key: &ProcessKey, facts: &ProcessFacts) -> Program {
         uid: key.user,
         executable: text(&facts.executable),
         command: text(&facts.command),
-        cgroup: path(facts),
+        cgroup: Some(path(facts)),
         kernel_thread: facts.flags & FLAG_KERNEL_THREAD != 0,
     }
 }
@@ -25,14 +25,18 @@ fn text(bytes: &[u8]) -> Option<String> {
 }
 
 /// The components are written leaf first.
-fn path(facts: &ProcessFacts) -> Option<String> {
+fn path(facts: &ProcessFacts) -> String {
     let used = (facts.cgroup_length as usize).min(CGROUP_BYTES);
     let components: Vec<_> = facts.cgroup[..used]
         .split(|byte| *byte == 0)
         .filter(|component| !component.is_empty())
         .map(String::from_utf8_lossy)
         .collect();
-    let mut path = if facts.flags & FLAG_CGROUP_CUT == 0 { String::new() } else { "…".to_owned() };
+    let mut path = if facts.flags & FLAG_CGROUP_CUT == 0 {
+        String::new()
+    } else {
+        "…".to_owned()
+    };
     for component in components.iter().rev() {
         path.push('/');
         path.push_str(component);
@@ -40,7 +44,7 @@ fn path(facts: &ProcessFacts) -> Option<String> {
     if path.is_empty() {
         path.push('/');
     }
-    Some(path)
+    path
 }
 
 #[cfg(test)]

@@ -86,7 +86,9 @@ impl Kernel {
             if counted > 0 {
                 return Ok(());
             }
-            bail!("tcp_life: attached, but it did not fire when the tracer contacted itself\nhint: tracer doctor says what this kernel allows");
+            bail!(
+                "tcp_life: attached, but it did not fire when the tracer contacted itself\nhint: tracer doctor says what this kernel allows"
+            );
         };
         self.own_handle = own;
         let mut number = None;
@@ -116,11 +118,16 @@ impl Kernel {
 
     /// A descriptor of the ring buffer: readable when the kernel side woke us.
     pub fn wake(&self) -> anyhow::Result<OwnedFd> {
-        self.maps.records.as_fd().try_clone_to_owned().context("take a descriptor of the ring buffer")
+        self.maps
+            .records
+            .as_fd()
+            .try_clone_to_owned()
+            .context("take a descriptor of the ring buffer")
     }
 
     pub fn destinations(&mut self, each: impl FnMut(&DestinationKey, &Counts)) -> io::Result<u64> {
-        self.destinations.read(descriptor(&self.maps.destinations), each)
+        self.destinations
+            .read(descriptor(&self.maps.destinations), each)
     }
 
     pub fn processes(&mut self, each: impl FnMut(&ProcessKey, &ProcessFacts)) -> io::Result<u64> {
@@ -136,7 +143,8 @@ impl Kernel {
         let map = descriptor(&self.maps.connections);
         let sockets = &mut self.sockets;
         sockets.clear();
-        self.connections.read(map, |socket, _| sockets.push(*socket))?;
+        self.connections
+            .read(map, |socket, _| sockets.push(*socket))?;
         if let Some(Program::RawTracePoint(program)) = self.ebpf.program("sample") {
             for keys in self.sockets.chunks(SAMPLES) {
                 sample(program, keys)?;
@@ -147,13 +155,23 @@ impl Kernel {
 
     /// Follows a socket that was there before.
     pub fn follow(&mut self, cookie: u64, older: Older) -> anyhow::Result<()> {
-        match self.maps.destinations.insert(older.destination, Counts::new_zeroed(), NOT_THERE) {
+        match self
+            .maps
+            .destinations
+            .insert(older.destination, Counts::new_zeroed(), NOT_THERE)
+        {
             Ok(()) => {}
             Err(error) if load::errno(&error) == Some(libc::EEXIST) => {}
             Err(error) => return Err(error).context("make room for an older socket's destination"),
         }
-        debug_assert!(older.destination.process < HANDLE_USER_MAXIMUM, "the kernel side makes the other handles");
-        self.maps.older.insert(cookie, older, NOT_THERE).context("make room for an older socket")
+        debug_assert!(
+            older.destination.process < HANDLE_USER_MAXIMUM,
+            "the kernel side makes the other handles"
+        );
+        self.maps
+            .older
+            .insert(cookie, older, NOT_THERE)
+            .context("make room for an older socket")
     }
 
     /// How often the kernel did not run a program because it would have interrupted itself on its processor; by program.
@@ -161,10 +179,14 @@ impl Kernel {
         HOOKS
             .iter()
             .filter_map(|hook| {
-                let Some(Program::RawTracePoint(program)) = self.ebpf.program(hook.program) else { return None };
+                let Some(Program::RawTracePoint(program)) = self.ebpf.program(hook.program) else {
+                    return None;
+                };
                 let number = program.fd().ok()?.as_fd().as_raw_fd();
                 let text = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).ok()?;
-                let line = text.lines().find_map(|line| line.strip_prefix("recursion_misses:"))?;
+                let line = text
+                    .lines()
+                    .find_map(|line| line.strip_prefix("recursion_misses:"))?;
                 Some((hook.program, line.trim().parse().ok()?))
             })
             .collect()

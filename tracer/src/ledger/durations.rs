@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{
-    ledger::identities::Identities,
-    model::Durations,
-};
+use crate::{ledger::identities::Identities, model::Durations};
 
 /// Histograms by identity. They are made of details, so where details were lost they are short of them.
 #[derive(Default)]
@@ -28,7 +25,10 @@ impl DurationsByApp {
     /// By app and company.
     pub fn connects(&self, identities: &Identities) -> Vec<(Arc<str>, Arc<str>, Durations)> {
         let company: Arc<str> = "".into();
-        by_app(&self.connect, identities).into_iter().map(|(app, all)| (app, Arc::clone(&company), all)).collect()
+        by_app(&self.connect, identities)
+            .into_iter()
+            .map(|(app, all)| (app, Arc::clone(&company), all))
+            .collect()
     }
 
     /// By app.
@@ -47,9 +47,16 @@ fn observe(all: &mut Vec<Durations>, identity: u32, nanoseconds: u64) {
 
 /// Several identities (users, versions) may be one app.
 fn by_app(all: &[Durations], identities: &Identities) -> Vec<(Arc<str>, Durations)> {
-    let mut apps: std::collections::BTreeMap<Arc<str>, Durations> = std::collections::BTreeMap::new();
-    for (number, durations) in all.iter().enumerate().filter(|(_, durations)| durations.count() > 0) {
-        let sum = apps.entry(Arc::clone(identities.app(number as u32))).or_default();
+    let mut apps: std::collections::BTreeMap<Arc<str>, Durations> =
+        std::collections::BTreeMap::new();
+    for (number, durations) in all
+        .iter()
+        .enumerate()
+        .filter(|(_, durations)| durations.count() > 0)
+    {
+        let sum = apps
+            .entry(Arc::clone(identities.app(number as u32)))
+            .or_default();
         for (to, from) in sum.buckets.iter_mut().zip(durations.buckets) {
             *to += from;
         }

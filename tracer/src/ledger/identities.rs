@@ -14,8 +14,6 @@ const MAXIMUM: usize = 16_384;
 /// The app of those that found no room.
 const OTHER: &str = "~other";
 
-
-
 /// Numbers for apps, from 1 up. An app is never forgotten: its counters never go down.
 ///
 /// Rows are told apart by app and user. Identities that differ in the rest only (a package that was updated, a container
@@ -30,7 +28,12 @@ pub struct Identities {
 
 impl Default for Identities {
     fn default() -> Self {
-        Self { all: Arc::new(vec![named("")]), known: HashSet::new(), numbers: HashMap::new(), folded: 0 }
+        Self {
+            all: Arc::new(vec![named("")]),
+            known: HashSet::new(),
+            numbers: HashMap::new(),
+            folded: 0,
+        }
     }
 }
 
@@ -64,7 +67,13 @@ impl Identities {
 }
 
 fn named(app: &str) -> Identity {
-    Identity { app: app.into(), user: "".into(), uid: 0, kind: Kind::Executable, version: "".into() }
+    Identity {
+        app: app.into(),
+        user: "".into(),
+        uid: 0,
+        kind: Kind::Executable,
+        version: "".into(),
+    }
 }
 
 #[cfg(test)]
@@ -85,7 +94,10 @@ mod tests {
     fn an_app_that_was_updated_keeps_its_number_and_is_listed_twice() {
         let mut identities = Identities::default();
         let first = identities.number(&named("com.example"));
-        let updated = Identity { version: "2".into(), ..named("com.example") };
+        let updated = Identity {
+            version: "2".into(),
+            ..named("com.example")
+        };
         assert_eq!(identities.number(&updated), first);
         assert_eq!(identities.number(&updated), first);
         assert_eq!(identities.all().len(), 3);
@@ -96,8 +108,14 @@ mod tests {
     #[test]
     fn a_program_that_renames_itself_without_end_is_folded() {
         let mut identities = Identities::default();
-        let last = (0..MAXIMUM + 10).map(|number| identities.number(&named(&number.to_string()))).last();
-        assert_eq!(last.map(|number| identities.app(number).to_string()).as_deref(), Some("~other"));
+        let last = (0..MAXIMUM + 10)
+            .map(|number| identities.number(&named(&number.to_string())))
+            .last();
+        assert_eq!(
+            last.map(|number| identities.app(number).to_string())
+                .as_deref(),
+            Some("~other")
+        );
         assert_eq!(identities.all().len(), MAXIMUM + 1);
         assert_eq!(identities.folded, 11);
     }

@@ -114,19 +114,28 @@ impl Rows {
             *own += 1;
             return (self.make(place), false);
         }
-        let other = Place { destination: Destination::Other, ..place };
+        let other = Place {
+            destination: Destination::Other,
+            ..place
+        };
         (self.find(&other).unwrap_or_else(|| self.make(other)), true)
     }
 
     fn find(&self, place: &Place) -> Option<usize> {
         let hash = self.hasher.hash_one(place);
-        self.index.find(hash, |row| self.place(*row as usize) == *place).map(|row| *row as usize)
+        self.index
+            .find(hash, |row| self.place(*row as usize) == *place)
+            .map(|row| *row as usize)
     }
 
     fn make(&mut self, place: Place) -> usize {
         let row = self.retired.len();
         if row.is_multiple_of(BLOCK) {
-            self.blocks.push(Arc::new(Vec::with_capacity(if row == 0 { 0 } else { BLOCK })));
+            self.blocks.push(Arc::new(Vec::with_capacity(if row == 0 {
+                0
+            } else {
+                BLOCK
+            })));
         }
         Arc::make_mut(&mut self.blocks[row / BLOCK]).push(Row {
             identity: place.identity,
@@ -137,9 +146,16 @@ impl Rows {
         });
         self.retired.push(Totals::default());
         self.shown.push((0, 0));
-        let Self { index, hasher, blocks, .. } = self;
+        let Self {
+            index,
+            hasher,
+            blocks,
+            ..
+        } = self;
         index.insert_unique(hasher.hash_one(place), row as u32, |row| {
-            hasher.hash_one(place_of(&blocks[*row as usize / BLOCK][*row as usize % BLOCK]))
+            hasher.hash_one(place_of(
+                &blocks[*row as usize / BLOCK][*row as usize % BLOCK],
+            ))
         });
         row
     }
@@ -150,7 +166,12 @@ impl Rows {
 }
 
 fn place_of(row: &Row) -> Place {
-    Place { identity: row.identity, destination: row.destination, direction: row.direction, protocol: row.protocol }
+    Place {
+        identity: row.identity,
+        destination: row.destination,
+        direction: row.direction,
+        protocol: row.protocol,
+    }
 }
 
 fn sum(to: &mut Totals, from: &Totals) {
@@ -172,21 +193,30 @@ mod tests {
     fn place(identity: u32, port: u16) -> Place {
         Place {
             identity,
-            destination: Destination::Address { address: [192, 0, 2, 1].into(), port },
+            destination: Destination::Address {
+                address: [192, 0, 2, 1].into(),
+                port,
+            },
             direction: Direction::Out,
             protocol: Protocol::Tcp,
         }
     }
 
     fn connections(count: u64) -> Totals {
-        Totals { connections: count, ..Totals::default() }
+        Totals {
+            connections: count,
+            ..Totals::default()
+        }
     }
 
     fn of(rows: &[Arc<Vec<Row>>], destination: Destination) -> Totals {
         let mut found = Totals::default();
-        rows.iter().flat_map(|block| block.iter()).filter(|row| row.destination == destination).for_each(|row| {
-            sum(&mut found, &row.totals);
-        });
+        rows.iter()
+            .flat_map(|block| block.iter())
+            .filter(|row| row.destination == destination)
+            .for_each(|row| {
+                sum(&mut found, &row.totals);
+            });
         found
     }
 
@@ -233,7 +263,14 @@ mod tests {
         let (mut rows, app) = (Rows::new(10), Arc::from("curl"));
         for (sent, shown) in [(100, 100), (0, 100), (120, 120)] {
             rows.begin();
-            rows.add(&app, place(1, 80), &Totals { sent, ..Totals::default() });
+            rows.add(
+                &app,
+                place(1, 80),
+                &Totals {
+                    sent,
+                    ..Totals::default()
+                },
+            );
             assert_eq!(of(&rows.finish(), place(1, 80).destination).sent, shown);
         }
     }

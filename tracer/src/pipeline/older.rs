@@ -12,8 +12,9 @@ use tracer_common::{
 };
 
 use super::{
-    Pipeline, add,
+    Pipeline,
     programs::{Known, NAMELESS, number},
+    reading::add,
 };
 use crate::{
     attribute::program_of,
@@ -32,9 +33,11 @@ pub struct OlderSockets {
 impl OlderSockets {
     /// Whether the program of `handle` still has one.
     pub fn has(&self, handle: u64) -> bool {
-        self.namespaces
-            .iter()
-            .any(|(_, sockets)| sockets.values().any(|socket| socket.destination.process == handle))
+        self.namespaces.iter().any(|(_, sockets)| {
+            sockets
+                .values()
+                .any(|socket| socket.destination.process == handle)
+        })
     }
 
     pub fn lost(&self) -> u64 {
@@ -59,14 +62,21 @@ impl Pipeline {
             return;
         }
         let mut known_to_kernel = HashSet::new();
-        if self.kernel.connections(|_, connection| _ = known_to_kernel.insert(connection.cookie)).is_err() {
+        if self
+            .kernel
+            .connections(|_, connection| _ = known_to_kernel.insert(connection.cookie))
+            .is_err()
+        {
             self.failed_reads += 1;
         }
         let holders = older::holders();
         let mut handles = HashMap::new();
         for (namespace, sockets) in found {
             let mut followed = HashMap::new();
-            for socket in sockets.iter().filter(|socket| !known_to_kernel.contains(&socket.cookie)) {
+            for socket in sockets
+                .iter()
+                .filter(|socket| !known_to_kernel.contains(&socket.cookie))
+            {
                 let handle = self.owner(holders.get(&socket.inode).copied(), &mut handles);
                 let older = older_of(socket, handle);
                 match self.kernel.follow(socket.cookie, older) {
@@ -83,9 +93,15 @@ impl Pipeline {
 
     /// A socket that ended after it was found and before the kernel side knew of it would be followed for ever.
     fn drop_ended(&mut self, namespace: &Namespace, followed: &mut HashMap<u64, Older>) {
-        let Ok(sockets) = older::outgoing(namespace) else { return };
+        let Ok(sockets) = older::outgoing(namespace) else {
+            return;
+        };
         let open: HashSet<u64> = sockets.iter().map(|socket| socket.cookie).collect();
-        let ended: Vec<u64> = followed.keys().filter(|cookie| !open.contains(cookie)).copied().collect();
+        let ended: Vec<u64> = followed
+            .keys()
+            .filter(|cookie| !open.contains(cookie))
+            .copied()
+            .collect();
         for cookie in ended {
             followed.remove(&cookie);
             // Where the kernel side has seen the end, it has removed the entry, and nothing is lost.
@@ -98,13 +114,20 @@ impl Pipeline {
         let next = handles.len() as u64 + 1;
         *handles.entry(process).or_insert_with(|| {
             let known = match process {
-                None => Known { unattributed: Some(Unattributed::NoOwner), ..NAMELESS },
+                None => Known {
+                    unattributed: Some(Unattributed::NoOwner),
+                    ..NAMELESS
+                },
                 Some(process) => {
                     let found = program_of(Path::new("/"), process)
                         .map_err(|_| Unattributed::NoName)
                         .and_then(|program| self.attribution.identify(&program));
                     let (identity, unattributed) = number(&mut self.identities, found);
-                    Known { identity, unattributed, ..NAMELESS }
+                    Known {
+                        identity,
+                        unattributed,
+                        ..NAMELESS
+                    }
                 }
             };
             self.programs.insert(next, known);
@@ -114,7 +137,15 @@ impl Pipeline {
 
     /// Adds what has passed over those that are open. Returns how many there are.
     pub(super) fn read_older(&mut self) -> u64 {
-        let Self { older: OlderSockets { namespaces, lost }, programs, rows, identities, unattributed, kernel, .. } = self;
+        let Self {
+            older: OlderSockets { namespaces, lost },
+            programs,
+            rows,
+            identities,
+            unattributed,
+            kernel,
+            ..
+        } = self;
         for (namespace, followed) in namespaces.iter_mut() {
             let Ok(sockets) = older::outgoing(namespace) else {
                 *lost += 1;
@@ -122,22 +153,38 @@ impl Pipeline {
             };
             let mut open = HashSet::new();
             for socket in &sockets {
-                let Some(older) = followed.get(&socket.cookie) else { continue };
+                let Some(older) = followed.get(&socket.cookie) else {
+                    continue;
+                };
                 open.insert(socket.cookie);
-                let known = programs.find(older.destination.process).unwrap_or(&NAMELESS);
+                let known = programs
+                    .find(older.destination.process)
+                    .unwrap_or(&NAMELESS);
                 let totals = Totals {
                     open: u64::from(socket.established),
                     sent: socket.sent.saturating_sub(older.sent),
                     received: socket.received.saturating_sub(older.received),
                     ..Totals::default()
                 };
-                add(rows, identities, unattributed, known, &older.destination, &totals);
+                add(
+                    rows,
+                    identities,
+                    unattributed,
+                    known,
+                    &older.destination,
+                    &totals,
+                );
             }
             // One that sock_diag no longer shows has ended, and the kernel side has counted it when its entry is gone.
-            followed.retain(|cookie, _| open.contains(cookie) || kernel.maps.older.get(cookie, 0).is_ok());
+            followed.retain(|cookie, _| {
+                open.contains(cookie) || kernel.maps.older.get(cookie, 0).is_ok()
+            });
         }
         namespaces.retain(|(_, followed)| !followed.is_empty());
-        namespaces.iter().map(|(_, followed)| followed.len() as u64).sum()
+        namespaces
+            .iter()
+            .map(|(_, followed)| followed.len() as u64)
+            .sum()
     }
 }
 

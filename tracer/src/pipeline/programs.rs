@@ -28,8 +28,12 @@ pub struct Known {
 }
 
 /// Stands in for a program that is not known: its contacts are nobody's.
-pub const NAMELESS: Known =
-    Known { identity: 0, unattributed: Some(Unattributed::NoName), key: None, dead: false };
+pub const NAMELESS: Known = Known {
+    identity: 0,
+    unattributed: Some(Unattributed::NoName),
+    key: None,
+    dead: false,
+};
 
 /// By handle.
 #[derive(Default)]
@@ -41,12 +45,20 @@ pub struct Programs {
 }
 
 /// What found no room in the kernel side's map of programs.
-const UNREGISTERED: Known =
-    Known { identity: 0, unattributed: Some(Unattributed::ProcessTableFull), key: None, dead: false };
+const UNREGISTERED: Known = Known {
+    identity: 0,
+    unattributed: Some(Unattributed::ProcessTableFull),
+    key: None,
+    dead: false,
+};
 
 impl Programs {
     pub fn find(&self, handle: u64) -> Option<&Known> {
-        if handle == HANDLE_UNATTRIBUTED { Some(&UNREGISTERED) } else { self.known.get(&handle) }
+        if handle == HANDLE_UNATTRIBUTED {
+            Some(&UNREGISTERED)
+        } else {
+            self.known.get(&handle)
+        }
     }
 
     pub fn all(&mut self) -> impl Iterator<Item = (&u64, &mut Known)> {
@@ -77,7 +89,13 @@ impl Pipeline {
         if registrations == self.programs.registrations {
             return;
         }
-        let Self { kernel, attribution, programs, identities, .. } = self;
+        let Self {
+            kernel,
+            attribution,
+            programs,
+            identities,
+            ..
+        } = self;
         let own = kernel.own_handle;
         let read = kernel.processes(|key, facts| {
             if facts.handle == own || programs.known.contains_key(&facts.handle) {
@@ -85,7 +103,15 @@ impl Pipeline {
             }
             let found = attribution.identify(&process::program(key, facts));
             let (identity, unattributed) = number(identities, found);
-            programs.insert(facts.handle, Known { identity, unattributed, key: Some(*key), dead: false });
+            programs.insert(
+                facts.handle,
+                Known {
+                    identity,
+                    unattributed,
+                    key: Some(*key),
+                    dead: false,
+                },
+            );
         });
         match read {
             Ok(_) => self.programs.registrations = registrations,
@@ -95,7 +121,10 @@ impl Pipeline {
 }
 
 /// The number of what attribution found.
-pub fn number(identities: &mut Identities, found: Result<Identity, Unattributed>) -> (u32, Option<Unattributed>) {
+pub fn number(
+    identities: &mut Identities,
+    found: Result<Identity, Unattributed>,
+) -> (u32, Option<Unattributed>) {
     match found {
         Ok(identity) => (identities.number(&identity), None),
         Err(reason) => (0, Some(reason)),

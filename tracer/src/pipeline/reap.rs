@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use tracer_common::{Counts, DestinationKey, map::HANDLE_UNATTRIBUTED};
 
-use super::{Pipeline, place};
+use super::{Pipeline, reading::place};
 use crate::{decode, model::Unattributed};
 
 impl Pipeline {
@@ -38,7 +38,10 @@ impl Pipeline {
         let mut gone = HashSet::new();
         for (handle, known) in self.programs.all() {
             let dead = match known.key {
-                Some(key) => last.get(&key.process) != Some(&(key.started_ns, key.image)) || !is_alive(key.process),
+                Some(key) => {
+                    last.get(&key.process) != Some(&(key.started_ns, key.image))
+                        || !is_alive(key.process)
+                }
                 None => !older.has(*handle),
             };
             if dead && known.dead {
@@ -64,7 +67,13 @@ impl Pipeline {
         self.kernel.destinations(|key, counts| read(*key, counts))?;
         self.kernel.overflow(|handle, counts| {
             if *handle != HANDLE_UNATTRIBUTED {
-                read(DestinationKey { process: *handle, ..DestinationKey::default() }, counts);
+                read(
+                    DestinationKey {
+                        process: *handle,
+                        ..DestinationKey::default()
+                    },
+                    counts,
+                );
             }
         })?;
         for (key, counts) in finished {
@@ -81,10 +90,16 @@ impl Pipeline {
     }
 
     fn retire_one(&mut self, key: &DestinationKey, counts: &Counts) {
-        let Some(known) = self.programs.find(key.process) else { return };
+        let Some(known) = self.programs.find(key.process) else {
+            return;
+        };
         let removed = match decode::destination(key) {
-            crate::model::Destination::Other => self.kernel.maps.overflow.remove(&key.process).is_ok(),
-            crate::model::Destination::Address { .. } => self.kernel.maps.destinations.remove(key).is_ok(),
+            crate::model::Destination::Other => {
+                self.kernel.maps.overflow.remove(&key.process).is_ok()
+            }
+            crate::model::Destination::Address { .. } => {
+                self.kernel.maps.destinations.remove(key).is_ok()
+            }
         };
         // What could not be removed is read again next time, and must not be counted twice.
         if !removed {
@@ -93,9 +108,13 @@ impl Pipeline {
         if let Some(reason) = known.unattributed {
             self.unattributed.retired[reason as usize] += counts.connections;
         }
-        debug_assert!(known.unattributed != Some(Unattributed::ProcessTableFull), "that entry is never retired");
+        debug_assert!(
+            known.unattributed != Some(Unattributed::ProcessTableFull),
+            "that entry is never retired"
+        );
         let app = std::sync::Arc::clone(self.identities.app(known.identity));
-        self.rows.retire(&app, place(known, key), &decode::totals(counts));
+        self.rows
+            .retire(&app, place(known, key), &decode::totals(counts));
     }
 }
 

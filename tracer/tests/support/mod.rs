@@ -23,26 +23,40 @@ pub type Series = (BTreeMap<String, String>, f64);
 pub struct Tracer {
     pub child: Child,
     pub address: SocketAddr,
+    /// File of its standard error.
+    pub said: PathBuf,
 }
 
 impl Tracer {
     /// Starts one with further arguments, and waits until it is ready.
     pub fn start(arguments: &[&str]) -> Self {
         let address = free_address();
+        let said = std::env::temp_dir().join(format!("tracer-{}.log", address.port()));
+        // Not the test's own output: a tracer that outlives a failed test would keep it open.
+        let log = fs::File::create(&said).expect("a file for what the tracer says");
         let child = Command::new(env!("CARGO_BIN_EXE_tracer"))
             .args(["run", "--listen", &address.to_string()])
             .args(arguments)
             .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
+            .stdout(Stdio::null())
+            .stderr(log)
             .spawn()
             .expect("start the tracer");
-        let mut tracer = Self { child, address };
+        let mut tracer = Self {
+            child,
+            address,
+            said,
+        };
         let deadline = Instant::now() + Duration::from_secs(20);
         while !tracer.is_ready() {
             if let Some(status) = tracer.child.try_wait().expect("ask for the tracer's state") {
-                panic!("the tracer ended with {status}; hint: live tests need root");
+                let said = fs::read_to_string(&tracer.said).unwrap_or_default();
+                panic!("the tracer ended with {status}; hint: live tests need root\n{said}");
             }
-            assert!(Instant::now() < deadline, "the tracer was not ready in 20 s");
+            assert!(
+                Instant::now() < deadline,
+                "the tracer was not ready in 20 s"
+            );
             sleep(Duration::from_millis(10));
         }
         tracer
@@ -75,15 +89,25 @@ impl Tracer {
 
     /// Resident memory in bytes.
     pub fn resident(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the tracer's status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a resident size");
-        line.trim().trim_end_matches("kB").trim().parse::<u64>().expect("a number") * 1024
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))
+            .expect("the tracer's status");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .expect("a resident size");
+        line.trim()
+            .trim_end_matches("kB")
+            .trim()
+            .parse::<u64>()
+            .expect("a number")
+            * 1024
     }
 
     /// Sends a signal.
     pub fn signal(&self, signal: i32) {
         // SAFETY: sends a signal to a child that has not been waited for.
-        assert_eq!(unsafe { libc::kill(self.child.id().cast_signed(), signal) }, 0);
+        let result = unsafe { libc::kill(self.child.id().cast_signed(), signal) };
+        assert_eq!(result, 0);
     }
 
     /// Ends it as a user would, and returns its exit code.
@@ -98,6 +122,7 @@ impl Drop for Tracer {
         // Where it has ended already there is nothing to end.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let _ = fs::remove_file(&self.said);
     }
 }
 
@@ -107,7 +132,10 @@ pub struct Metrics(BTreeMap<String, Vec<Series>>);
 impl Metrics {
     pub fn parse(text: &str) -> Self {
         let mut all: BTreeMap<String, Vec<Series>> = BTreeMap::new();
-        for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        for line in text
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.is_empty())
+        {
             let (name, labels, value) = parse_line(line);
             all.entry(name).or_default().push((labels, value));
         }
@@ -115,15 +143,27 @@ impl Metrics {
     }
 
     /// Series of a family with these labels.
-    pub fn series<'a>(&'a self, family: &str, labels: &'a [(&'a str, &'a str)]) -> impl Iterator<Item = &'a Series> + 'a {
-        self.0.get(family).into_iter().flatten().filter(move |(found, _)| {
-            labels.iter().all(|(name, value)| found.get(*name).is_some_and(|found| found == value))
-        })
+    pub fn series<'a>(
+        &'a self,
+        family: &str,
+        labels: &'a [(&'a str, &'a str)],
+    ) -> impl Iterator<Item = &'a Series> + 'a {
+        self.0
+            .get(family)
+            .into_iter()
+            .flatten()
+            .filter(move |(found, _)| {
+                labels
+                    .iter()
+                    .all(|(name, value)| found.get(*name).is_some_and(|found| found == value))
+            })
     }
 
     /// Their sum. Counters are whole numbers, exact in a `f64` up to 2^53.
     pub fn sum(&self, family: &str, labels: &[(&str, &str)]) -> u64 {
-        self.series(family, labels).map(|(_, value)| *value as u64).sum()
+        self.series(family, labels)
+            .map(|(_, value)| *value as u64)
+            .sum()
     }
 
     /// All that was lost.
@@ -158,22 +198,35 @@ fn parse_line(line: &str) -> (String, BTreeMap<String, String>, f64) {
         }
         rest = &rest[1..];
     }
-    (name.to_owned(), labels, rest.trim().parse().expect("a value"))
+    (
+        name.to_owned(),
+        labels,
+        rest.trim().parse().expect("a value"),
+    )
 }
 
 /// A GET without the comforts of a client: the whole answer.
 pub fn request(address: SocketAddr, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: tracer\r\nConnection: close\r\n\r\n").ok()?;
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .ok()?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: tracer\r\nConnection: close\r\n\r\n"
+    )
+    .ok()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
     String::from_utf8(answer).ok()
 }
 
 /// The body of an answer that came in chunks.
-fn unchunked(head: &str, body: &str) -> String {
-    if !head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+pub fn unchunked(head: &str, body: &str) -> String {
+    if !head
+        .to_ascii_lowercase()
+        .contains("transfer-encoding: chunked")
+    {
         return body.to_owned();
     }
     let (mut rest, mut whole) = (body, String::new());
@@ -183,29 +236,47 @@ fn unchunked(head: &str, body: &str) -> String {
             break;
         }
         whole.push_str(&after[..size]);
-        rest = after[size..].strip_prefix("\r\n").expect("the end of a chunk");
+        rest = after[size..]
+            .strip_prefix("\r\n")
+            .expect("the end of a chunk");
     }
     whole
 }
 
 /// An address on loopback where nobody listens.
 pub fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
 }
 
 /// `Tcp: ActiveOpens` of the network namespace of a process (`self`, or a number).
 pub fn active_opens(process: &str) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{process}/net/snmp")).expect("the kernel's counters");
+    let text =
+        fs::read_to_string(format!("/proc/{process}/net/snmp")).expect("the kernel's counters");
     let mut lines = text.lines().filter_map(|line| line.strip_prefix("Tcp: "));
     let (names, values) = (lines.next().expect("names"), lines.next().expect("values"));
-    let at = names.split(' ').position(|name| name == "ActiveOpens").expect("the counter");
-    values.split(' ').nth(at).and_then(|value| value.parse().ok()).expect("a number")
+    let at = names
+        .split(' ')
+        .position(|name| name == "ActiveOpens")
+        .expect("the counter");
+    values
+        .split(' ')
+        .nth(at)
+        .and_then(|value| value.parse().ok())
+        .expect("a number")
 }
 
 /// The workload generator, built by cargo beside the tests.
 pub fn workload() -> PathBuf {
-    let path = Path::new(env!("CARGO_BIN_EXE_tracer")).with_file_name("examples").join("workload");
-    assert!(path.exists(), "{} is missing; hint: cargo build -p tracer --examples", path.display());
+    let path = Path::new(env!("CARGO_BIN_EXE_tracer"))
+        .with_file_name("examples")
+        .join("workload");
+    assert!(
+        path.exists(),
+        "{} is missing; hint: cargo build -p tracer --examples",
+        path.display()
+    );
     path
 }
 
@@ -238,8 +309,16 @@ impl Drop for Directory {
 
 /// Runs a command to its end, which must be good, and returns what it printed.
 pub fn run(command: &mut Command) -> String {
-    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().expect("run a command");
-    assert!(output.status.success(), "{command:?} ended with {}", output.status);
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("run a command");
+    assert!(
+        output.status.success(),
+        "{command:?} ended with {}",
+        output.status
+    );
     String::from_utf8(output.stdout).expect("text")
 }
 
@@ -267,11 +346,19 @@ impl Namespace {
     }
 
     pub fn active_opens(&self) -> u64 {
-        let text = run(Command::new("ip").args(["netns", "exec", &self.0, "cat", "/proc/self/net/snmp"]));
+        let text =
+            run(Command::new("ip").args(["netns", "exec", &self.0, "cat", "/proc/self/net/snmp"]));
         let mut lines = text.lines().filter_map(|line| line.strip_prefix("Tcp: "));
         let (names, values) = (lines.next().expect("names"), lines.next().expect("values"));
-        let at = names.split(' ').position(|name| name == "ActiveOpens").expect("the counter");
-        values.split(' ').nth(at).and_then(|value| value.parse().ok()).expect("a number")
+        let at = names
+            .split(' ')
+            .position(|name| name == "ActiveOpens")
+            .expect("the counter");
+        values
+            .split(' ')
+            .nth(at)
+            .and_then(|value| value.parse().ok())
+            .expect("a number")
     }
 }
 
@@ -290,8 +377,12 @@ pub struct Helper {
 impl Helper {
     /// Starts it and waits for its first line, which must be `ready`.
     pub fn start(command: &mut Command, ready: &str) -> Self {
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("start a helper");
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("start a helper");
         let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let mut helper = Self { child, lines };
         assert_eq!(helper.line(), ready);
@@ -311,7 +402,11 @@ impl Helper {
     /// Closes its input, and returns the lines it still prints.
     pub fn finish(mut self) -> Vec<String> {
         drop(self.child.stdin.take());
-        let rest = self.lines.by_ref().map(|line| line.expect("text")).collect();
+        let rest = self
+            .lines
+            .by_ref()
+            .map(|line| line.expect("text"))
+            .collect();
         let status = self.child.wait().expect("wait for a helper");
         assert!(status.success(), "a helper ended with {status}");
         rest

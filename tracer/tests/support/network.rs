@@ -16,10 +16,18 @@ pub struct Network {
 
 impl Network {
     pub fn new() -> Self {
-        let network = Self { client: Namespace::new("tc"), server: Namespace::new("ts") };
+        let network = Self {
+            client: Namespace::new("tc"),
+            server: Namespace::new("ts"),
+        };
         let (client, server) = (&network.client.0, &network.server.0);
-        ip(&format!("-n {client} link add c0 type veth peer name s0 netns {server}"));
-        for (name, link, v4, v6) in [(client, "c0", "10.77.0.1", "fd77::1"), (server, "s0", "10.77.0.2", "fd77::2")] {
+        ip(&format!(
+            "-n {client} link add c0 type veth peer name s0 netns {server}"
+        ));
+        for (name, link, v4, v6) in [
+            (client, "c0", "10.77.0.1", "fd77::1"),
+            (server, "s0", "10.77.0.2", "fd77::2"),
+        ] {
             ip(&format!("-n {name} addr add {v4}/24 dev {link}"));
             // Without duplicate address detection the address is good at once.
             ip(&format!("-n {name} addr add {v6}/64 dev {link} nodad"));
@@ -43,7 +51,10 @@ impl Network {
             // Some of these are of the whole machine on some kernels, and then are not to be had in a namespace.
             let (name, value) = setting.split_once('=').expect("a setting");
             let path = format!("/proc/sys/{}", name.replace('.', "/"));
-            run(network.server.command(Path::new("sh")).args(["-c", &format!("echo {value} > {path} || true")]));
+            run(network
+                .server
+                .command(Path::new("sh"))
+                .args(["-c", &format!("echo {value} > {path} || true")]));
         }
         network
     }
@@ -51,12 +62,19 @@ impl Network {
     /// A server of the generator in the server's namespace, ready to be connected to.
     pub fn serve(&self, generator: &Path, addresses: &[&str]) -> Helper {
         let mut command = self.server.command(generator);
-        command.args(["serve", "--until-stdin-closes", "--listen"]).args(addresses);
+        command
+            .args(["serve", "--until-stdin-closes", "--listen"])
+            .args(addresses);
         Helper::start(&mut command, "ready")
     }
 }
 
 /// Starts a run of the generator whose truth is printed at its end.
 pub fn start(mut command: Command) -> Child {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("start the generator")
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .expect("start the generator")
 }

@@ -1,0 +1,340 @@
+//! How it starts, what it finds there, how it ends, and what it says when it cannot run.
+
+mod support;
+
+use std::{
+    fs,
+    io::Read as _,
+    net::TcpListener,
+    path::Path,
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use support::{Directory, Helper, Namespace, Tracer, request, run};
+
+/// Names of the kernel side's attached programs, as the kernel lists them, with the process that holds them.
+fn attached(process: u32) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(format!("/proc/{process}/fdinfo"))
+        .expect("the tracer's descriptors")
+        .flatten()
+        .filter_map(|entry| fs::read_to_string(entry.path()).ok())
+        .filter_map(|text| {
+            text.lines().find_map(|line| {
+                line.strip_prefix("tp_name:")
+                    .map(|name| name.trim().to_owned())
+            })
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+/// Whether the kernel still has a program of this id.
+fn program_ids(process: u32) -> Vec<String> {
+    fs::read_dir(format!("/proc/{process}/fdinfo"))
+        .expect("the tracer's descriptors")
+        .flatten()
+        .filter_map(|entry| fs::read_to_string(entry.path()).ok())
+        .filter_map(|text| {
+            text.lines()
+                .find_map(|line| line.strip_prefix("prog_id:").map(|id| id.trim().to_owned()))
+        })
+        .collect()
+}
+
+fn is_loaded(id: &str) -> bool {
+    Command::new("bpftool")
+        .args(["prog", "show", "id", id])
+        .output()
+        .expect("bpftool")
+        .status
+        .success()
+}
+
+/// Programs are freed a moment after the last descriptor goes (a grace period of RCU).
+fn assert_all_gone(ids: &[String]) {
+    assert!(!ids.is_empty());
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while ids.iter().any(|id| is_loaded(id)) {
+        assert!(
+            Instant::now() < deadline,
+            "a program of the tracer is still loaded"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_killed_tracer_leaves_nothing_and_a_new_one_counts_from_zero() {
+    let (directory, host) = (Directory::new("killed"), Namespace::new("tk"));
+    let storm = |times: &str| {
+        run(host
+            .command(&directory.app("before"))
+            .args(["storm", "--times", times]))
+    };
+    let tracer = Tracer::start(&[]);
+    storm("500");
+    let first = tracer.metrics();
+    assert_eq!(
+        first.sum("tracer_connections_total", &[("app", "before")]),
+        500
+    );
+    let ids = program_ids(tracer.child.id());
+    assert_eq!(
+        attached(tracer.child.id()),
+        ["inet_sock_set_state", "tcp_destroy_sock"]
+    );
+    tracer.signal(libc::SIGKILL);
+    drop(tracer);
+    assert_all_gone(&ids);
+    storm("100");
+    let tracer = Tracer::start(&[]);
+    storm("7");
+    let second = tracer.metrics();
+    assert_eq!(
+        second.sum("tracer_connections_total", &[("app", "before")]),
+        7
+    );
+    assert!(
+        second.sum("process_start_time_seconds", &[])
+            >= first.sum("process_start_time_seconds", &[]),
+        "the start time tells a scraper that the counters begin anew"
+    );
+}
+
+#[test]
+fn a_signal_ends_it_within_a_second_with_everything_detached() {
+    for signal in [libc::SIGTERM, libc::SIGINT] {
+        let mut tracer = Tracer::start(&[]);
+        let ids = program_ids(tracer.child.id());
+        // A reader that never reads on must not hold it up.
+        let mut slow = std::net::TcpStream::connect(tracer.address).expect("connect");
+        std::io::Write::write_all(&mut slow, b"GET /metrics HTTP/1.1\r\nHost: t\r\n\r\n")
+            .expect("ask");
+        let began = Instant::now();
+        tracer.signal(signal);
+        assert_eq!(
+            tracer.child.wait().expect("wait for the tracer").code(),
+            Some(0)
+        );
+        assert!(
+            began.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            began.elapsed()
+        );
+        assert_all_gone(&ids);
+    }
+}
+
+#[test]
+fn two_tracers_side_by_side_count_the_same() {
+    let (directory, host) = (Directory::new("two"), Namespace::new("tt"));
+    let (one, other) = (Tracer::start(&[]), Tracer::start(&[]));
+    run(host
+        .command(&directory.app("shared"))
+        .args(["storm", "--times", "1000"]));
+    for tracer in [&one, &other] {
+        assert_eq!(
+            tracer
+                .metrics()
+                .sum("tracer_connections_total", &[("app", "shared")]),
+            1000
+        );
+    }
+}
+
+#[test]
+fn sockets_older_than_the_tracer_are_open_and_their_bytes_from_then_on_count() {
+    let (directory, host) = (Directory::new("older"), Namespace::new("te"));
+    let mut server = host.command(&directory.app("server"));
+    let server = Helper::start(
+        server.args([
+            "serve",
+            "--until-stdin-closes",
+            "--listen",
+            "127.0.0.1:7000",
+        ]),
+        "ready",
+    );
+    let mut holder = host.command(&directory.app("holder"));
+    holder.args([
+        "hold",
+        "--to",
+        "127.0.0.1:7000",
+        "--times",
+        "1000",
+        "--bytes",
+        "100",
+    ]);
+    let mut holder = Helper::start(&mut holder, "holding");
+    let sent = |line: &str| {
+        serde_json::from_str::<serde_json::Value>(line).expect("truth")["sent"]
+            .as_u64()
+            .expect("bytes")
+    };
+    let before = sent(&holder.line());
+    let tracer = Tracer::start(&[]);
+    let place = [
+        ("app", "holder"),
+        ("destination", "127.0.0.1"),
+        ("port", "7000"),
+        ("direction", "out"),
+    ];
+
+    let metrics = tracer.metrics();
+    assert_eq!(metrics.sum("tracer_connections_open", &place), 1000);
+    assert_eq!(metrics.sum("tracer_sent_bytes_total", &place), 0);
+    assert_eq!(
+        metrics.sum("tracer_connections_total", &[("app", "holder")]),
+        0,
+        "they began before"
+    );
+    assert_eq!(
+        metrics.sum("tracer_connections_open", &[("app", "server")]),
+        0,
+        "accepted ones are not begun here"
+    );
+
+    holder.say("send 1000");
+    let live = sent(&holder.line()) - before;
+    assert_eq!(live, 1_000_000);
+    assert_eq!(
+        tracer.metrics().sum("tracer_sent_bytes_total", &place),
+        live,
+        "while they are open"
+    );
+
+    // New connections of the same app are counted beside the older ones.
+    run(host.command(&directory.app("holder")).args([
+        "connect",
+        "--to",
+        "127.0.0.1:7000",
+        "--mode",
+        "plain",
+        "--times",
+        "10",
+    ]));
+    holder.say("send 7");
+    let all = sent(&holder.line()) - before;
+    holder.finish();
+    let metrics = tracer.wait_for("all are closed", |metrics| {
+        metrics.sum("tracer_connections_open", &place) == 0
+    });
+    assert_eq!(metrics.sum("tracer_sent_bytes_total", &place), all);
+    assert_eq!(metrics.sum("tracer_received_bytes_total", &place), 0);
+    assert_eq!(metrics.sum("tracer_connections_total", &place), 10);
+    assert_eq!(metrics.lost(), 0);
+    tracer.wait_for("they are forgotten", |metrics| {
+        metrics.sum("tracer_map_entries", &[("map", "older")]) == 0
+    });
+    assert_eq!(tracer.metrics().sum("tracer_sent_bytes_total", &place), all);
+    server.finish();
+}
+
+#[test]
+fn bytes_of_open_connections_are_shown_while_they_are_open() {
+    let (directory, host) = (Directory::new("open"), Namespace::new("tl"));
+    let mut server = host.command(&directory.app("server"));
+    let server = Helper::start(
+        server.args([
+            "serve",
+            "--until-stdin-closes",
+            "--listen",
+            "127.0.0.1:7000",
+        ]),
+        "ready",
+    );
+    let tracer = Tracer::start(&[]);
+    let mut holder = host.command(&directory.app("holder"));
+    holder.args([
+        "hold",
+        "--to",
+        "127.0.0.1:7000",
+        "--times",
+        "300",
+        "--bytes",
+        "1000",
+    ]);
+    let mut holder = Helper::start(&mut holder, "holding");
+    for step in 0..4 {
+        if step > 0 {
+            holder.say("send 5000");
+        }
+        let truth: serde_json::Value = serde_json::from_str(&holder.line()).expect("truth");
+        let metrics = tracer.metrics();
+        assert_eq!(
+            Some(metrics.sum("tracer_sent_bytes_total", &[("app", "holder")])),
+            truth["sent"].as_u64()
+        );
+        assert_eq!(
+            metrics.sum("tracer_connections_open", &[("app", "holder")]),
+            300
+        );
+    }
+    holder.finish();
+    server.finish();
+}
+
+#[test]
+fn a_scrape_is_the_contact_of_who_scrapes_and_the_tracer_contacts_nobody() {
+    let (directory, host) = (Directory::new("scrape"), Namespace::new("ti"));
+    // A tracer in a namespace of its own, so that nobody else's contacts are near.
+    let mut command = host.command(Path::new(env!("CARGO_BIN_EXE_tracer")));
+    command
+        .args(["run", "--listen", "127.0.0.1:9741"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let address = "127.0.0.1:9741".parse().expect("an address");
+    let mut tracer = Tracer {
+        child: command.spawn().expect("start the tracer"),
+        address,
+        said: directory.0.join("said"),
+    };
+    let scraper = directory.0.join("scraper");
+    fs::copy("/usr/bin/curl", &scraper).expect("copy curl; hint: apt-get install curl");
+    let scrape = || {
+        let mut command = host.command(&scraper);
+        command.args([
+            "--silent",
+            "--fail",
+            "--retry",
+            "50",
+            "--retry-delay",
+            "1",
+            "--retry-connrefused",
+        ]);
+        support::Metrics::parse(&run(command.arg("http://127.0.0.1:9741/metrics")))
+    };
+    let place = [
+        ("app", "scraper"),
+        ("destination", "127.0.0.1"),
+        ("port", "9741"),
+    ];
+    let count = |metrics: &support::Metrics| metrics.sum("tracer_connections_total", &place);
+    // The first one may have reached the listener before the hooks were attached; then it is older than the tracer.
+    scrape();
+    let (counted, opened) = (count(&scrape()), host.active_opens());
+    for more in 1..=5 {
+        assert_eq!(count(&scrape()), counted + more);
+        assert_eq!(host.active_opens(), opened + more);
+    }
+    assert_eq!(
+        scrape().sum("tracer_connections_total", &[("app", "tracer")]),
+        0
+    );
+    tracer.signal(libc::SIGTERM);
+    assert!(tracer.child.wait().expect("wait for the tracer").success());
+}
+
+#[test]
+fn every_hook_is_shown_as_attached_and_the_probes_answer() {
+    let tracer = Tracer::start(&[]);
+    let metrics = tracer.metrics();
+    assert_eq!(metrics.series("tracer_hook_attached", &[]).count(), 3);
+    assert_eq!(metrics.sum("tracer_hook_attached", &[]), 3);
+    for path in ["/healthz", "/readyz"] {
+        let answer = request(tracer.address, path).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+}
