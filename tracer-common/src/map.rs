@@ -9,10 +9,12 @@ pub const EXECUTABLE_BYTES: usize = 64;
 /// Bytes kept of the first argument. Android puts the package name there; package names are at most 255 bytes, but
 /// those of real packages stay well below 128.
 pub const COMMAND_BYTES: usize = 128;
-/// Bytes kept of a control group's path, written leaf first. The longest Kubernetes path takes 190.
-pub const CGROUP_BYTES: usize = 384;
-/// Most bytes of one component of that path, its terminating NUL included. `cri-containerd-` + 64 + `.scope` is 85.
-pub const CGROUP_COMPONENT_BYTES: usize = 96;
+/// Bytes kept of a control group's paths, written leaf first. The longest Kubernetes path takes 190; on hybrid machines
+/// there are two.
+pub const CGROUP_BYTES: usize = 768;
+/// Most bytes of one component of a path, its terminating NUL included: as long as a file name can be. A power of two.
+pub const CGROUP_COMPONENT_BYTES: usize = 256;
+const _: () = assert!(CGROUP_COMPONENT_BYTES.is_power_of_two());
 /// Components kept of that path, counted from the leaf.
 pub const CGROUP_LEVELS: usize = 8;
 
@@ -50,7 +52,8 @@ pub struct ProcessKey {
     pub user: u32,
     /// `task_struct.self_exec_id`, low 32 bits: grows by one with every `execve` and is inherited by `fork`.
     pub image: u32,
-    /// Low 32 bits of the id of the control group in the unified hierarchy.
+    /// Low 32 bits of the id of the control group in the unified hierarchy, mixed with that in the hierarchy of the first
+    /// version that names, where there is one.
     pub cgroup: u32,
 }
 
@@ -69,7 +72,8 @@ pub struct ProcessFacts {
     pub executable: [u8; EXECUTABLE_BYTES],
     /// First argument, NUL-terminated; empty where its page was not in memory.
     pub command: [u8; COMMAND_BYTES],
-    /// Names of the control group and its parents up to the root, leaf first, each NUL-terminated.
+    /// Names of the control group and its parents up to the root, leaf first, each NUL-terminated. On hybrid machines
+    /// first in the hierarchy of the first version that names, then an empty name, then in the unified one.
     pub cgroup: [u8; CGROUP_BYTES],
 }
 

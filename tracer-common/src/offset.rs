@@ -55,5 +55,6 @@ pub const FIELDS: &[Field] = &[
     field("SUBSYSTEM_CGROUP", "cgroup_subsys_state", "cgroup"),
     field("CGROUP_NODE", "cgroup", "kn"),
     field("NODE_NAME", "kernfs_node", "name"),
+    field("NODE_ID", "kernfs_node", "id"),
     field("NODE_PARENT", "kernfs_node", "parent|__parent"),
 ];

@@ -15,14 +15,14 @@ use tracer_common::{
 #[map]
 pub static DESTINATIONS: HashMap<DestinationKey, Counts> = HashMap::with_max_entries(131_072, 0);
 
-/// Programs that made a contact and still live. Twice as many as a busy server runs.
+/// Programs that made a contact and still live. More than a busy server runs; each takes about a kilobyte.
 #[map]
-pub static PROCESSES: HashMap<ProcessKey, ProcessFacts> = HashMap::with_max_entries(16_384, 0);
+pub static PROCESSES: HashMap<ProcessKey, ProcessFacts> = HashMap::with_max_entries(8_192, 0);
 
 /// One entry, by handle, for each program that found `DESTINATIONS` full, and one for what found `PROCESSES` full. As
 /// large as `PROCESSES`, so that it is never full before.
 #[map]
-pub static OVERFLOW: HashMap<u64, Counts> = HashMap::with_max_entries(16_384, 0);
+pub static OVERFLOW: HashMap<u64, Counts> = HashMap::with_max_entries(8_192, 0);
 
 /// Connections begun here and not ended, by the address of their `struct sock`.
 #[map]

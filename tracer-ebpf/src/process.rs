@@ -30,7 +30,7 @@ use crate::{
     memory::read,
     offsets::{
         CGROUP_NODE, CGROUP_SUBSYSTEM, CGROUPS_SUBSYSTEMS, CGROUPS_UNIFIED, ENTRY_NAME, FILE_ENTRY,
-        MEMORY_ARGUMENTS, MEMORY_EXECUTABLE, NODE_NAME, NODE_PARENT, SUBSYSTEM_CGROUP,
+        MEMORY_ARGUMENTS, MEMORY_EXECUTABLE, NODE_ID, NODE_NAME, NODE_PARENT, SUBSYSTEM_CGROUP,
         TASK_CGROUPS, TASK_IMAGE, TASK_LEADER, TASK_MEMORY, TASK_STARTED,
     },
 };
@@ -46,13 +46,23 @@ pub fn current(context: &RawTracePointContext) -> u64 {
         process: (bpf_get_current_pid_tgid() >> 32) as u32,
         user: bpf_get_current_uid_gid() as u32,
         image: read(task, &TASK_IMAGE),
-        cgroup: cgroup as u32,
+        cgroup: cgroup as u32 ^ naming_id(task),
     };
     if let Some(facts) = PROCESSES.get_ptr(&key) {
         // SAFETY: the entry is removed only after its process is gone, and this process is running.
         return unsafe { (*facts).handle };
     }
     register(context, &key, task)
+}
+
+/// What tells a control group of the first version from every other; 0 where only the unified hierarchy is there.
+#[inline(always)]
+fn naming_id(task: u64) -> u32 {
+    if CGROUP_SUBSYSTEM.load() < 0 {
+        return 0;
+    }
+    // Spread, so that two small numbers do not cancel each other out. 2^32 divided by the golden ratio.
+    (read::<u64>(naming_node(task), &NODE_ID) as u32).wrapping_mul(0x9e37_79b1)
 }
 
 #[inline(never)]
@@ -76,7 +86,7 @@ fn register(context: &RawTracePointContext, key: &ProcessKey, task: u64) -> u64 
     } else {
         describe(facts, memory);
     }
-    cgroup_path(facts, task);
+    cgroup_paths(facts, task);
     // Another thread of the program may have registered it in between: its entry serves as well.
     let _ = PROCESSES.insert(key, &*facts, NOT_THERE);
     let Some(kept) = PROCESSES.get_ptr(key) else {
@@ -114,24 +124,44 @@ fn describe(facts: &mut ProcessFacts, memory: u64) {
     }
 }
 
-/// The names from the task's control group up to the root.
+/// The task's control group in the hierarchy of the first version that names; 0 where only the unified one is there.
 #[inline(always)]
-fn cgroup_path(facts: &mut ProcessFacts, task: u64) {
-    let set: u64 = read(task, &TASK_CGROUPS);
+fn naming_node(task: u64) -> u64 {
     let subsystem = CGROUP_SUBSYSTEM.load();
-    let cgroup: u64 = if subsystem < 0 {
-        read(set, &CGROUPS_UNIFIED)
-    } else {
-        let state: u64 = read(set.wrapping_add(8 * subsystem as u64), &CGROUPS_SUBSYSTEMS);
-        read(state, &SUBSYSTEM_CGROUP)
-    };
-    let mut node: u64 = read(cgroup, &CGROUP_NODE);
-    let mut used = 0_usize;
+    if subsystem < 0 {
+        return 0;
+    }
+    let set: u64 = read(task, &TASK_CGROUPS);
+    let state: u64 = read(set.wrapping_add(8 * subsystem as u64), &CGROUPS_SUBSYSTEMS);
+    let cgroup: u64 = read(state, &SUBSYSTEM_CGROUP);
+    read(cgroup, &CGROUP_NODE)
+}
+
+/// The names from the task's control group up to the root, in each hierarchy that names.
+#[inline(always)]
+fn cgroup_paths(facts: &mut ProcessFacts, task: u64) {
+    let mut used = 0;
+    let node = naming_node(task);
+    if node != 0 {
+        used = cgroup_path(facts, node, used);
+        if used < CGROUP_BYTES {
+            facts.cgroup[used] = 0;
+            used += 1;
+        }
+    }
+    let set: u64 = read(task, &TASK_CGROUPS);
+    let unified: u64 = read(set, &CGROUPS_UNIFIED);
+    facts.cgroup_length = cgroup_path(facts, read(unified, &CGROUP_NODE), used) as u32;
+}
+
+/// Writes the names from `node` up to the root behind the first `used` bytes. Returns the bytes used then.
+#[inline(always)]
+fn cgroup_path(facts: &mut ProcessFacts, mut node: u64, mut used: usize) -> usize {
     for _ in 0..CGROUP_LEVELS {
         let parent: u64 = read(node, &NODE_PARENT);
         // The root has no name worth keeping.
         if parent == 0 {
-            break;
+            return used;
         }
         // The bound the verifier needs: whatever is written next ends within the array.
         if used > CGROUP_BYTES - CGROUP_COMPONENT_BYTES {
@@ -156,7 +186,7 @@ fn cgroup_path(facts: &mut ProcessFacts, task: u64) {
     if parent != 0 {
         facts.flags |= FLAG_CGROUP_CUT;
     }
-    facts.cgroup_length = used as u32;
+    used
 }
 
 const _: () = {

@@ -16,6 +16,9 @@ pub struct Program {
     /// Path of the control group from the root of its hierarchy, `/a/b`. `None` where it could not be read. One that was
     /// cut begins with `…/`.
     pub cgroup: Option<String>,
+    /// The same in the unified hierarchy, where `cgroup` is of a hierarchy of the first version: on hybrid machines the
+    /// system's services and containers are in both, a user's desktop apps only in this one.
+    pub unified: Option<String>,
     /// A thread of the kernel itself.
     pub kernel_thread: bool,
 }
@@ -194,6 +197,8 @@ pub struct HookState {
     pub signal: &'static str,
     pub hook: &'static str,
     pub attached: bool,
+    /// Events at which the kernel did not run it, because it would have interrupted itself on its processor.
+    pub missed: u64,
 }
 
 /// All that a reader sees, at one moment. It never changes once it is made.

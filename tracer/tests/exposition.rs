@@ -117,11 +117,13 @@ fn filled() -> Arc<Snapshot> {
                 signal: "connect",
                 hook: "tcp_connect",
                 attached: true,
+                missed: 3,
             },
             HookState {
                 signal: "close",
                 hook: "tcp_close",
                 attached: false,
+                missed: 3,
             },
         ],
     })
@@ -298,6 +300,7 @@ fn small(snapshot: &Snapshot, add: Add) {
             &labels,
             u8::from(hook.attached).to_string(),
         );
+        add("tracer_hook_missed_total", &labels, hook.missed.to_string());
     }
 }
 

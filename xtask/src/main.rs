@@ -1,5 +1,6 @@
 //! What can a developer ask of this repository? `cargo xtask COMMAND`.
 
+mod bench;
 mod build;
 mod deny;
 #[expect(
@@ -58,6 +59,8 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// Measure what tracer costs on this machine, as root, beside its goals
+    Bench(bench::Arguments),
     /// Check the rules of this code base that no other tool knows
     Tidy,
     /// Start one test binary, for cargo, during `test`
@@ -86,6 +89,7 @@ fn start(command: Command) -> Result<()> {
         Command::Build { release } => build::build(release).map(drop),
         Command::Run { arguments } => run::run(&arguments),
         Command::Test { quick, arguments } => test::test(quick, &arguments),
+        Command::Bench(arguments) => bench::bench(&arguments),
         Command::Tidy => tidy::tidy(),
         Command::Runner {
             program_and_arguments,

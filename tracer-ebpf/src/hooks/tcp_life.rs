@@ -26,6 +26,7 @@ use crate::{
 // include/net/tcp_states.h; part of the kernel's interface to user space (`tcp_info.tcpi_state`).
 const ESTABLISHED: i32 = 1;
 const SYN_SENT: i32 = 2;
+const SYN_RECV: i32 = 3;
 const CLOSE: i32 = 7;
 const AF_INET6: u16 = 10;
 
@@ -42,7 +43,11 @@ pub fn tcp_life(context: RawTracePointContext) -> i32 {
     match context.arg::<i32>(2) {
         SYN_SENT => begin(&context, sock),
         ESTABLISHED => establish(sock),
-        CLOSE => end(sock),
+        CLOSE => {
+            if !end(sock, !matches!(context.arg::<i32>(1), SYN_SENT | SYN_RECV)) {
+                end_older(sock);
+            }
+        }
         _ => {}
     }
     0
@@ -55,7 +60,7 @@ pub fn tcp_life(context: RawTracePointContext) -> i32 {
 /// finds nothing to do in all other cases.
 #[raw_tracepoint(tracepoint = "tcp_destroy_sock")]
 pub fn tcp_end(context: RawTracePointContext) -> i32 {
-    end(context.arg(0));
+    end(context.arg(0), false);
     0
 }
 
@@ -148,21 +153,22 @@ fn establish(sock: u64) {
     });
 }
 
+/// The end of a connection begun here; `false` where `sock` is none. `after_handshake`: the state that was left is one
+/// behind the handshake.
 #[inline(always)]
-fn end(sock: u64) {
+fn end(sock: u64, after_handshake: bool) -> bool {
     let Some(connection) = CONNECTIONS.get_ptr(&sock) else {
-        end_older(sock);
-        return;
+        return false;
     };
     // SAFETY: a live map value, copied before it is removed.
     let connection = unsafe { *connection };
     // First removed, then counted: a reader that takes the counters before the connections never sees a byte twice.
     if CONNECTIONS.remove(&sock).is_err() {
-        return;
+        return true;
     }
     let payload = payload(sock);
     let Some(counts) = find(&connection.destination) else {
-        return;
+        return true;
     };
     let at_ns = now();
     let mut record = Record {
@@ -178,10 +184,15 @@ fn end(sock: u64) {
     // SAFETY: fields of a live map value; no reference is made.
     unsafe {
         if connection.established_ns == 0 {
-            let reason = reason(sock);
-            record.kind = record::FAILED;
-            record.reason = reason as u32;
-            add_one((&raw mut (*counts).failed).cast::<u32>().add(reason & 7));
+            // A handshake that was missed, as an end can be (see `tcp_end`), is told by what came after it.
+            if after_handshake || payload.sent | payload.received != 0 {
+                add(&raw mut (*counts).established, 1);
+            } else {
+                let reason = reason(sock);
+                record.kind = record::FAILED;
+                record.reason = reason as u32;
+                add_one((&raw mut (*counts).failed).cast::<u32>().add(reason));
+            }
         }
         if payload.sent != 0 {
             add(&raw mut (*counts).sent, payload.sent);
@@ -192,6 +203,7 @@ fn end(sock: u64) {
         add_one(&raw mut (*counts).ended);
     }
     emit(record);
+    true
 }
 
 /// A socket that was there before the tracer: what passed since then counts.

@@ -22,9 +22,10 @@ use arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
     // `once` is started many thousand times; it must not pay for the command line of the others.
-    let mut words = std::env::args().skip(1);
-    if words.next().as_deref() == Some("once") {
-        return processes::once(words.next().as_deref());
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == "once") {
+        let address = words.next();
+        return processes::once(address.as_deref().and_then(std::ffi::OsStr::to_str));
     }
     match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,

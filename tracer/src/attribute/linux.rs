@@ -24,8 +24,8 @@ pub fn app(
     program: &Program,
     name_of: impl FnOnce(&str, &str) -> Option<Arc<str>>,
 ) -> Result<App, Unattributed> {
-    let path = program.cgroup.as_deref().unwrap_or_default();
-    let (app, kind) = match cgroup::owner(path) {
+    let (path, owner) = owner(program);
+    let (app, kind) = match owner {
         Some(Owner::Container(Container::Id(id))) => (
             name_of(&id, path).unwrap_or_else(|| Arc::from(&id[..SHORT_ID])),
             Kind::Container,
@@ -36,6 +36,17 @@ pub fn app(
         None => (executable(program)?, Kind::Executable),
     };
     Ok(App { app, kind })
+}
+
+/// Who owns the control group, and the path that says so. A container is one in whichever hierarchy it shows; of the
+/// others the unified one knows more.
+fn owner(program: &Program) -> (&str, Option<Owner>) {
+    let path = program.cgroup.as_deref().unwrap_or_default();
+    let unified = program.unified.as_deref().unwrap_or_default();
+    match (cgroup::owner(path), cgroup::owner(unified)) {
+        (first @ Some(Owner::Container(_)), _) | (first, None) => (path, first),
+        (_, second) => (unified, second),
+    }
 }
 
 /// What a program was told to call itself, its command and its threads, is no name: it can say anything.
@@ -76,6 +87,42 @@ mod tests {
             command: Some("anything".to_owned()),
             cgroup: Some(cgroup.to_owned()),
             ..Program::default()
+        }
+    }
+
+    #[test]
+    fn on_a_hybrid_machine_a_container_is_one_in_either_hierarchy_and_the_unified_one_knows_the_rest()
+     {
+        for (cgroup, unified, name, kind) in [
+            (
+                "/docker/ID",
+                "/system.slice/containerd.service",
+                "web",
+                Kind::Container,
+            ),
+            (
+                "/system.slice/a.service",
+                "/docker/ID",
+                "web",
+                Kind::Container,
+            ),
+            (
+                "/user.slice/user-1000.slice",
+                "/user.slice/user-1000.slice/user@1000.service/app.slice/app-gnome-org.example.App-7.scope",
+                "org.example.App",
+                Kind::Desktop,
+            ),
+            (
+                "/system.slice/nginx.service",
+                "/",
+                "nginx.service",
+                Kind::Service,
+            ),
+            ("/", "/", "curl", Kind::Executable),
+        ] {
+            let unified = Some(unified.replace("ID", ID));
+            let program = program(Some("curl"), &cgroup.replace("ID", ID));
+            check(&Program { unified, ..program }, Ok((name, kind)));
         }
     }
 

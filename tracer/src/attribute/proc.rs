@@ -21,6 +21,7 @@ pub fn program_of(root: &Path, pid: u32) -> io::Result<Program> {
     let link = fs::read_link(directory.join("exe"));
     let command = bounded::head(&directory.join("cmdline"), COMMAND_LIMIT).unwrap_or_default();
     let cgroup = bounded::head(&directory.join("cgroup"), LIMIT).unwrap_or_default();
+    let (cgroup, unified) = cgroup_paths(&String::from_utf8_lossy(&cgroup));
     // A dead process whose threads live on has no executable and no command either.
     let bare = matches!(&link, Err(error) if error.kind() == io::ErrorKind::NotFound)
         && command.is_empty();
@@ -28,7 +29,8 @@ pub fn program_of(root: &Path, pid: u32) -> io::Result<Program> {
         uid,
         executable: link.ok().and_then(|link| executable(&link)),
         command: first_argument(&command),
-        cgroup: cgroup_path(&String::from_utf8_lossy(&cgroup)),
+        cgroup,
+        unified,
         kernel_thread: bare && !is_dead(&status),
     })
 }
@@ -65,26 +67,26 @@ fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
     status.lines().find_map(|line| line.strip_prefix(name))
 }
 
-/// The path in the hierarchy that systemd and the container runtimes use: the unified one, else that of the controllers
-/// which runtimes always set, else systemd's own.
-fn cgroup_path(file: &str) -> Option<String> {
+/// The path in the hierarchy that names on this machine, and that in the unified one where it is another: that of the
+/// controllers which systemd and the container runtimes always set, else systemd's own, else the unified one.
+fn cgroup_paths(file: &str) -> (Option<String>, Option<String>) {
     let lines: Vec<(&str, &str)> = file.lines().filter_map(hierarchy).collect();
     let with = |wanted: fn(&str) -> bool| {
-        lines
-            .iter()
-            .find(|(controllers, path)| *path != "/" && controllers.split(',').any(wanted))
-            .map(|(_, path)| *path)
+        let mut found = lines.iter().filter(|(_, path)| *path != "/");
+        found
+            .find(|(controllers, _)| controllers.split(',').any(wanted))
+            .map(|(_, path)| (*path).to_owned())
     };
     let unified = lines
         .iter()
         .find(|(controllers, _)| controllers.is_empty())
-        .map(|(_, path)| *path);
-    unified
-        .filter(|path| *path != "/")
-        .or_else(|| with(|controller| matches!(controller, "pids" | "memory")))
-        .or_else(|| with(|controller| controller == "name=systemd"))
-        .or(unified)
-        .map(str::to_owned)
+        .map(|(_, path)| (*path).to_owned());
+    let first = with(|controller| matches!(controller, "pids" | "memory"))
+        .or_else(|| with(|controller| controller == "name=systemd"));
+    match first {
+        None => (unified, None),
+        first => (first, unified),
+    }
 }
 
 /// `NUMBER:CONTROLLERS:PATH`, where a path may hold `:`. The path of a group that was removed is marked.
@@ -130,6 +132,7 @@ mod tests {
             executable: executable.map(str::to_owned),
             command: command.map(str::to_owned),
             cgroup: Some("/x".to_owned()),
+            unified: None,
             kernel_thread,
         };
         assert_eq!(
@@ -194,32 +197,44 @@ mod tests {
         assert!(!program.kernel_thread);
     }
 
-    fn check_cgroup(file: &str, expected: Option<&str>) {
-        assert_eq!(cgroup_path(file).as_deref(), expected, "{file}");
+    fn check_cgroup(file: &str, first: Option<&str>, unified: Option<&str>) {
+        let found = cgroup_paths(file);
+        assert_eq!(
+            (found.0.as_deref(), found.1.as_deref()),
+            (first, unified),
+            "{file}"
+        );
     }
 
     #[test]
-    fn the_hierarchy_in_use_gives_the_path() {
+    fn the_hierarchy_that_names_gives_the_path_and_the_unified_one_the_other() {
         check_cgroup(
             "0::/system.slice/a.service\n",
             Some("/system.slice/a.service"),
+            None,
         );
-        check_cgroup("9:pids:/docker/1\n1:name=systemd:/s\n0::/u\n", Some("/u"));
+        check_cgroup(
+            "9:pids:/docker/1\n1:name=systemd:/s\n0::/u\n",
+            Some("/docker/1"),
+            Some("/u"),
+        );
         check_cgroup(
             "1:name=systemd:/s\n5:cpu,memory:/docker/1\n0::/\n",
             Some("/docker/1"),
+            Some("/"),
         );
         check_cgroup(
             "9:pids:/\n5:cpu,memory:/\n1:name=systemd:/s\n0::/\n",
             Some("/s"),
+            Some("/"),
         );
-        check_cgroup("9:pids:/docker/1\n", Some("/docker/1"));
-        check_cgroup("9:cpuset:/other\n0::/\n", Some("/"));
-        check_cgroup("9:cpuset:/other\n", None);
-        check_cgroup("0::/a:b\n", Some("/a:b"));
-        check_cgroup("0::/a (deleted)\n", Some("/a"));
-        check_cgroup("", None);
-        check_cgroup("0:\n7\n", None);
+        check_cgroup("9:pids:/docker/1\n", Some("/docker/1"), None);
+        check_cgroup("9:cpuset:/other\n0::/\n", Some("/"), None);
+        check_cgroup("9:cpuset:/other\n", None, None);
+        check_cgroup("0::/a:b\n", Some("/a:b"), None);
+        check_cgroup("0::/a (deleted)\n", Some("/a"), None);
+        check_cgroup("", None, None);
+        check_cgroup("0:\n7\n", None, None);
     }
 
     proptest! {
@@ -227,7 +242,7 @@ mod tests {
         fn any_bytes_are_taken(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "((Uid|State|0|1):[:,/\t0-9a-z\n]{0,9}){0,9}") {
             let _ = first_argument(&bytes);
             for file in [&*String::from_utf8_lossy(&bytes), &text] {
-                let _ = (real_uid(file), is_dead(file), cgroup_path(file));
+                let _ = (real_uid(file), is_dead(file), cgroup_paths(file));
             }
         }
     }

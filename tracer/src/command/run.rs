@@ -14,6 +14,7 @@ use tokio::{
     io::{Interest, unix::AsyncFd},
     signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot, watch},
+    time::{Instant, sleep_until},
 };
 
 use super::lines;
@@ -218,7 +219,8 @@ async fn own(
     let ring =
         unsafe { AsyncFd::register_with_interest(pipeline.kernel().wake()?, Interest::READABLE) }
             .context("watch the ring buffer")?;
-    let mut tick = TICK;
+    // A time, not a pause: readers and a busy kernel must not put it off.
+    let mut due = Instant::now() + TICK;
     loop {
         tokio::select! {
             _ = interrupted.recv() => return Ok(()),
@@ -233,8 +235,8 @@ async fn own(
                     let _ = reader.send(snapshot);
                 }
             }
-            () = tokio::time::sleep(tick) => {
-                tick = if pipeline.reap() { HURRIED_TICK } else { TICK };
+            () = sleep_until(due) => {
+                due = Instant::now() + if pipeline.reap() { HURRIED_TICK } else { TICK };
             }
         }
     }

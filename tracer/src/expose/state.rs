@@ -97,4 +97,20 @@ pub fn write(out: &mut Vec<u8>, format: Format, snapshot: &Snapshot) {
             hook.attached.into(),
         );
     }
+
+    let name = "tracer_hook_missed_total";
+    format.describe(
+        out,
+        name,
+        Kind::Counter,
+        "Number of events at which the kernel did not run a hook, because it would have interrupted itself.",
+    );
+    for hook in &snapshot.hooks {
+        sample(
+            out,
+            name,
+            &[("signal", hook.signal), ("hook", hook.hook)],
+            hook.missed,
+        );
+    }
 }

@@ -13,6 +13,9 @@ const KIND_UNION: u32 = 5;
 const KIND_ENUM: u32 = 6;
 /// Deepest nesting of anonymous structures and of modifiers that is followed. Kernels have at most four.
 const DEPTH: u32 = 16;
+/// Most members that are looked at to find one. Kernels' largest structure has some 300; a structure that holds itself
+/// would be visited without end.
+const VISITS: u32 = 100_000;
 
 /// A kernel's type information.
 pub struct Btf<'a> {
@@ -123,8 +126,8 @@ impl<'a> Btf<'a> {
         let mut offset = 0;
         let mut names = path.split('.').peekable();
         while let Some(name) = names.next() {
-            let (at, id) = self.member(structure, name, DEPTH)?;
-            offset += at;
+            let (at, id) = self.member(structure, name, DEPTH, &mut { VISITS })?;
+            offset = u32::checked_add(offset, at)?;
             if names.peek().is_some() {
                 structure = self.plain(id)?;
             }
@@ -133,7 +136,13 @@ impl<'a> Btf<'a> {
     }
 
     /// Offset in bytes and type of a member, also of one inside an anonymous structure or union.
-    fn member(&self, structure: Type<'a>, names: &str, depth: u32) -> Option<(u32, u32)> {
+    fn member(
+        &self,
+        structure: Type<'a>,
+        names: &str,
+        depth: u32,
+        visits: &mut u32,
+    ) -> Option<(u32, u32)> {
         if !matches!(structure.kind, KIND_STRUCT | KIND_UNION) || depth == 0 {
             return None;
         }
@@ -142,6 +151,7 @@ impl<'a> Btf<'a> {
             .chunks_exact(12)
             .take(structure.count as usize)
             .find_map(|member| {
+                *visits = visits.checked_sub(1)?;
                 let name = number(member, 0).ok()?;
                 let id = number(member, 4).ok()?;
                 let bits = number(member, 8).ok()?;
@@ -151,7 +161,7 @@ impl<'a> Btf<'a> {
                     bits
                 } / 8;
                 if name == 0 || self.is_named(name, "") {
-                    let (inside, id) = self.member(self.plain(id)?, names, depth - 1)?;
+                    let (inside, id) = self.member(self.plain(id)?, names, depth - 1, visits)?;
                     return Some((bytes.checked_add(inside)?, id));
                 }
                 names

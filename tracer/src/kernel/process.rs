@@ -9,11 +9,13 @@ use crate::model::Program;
 
 /// Decodes key and value of an entry of `PROCESSES`.
 pub fn program(key: &ProcessKey, facts: &ProcessFacts) -> Program {
+    let (cgroup, unified) = paths(facts);
     Program {
         uid: key.user,
         executable: text(&facts.executable),
         command: text(&facts.command),
-        cgroup: Some(path(facts)),
+        cgroup: Some(cgroup),
+        unified,
         kernel_thread: facts.flags & FLAG_KERNEL_THREAD != 0,
     }
 }
@@ -24,24 +26,31 @@ fn text(bytes: &[u8]) -> Option<String> {
     (!bytes.is_empty()).then(|| String::from_utf8_lossy(bytes).into_owned())
 }
 
-/// The components are written leaf first.
-fn path(facts: &ProcessFacts) -> String {
+/// The path in the hierarchy that names and, behind an empty component, that in the unified one.
+fn paths(facts: &ProcessFacts) -> (String, Option<String>) {
     let used = (facts.cgroup_length as usize).min(CGROUP_BYTES);
-    let components: Vec<_> = facts.cgroup[..used]
-        .split(|byte| *byte == 0)
-        .filter(|component| !component.is_empty())
-        .map(String::from_utf8_lossy)
-        .collect();
-    let mut path = if facts.flags & FLAG_CGROUP_CUT == 0 {
-        String::new()
-    } else {
-        "…".to_owned()
-    };
+    let bytes = &facts.cgroup[..used];
+    let cut = facts.flags & FLAG_CGROUP_CUT != 0;
+    let components: Vec<&[u8]> = bytes.split(|byte| *byte == 0).collect();
+    // The last component's NUL leaves an empty one behind it, which separates nothing.
+    let components = &components[..components.len() - 1];
+    match components.iter().position(|component| component.is_empty()) {
+        None => (path(components, cut), None),
+        Some(at) => (
+            path(&components[..at], cut),
+            Some(path(&components[at + 1..], cut)),
+        ),
+    }
+}
+
+/// The components are written leaf first.
+fn path(components: &[&[u8]], cut: bool) -> String {
+    let mut path = if cut { "…" } else { "" }.to_owned();
     for component in components.iter().rev() {
         path.push('/');
-        path.push_str(component);
+        path.push_str(&String::from_utf8_lossy(component));
     }
-    if path.is_empty() {
+    if components.is_empty() {
         path.push('/');
     }
     path
@@ -67,6 +76,24 @@ mod tests {
         assert_eq!(program.cgroup.as_deref(), Some(expected));
         assert_eq!(program.executable.as_deref(), Some("curl"));
         assert_eq!(program.command, None);
+        assert_eq!(program.unified, None);
+    }
+
+    #[test]
+    fn behind_an_empty_component_stands_the_path_of_the_unified_hierarchy() {
+        let both = |cgroup: &[u8]| {
+            let program = program(&ProcessKey::default(), &facts(cgroup, 0));
+            (
+                program.cgroup.expect("a path"),
+                program.unified.expect("a path"),
+            )
+        };
+        assert_eq!(
+            both(b"b\0a\0\0d\0c\0"),
+            ("/a/b".to_owned(), "/c/d".to_owned())
+        );
+        assert_eq!(both(b"\0d\0c\0"), ("/".to_owned(), "/c/d".to_owned()));
+        assert_eq!(both(b"a\0\0"), ("/a".to_owned(), "/".to_owned()));
     }
 
     #[test]

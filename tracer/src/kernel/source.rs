@@ -18,7 +18,7 @@ use zerocopy::{FromBytes as _, FromZeros as _};
 
 use crate::kernel::{
     batch::Batch,
-    hooks::HOOKS,
+    hooks::Hook,
     load::{self, Options, Verdict},
     maps::{Maps, descriptor},
 };
@@ -174,22 +174,21 @@ impl Kernel {
             .context("make room for an older socket")
     }
 
-    /// How often the kernel did not run a program because it would have interrupted itself on its processor; by program.
-    pub fn recursion_misses(&self) -> Vec<(&'static str, u64)> {
-        HOOKS
-            .iter()
-            .filter_map(|hook| {
-                let Some(Program::RawTracePoint(program)) = self.ebpf.program(hook.program) else {
-                    return None;
-                };
-                let number = program.fd().ok()?.as_fd().as_raw_fd();
-                let text = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).ok()?;
-                let line = text
-                    .lines()
-                    .find_map(|line| line.strip_prefix("recursion_misses:"))?;
-                Some((hook.program, line.trim().parse().ok()?))
-            })
-            .collect()
+    /// How often the kernel did not run a hook's program because it would have interrupted itself on its processor
+    /// (since 6.1; the kernel tells it since 5.12).
+    pub fn missed(&self, hook: &Hook) -> u64 {
+        let number = || {
+            let Program::RawTracePoint(program) = self.ebpf.program(hook.program)? else {
+                return None;
+            };
+            let descriptor = program.fd().ok()?.as_fd().as_raw_fd();
+            let text = fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}")).ok()?;
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix("recursion_misses:"))?;
+            line.trim().parse().ok()
+        };
+        number().unwrap_or(0)
     }
 
     /// The object, for the kernel side's debug log.

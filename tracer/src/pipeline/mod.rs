@@ -8,7 +8,7 @@ mod report;
 
 use std::{io, sync::Arc};
 
-use tracer_common::{Record, record};
+use tracer_common::{Record, map::HANDLE_UNATTRIBUTED, record};
 
 use crate::{
     attribute::Attribution,
@@ -18,7 +18,7 @@ use crate::{
 };
 
 use older::OlderSockets;
-use programs::Programs;
+use programs::{Known, Programs};
 
 /// All state of a running tracer.
 pub struct Pipeline {
@@ -32,6 +32,8 @@ pub struct Pipeline {
     unattributed: Tally,
     /// Reads of the kernel's maps that failed; the next one makes up for it.
     failed_reads: u64,
+    /// Details of programs that were forgotten before they were read.
+    lost_records: u64,
 }
 
 /// Contacts of programs without a name, by [`Unattributed`]: those of programs that live, and of those that are gone.
@@ -54,6 +56,7 @@ impl Pipeline {
             durations: DurationsByApp::default(),
             unattributed: Tally::default(),
             failed_reads: 0,
+            lost_records: 0,
         };
         pipeline.adopt();
         pipeline
@@ -73,11 +76,26 @@ impl Pipeline {
             ..
         } = self;
         let own = kernel.own_handle;
+        let mut early = Vec::new();
         kernel.records(|record| {
-            if record.destination.process != own {
-                book(programs, durations, record);
+            if record.destination.process == own && own != HANDLE_UNATTRIBUTED {
+                return;
+            }
+            match programs.find(record.destination.process) {
+                Some(known) => book(known, durations, record),
+                None => early.push(*record),
             }
         });
+        // Programs that came while the ring buffer was being read.
+        if !early.is_empty() {
+            self.learn();
+        }
+        for record in early {
+            match self.programs.find(record.destination.process) {
+                Some(known) => book(known, &mut self.durations, &record),
+                None => self.lost_records += 1,
+            }
+        }
     }
 
     /// The picture at this moment. Where the kernel could not be read there is none: a picture of a part would show
@@ -102,10 +120,7 @@ impl Pipeline {
     }
 }
 
-fn book(programs: &Programs, durations: &mut DurationsByApp, record: &Record) {
-    let Some(known) = programs.find(record.destination.process) else {
-        return;
-    };
+fn book(known: &Known, durations: &mut DurationsByApp, record: &Record) {
     match record.kind {
         record::ESTABLISHED => {
             durations.connect(
@@ -113,7 +128,8 @@ fn book(programs: &Programs, durations: &mut DurationsByApp, record: &Record) {
                 record.established_ns.saturating_sub(record.began_ns),
             );
         }
-        record::CLOSED => durations.connection(
+        // Where the handshake was missed nobody knows how long it lasted.
+        record::CLOSED if record.established_ns != 0 => durations.connection(
             known.identity,
             record.at_ns.saturating_sub(record.established_ns),
         ),

@@ -46,15 +46,15 @@ impl OlderSockets {
 }
 
 impl Pipeline {
-    /// Finds them. The hooks are attached already, so what begins meanwhile is known to the kernel side, and is told
-    /// apart by its cookie.
+    /// Finds them. The hooks are attached already, so what begins meanwhile is known to the kernel side. It is told apart by
+    /// its cookie: whatever was there before and after the kernel side was asked, and is not known to it, is older. What
+    /// ends before that is over before the tracer says that it is ready.
     pub(super) fn adopt(&mut self) {
-        let namespaces = older::namespaces();
-        let mut found: Vec<(Namespace, Vec<OlderSocket>)> = Vec::new();
-        for namespace in namespaces {
+        let mut found: Vec<(Namespace, HashSet<u64>)> = Vec::new();
+        for namespace in older::namespaces() {
             match older::outgoing(&namespace) {
                 Ok(sockets) if sockets.is_empty() => {}
-                Ok(sockets) => found.push((namespace, sockets)),
+                Ok(sockets) => found.push((namespace, cookies(&sockets))),
                 Err(_) => self.older.lost += 1,
             }
         }
@@ -62,21 +62,22 @@ impl Pipeline {
             return;
         }
         let mut known_to_kernel = HashSet::new();
-        if self
+        let asked = self
             .kernel
-            .connections(|_, connection| _ = known_to_kernel.insert(connection.cookie))
-            .is_err()
-        {
-            self.failed_reads += 1;
-        }
+            .connections(|_, connection| _ = known_to_kernel.insert(connection.cookie));
+        self.failed_reads += u64::from(asked.is_err());
         let holders = older::holders();
         let mut handles = HashMap::new();
-        for (namespace, sockets) in found {
+        for (namespace, before) in found {
+            let Ok(sockets) = older::outgoing(&namespace) else {
+                self.older.lost += 1;
+                continue;
+            };
+            let is_older = |socket: &&OlderSocket| {
+                before.contains(&socket.cookie) && !known_to_kernel.contains(&socket.cookie)
+            };
             let mut followed = HashMap::new();
-            for socket in sockets
-                .iter()
-                .filter(|socket| !known_to_kernel.contains(&socket.cookie))
-            {
+            for socket in sockets.iter().filter(is_older) {
                 let handle = self.owner(holders.get(&socket.inode).copied(), &mut handles);
                 let older = older_of(socket, handle);
                 match self.kernel.follow(socket.cookie, older) {
@@ -96,7 +97,7 @@ impl Pipeline {
         let Ok(sockets) = older::outgoing(namespace) else {
             return;
         };
-        let open: HashSet<u64> = sockets.iter().map(|socket| socket.cookie).collect();
+        let open = cookies(&sockets);
         let ended: Vec<u64> = followed
             .keys()
             .filter(|cookie| !open.contains(cookie))
@@ -186,6 +187,10 @@ impl Pipeline {
             .map(|(_, followed)| followed.len() as u64)
             .sum()
     }
+}
+
+fn cookies(sockets: &[OlderSocket]) -> HashSet<u64> {
+    sockets.iter().map(|socket| socket.cookie).collect()
 }
 
 fn older_of(socket: &OlderSocket, handle: u64) -> Older {

@@ -36,6 +36,11 @@ impl Pipeline {
                 count: self.failed_reads,
             },
             Loss {
+                stage: "ledger",
+                reason: "records_without_app",
+                count: self.lost_records,
+            },
+            Loss {
                 stage: "start",
                 reason: "older_sockets",
                 count: self.older.lost(),
@@ -81,6 +86,7 @@ impl Pipeline {
             signal: verdict.hook.gives.label(),
             hook: verdict.hook.attach.label(),
             attached: verdict.failure.is_none(),
+            missed: self.kernel.missed(verdict.hook),
         };
         self.kernel.verdicts.iter().map(state).collect()
     }
