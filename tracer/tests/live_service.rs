@@ -4,10 +4,8 @@ mod support;
 
 use std::{
     fs,
-    io::Read as _,
-    net::TcpListener,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 

@@ -43,11 +43,7 @@ pub fn tcp_life(context: RawTracePointContext) -> i32 {
     match context.arg::<i32>(2) {
         SYN_SENT => begin(&context, sock),
         ESTABLISHED => establish(sock),
-        CLOSE => {
-            if !end(sock, !matches!(context.arg::<i32>(1), SYN_SENT | SYN_RECV)) {
-                end_older(sock);
-            }
-        }
+        CLOSE => close(sock, !matches!(context.arg::<i32>(1), SYN_SENT | SYN_RECV)),
         _ => {}
     }
     0
@@ -151,6 +147,13 @@ fn establish(sock: u64) {
         kind: record::ESTABLISHED,
         ..Record::default()
     });
+}
+
+#[inline(always)]
+fn close(sock: u64, after_handshake: bool) {
+    if !end(sock, after_handshake) {
+        end_older(sock);
+    }
 }
 
 /// The end of a connection begun here; `false` where `sock` is none. `after_handshake`: the state that was left is one
