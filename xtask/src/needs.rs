@@ -49,6 +49,8 @@ pub fn needs(purpose: Purpose) -> Vec<Need> {
         program("git", "git"),
         program("ip", "iproute2"),
         program("promtool", "prometheus"),
+        program("bpftool", "bpftool"),
+        program("curl", "curl"),
         deny(),
         program("tcplife", "libbpf-tools"),
     ];

@@ -6,7 +6,9 @@ struct Stderr;
 
 impl Log for Stderr {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        // aya tells each relocation of the object; what is asked for is the tracer's own and the kernel side's log.
         metadata.level() <= log::max_level()
+            && (metadata.level() <= log::Level::Info || !metadata.target().starts_with("aya_obj"))
     }
 
     fn log(&self, record: &Record<'_>) {

@@ -72,7 +72,7 @@ pub fn load(options: &Options) -> anyhow::Result<(Ebpf, Vec<Verdict>)> {
     for (name, entries) in &options.capacities {
         loader.map_max_entries(name, *entries);
     }
-    let mut ebpf = loader.load(OBJECT).map_err(explain_load)?;
+    let mut ebpf = loader.load(OBJECT).map_err(|error| explain_load(&error))?;
     let verdicts = HOOKS
         .iter()
         .map(|hook| Verdict {
@@ -136,8 +136,8 @@ pub fn connect_to_self() -> anyhow::Result<u16> {
 }
 
 /// Says what a failed load means to a user.
-fn explain_load(error: aya::EbpfError) -> anyhow::Error {
-    let number = errno(&error);
+fn explain_load(error: &aya::EbpfError) -> anyhow::Error {
+    let number = errno(error);
     let lockdown = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
     let hint = if lockdown.contains("[confidentiality]") {
         "the kernel is locked down (confidentiality); boot it with lockdown=integrity or none"
@@ -153,10 +153,8 @@ fn explain_load(error: aya::EbpfError) -> anyhow::Error {
             _ => "tracer doctor says what this kernel allows",
         }
     };
-    anyhow!(
-        "load the kernel side: {:#}\nhint: {hint}",
-        anyhow::Error::from(error)
-    )
+    // aya's errors repeat their cause, so one of the two is enough.
+    anyhow!("load the kernel side: {error}\nhint: {hint}")
 }
 
 /// The error number at the bottom of a chain of errors.

@@ -42,6 +42,8 @@ const BYTES_RETRANSMITTED: usize = 208;
 /// A namespace that holds sockets: a file to enter it by.
 pub struct Namespace {
     file: File,
+    /// Whether the tracer itself is in it.
+    own: bool,
 }
 
 /// One socket, as `sock_diag` tells it.
@@ -64,23 +66,22 @@ pub struct OlderSocket {
 
 /// Every network namespace that a process is in.
 pub fn namespaces() -> Vec<Namespace> {
+    let inode =
+        |process: &str| fs::metadata(format!("/proc/{process}/ns/net")).map(|file| file.ino());
+    let own = inode("self").ok();
     let mut found = BTreeMap::new();
     for process in processes() {
-        let path = format!("/proc/{process}/ns/net");
         // A process may be gone by now, and its namespace with it.
-        let Ok(metadata) = fs::metadata(&path) else {
-            continue;
-        };
-        found.entry(metadata.ino()).or_insert(path);
+        if let Ok(number) = inode(&process.to_string()) {
+            found.entry(number).or_insert(process);
+        }
     }
-    found
-        .into_values()
-        .filter_map(|path| {
-            Some(Namespace {
-                file: File::open(path).ok()?,
-            })
-        })
-        .collect()
+    let open = |(number, process)| {
+        let file = File::open(format!("/proc/{process}/ns/net")).ok()?;
+        let own = Some(number) == own;
+        Some(Namespace { file, own })
+    };
+    found.into_iter().filter_map(open).collect()
 }
 
 /// Which process holds the socket of an inode: the one with the smallest number where several do.
@@ -129,9 +130,14 @@ pub fn outgoing(namespace: &Namespace) -> anyhow::Result<Vec<OlderSocket>> {
     // A thread of its own, since a thread that has entered a namespace stays there.
     let responses = thread::scope(|scope| {
         let worker = scope.spawn(|| -> anyhow::Result<Vec<InetResponse>> {
-            // SAFETY: changes the namespace of this thread only, which ends right after.
-            if unsafe { libc::setns(namespace.file.as_raw_fd(), libc::CLONE_NEWNET) } != 0 {
-                return Err(io::Error::last_os_error()).context("enter a network namespace");
+            // To enter the one we are in would need CAP_SYS_ADMIN for nothing.
+            if !namespace.own {
+                // SAFETY: changes the namespace of this thread only, which ends right after.
+                let entered =
+                    unsafe { libc::setns(namespace.file.as_raw_fd(), libc::CLONE_NEWNET) };
+                if entered != 0 {
+                    return Err(io::Error::last_os_error()).context("enter a network namespace");
+                }
             }
             let mut all = dump(AF_INET)?;
             all.extend(dump(AF_INET6)?);
