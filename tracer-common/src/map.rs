@@ -130,12 +130,18 @@ pub struct Connection {
     pub began_ns: u64,
     /// `CLOCK_MONOTONIC` nanoseconds of the completed handshake, 0 before.
     pub established_ns: u64,
+    /// `began_ns` of the connection that the rest was sampled of: where it is another, the rest means nothing.
+    pub sampled_ns: u64,
     /// Payload that had left when user space last asked.
     pub sent: u64,
     /// Payload that had arrived when user space last asked.
     pub received: u64,
     /// `sock_common.skc_cookie` when user space last asked, 0 where the kernel has given none.
     pub cookie: u64,
+    /// The last error (`errno`) that the socket reported to its program, 0 where there was none.
+    pub error: i32,
+    /// Zero.
+    pub padding: [u8; 4],
 }
 
 /// A socket that was there before the tracer, found by its cookie.

@@ -27,6 +27,7 @@ pub const FIELDS: &[Field] = &[
     field("SOCK_PROTOCOL", "sock", "sk_protocol"),
     field("SOCK_ERROR", "sock", "sk_err"),
     field("SOCK_SHUTDOWN", "sock", "sk_shutdown"),
+    field("SOCK_STATE", "sock_common", "skc_state"),
     field("SOCK_FAMILY", "sock_common", "skc_family"),
     field("SOCK_FLAGS", "sock_common", "skc_flags"),
     field("SOCK_COOKIE", "sock_common", "skc_cookie"),
@@ -37,6 +38,10 @@ pub const FIELDS: &[Field] = &[
     field("TCP_BYTES_SENT", "tcp_sock", "bytes_sent"),
     field("TCP_BYTES_RETRANSMITTED", "tcp_sock", "bytes_retrans"),
     field("TCP_BYTES_RECEIVED", "tcp_sock", "bytes_received"),
+    field("TCP_BYTES_ACKNOWLEDGED", "tcp_sock", "bytes_acked"),
+    field("TCP_SEND_UNACKNOWLEDGED", "tcp_sock", "snd_una"),
+    field("TCP_SEND_NEXT", "tcp_sock", "snd_nxt"),
+    field("TCP_SEND_END", "tcp_sock", "write_seq"),
     field("TASK_LEADER", "task_struct", "group_leader"),
     field(
         "TASK_STARTED",

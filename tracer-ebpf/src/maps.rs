@@ -20,9 +20,9 @@ pub static DESTINATIONS: HashMap<DestinationKey, Counts> = HashMap::with_max_ent
 pub static PROCESSES: HashMap<ProcessKey, ProcessFacts> = HashMap::with_max_entries(8_192, 0);
 
 /// One entry, by handle, for each program that found `DESTINATIONS` full, and one for what found `PROCESSES` full. As
-/// large as `PROCESSES`, so that it is never full before.
+/// large as `PROCESSES` and one more, so that it is never full before.
 #[map]
-pub static OVERFLOW: HashMap<u64, Counts> = HashMap::with_max_entries(8_192, 0);
+pub static OVERFLOW: HashMap<u64, Counts> = HashMap::with_max_entries(8_193, 0);
 
 /// Connections begun here and not ended, by the address of their `struct sock`.
 #[map]

@@ -181,7 +181,7 @@ fn a_table_of_connections_too_small_costs_outcomes_and_no_attempt() {
 #[test]
 fn a_table_of_programs_too_small_leaves_the_machines_total_exact() {
     let (directory, host) = (Directory::new("programs"), Namespace::new("tp"));
-    let tracer = Tracer::start(&["--map-capacity", "PROCESSES=4,OVERFLOW=8"]);
+    let tracer = Tracer::start(&["--map-capacity", "PROCESSES=4"]);
     let before = tracer.metrics();
     let apps: Vec<String> = (0..12).map(|number| format!("app{number}")).collect();
     let running: Vec<_> = apps

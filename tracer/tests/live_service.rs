@@ -81,7 +81,11 @@ fn a_killed_tracer_leaves_nothing_and_a_new_one_counts_from_zero() {
     let ids = program_ids(tracer.child.id());
     assert_eq!(
         attached(tracer.child.id()),
-        ["inet_sock_set_state", "tcp_destroy_sock"]
+        [
+            "inet_sk_error_report",
+            "inet_sock_set_state",
+            "tcp_destroy_sock"
+        ]
     );
     tracer.signal(libc::SIGKILL);
     drop(tracer);
@@ -329,8 +333,8 @@ fn a_scrape_is_the_contact_of_who_scrapes_and_the_tracer_contacts_nobody() {
 fn every_hook_is_shown_as_attached_and_the_probes_answer() {
     let tracer = Tracer::start(&[]);
     let metrics = tracer.metrics();
-    assert_eq!(metrics.series("tracer_hook_attached", &[]).count(), 3);
-    assert_eq!(metrics.sum("tracer_hook_attached", &[]), 3);
+    assert_eq!(metrics.series("tracer_hook_attached", &[]).count(), 4);
+    assert_eq!(metrics.sum("tracer_hook_attached", &[]), 4);
     for path in ["/healthz", "/readyz"] {
         let answer = request(tracer.address, path).expect("an answer");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");

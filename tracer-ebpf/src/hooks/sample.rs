@@ -9,12 +9,20 @@ use crate::{
     maps::CONNECTIONS,
     memory::read,
     offsets::{
-        SOCK_COOKIE, SOCK_FLAGS, TCP_BYTES_RECEIVED, TCP_BYTES_RETRANSMITTED, TCP_BYTES_SENT,
+        SOCK_COOKIE, SOCK_FLAGS, SOCK_STATE, TCP_BYTES_ACKNOWLEDGED, TCP_BYTES_RECEIVED,
+        TCP_BYTES_RETRANSMITTED, TCP_BYTES_SENT, TCP_SEND_END, TCP_SEND_NEXT,
+        TCP_SEND_UNACKNOWLEDGED,
     },
 };
 
 /// Bit of `sock.sk_flags` that `tcp_fin()` sets: the peer's FIN has arrived (`enum sock_flags`, include/net/sock.h).
 const SOCK_DONE: u64 = 1 << 1;
+
+// include/net/tcp_states.h
+const FIN_WAIT1: u8 = 4;
+const FIN_WAIT2: u8 = 5;
+const LAST_ACK: u8 = 9;
+const CLOSING: u8 = 11;
 
 /// Payload bytes, each once.
 pub struct Payload {
@@ -22,8 +30,11 @@ pub struct Payload {
     pub received: u64,
 }
 
-/// What left and what arrived over `sock`. Never more than the truth while the connection lives: the number that is
-/// subtracted is read after the number it is subtracted from.
+/// What left and what arrived over `sock`.
+///
+/// Never more than left, also while the connection lives: the number that is subtracted is read after the number it is
+/// subtracted from. What arrived may be one too high for the moment in which the kernel has counted the peer's FIN and not
+/// yet said so.
 #[inline(always)]
 pub fn payload(sock: u64) -> Payload {
     let sent: u64 = read(sock, &TCP_BYTES_SENT);
@@ -32,9 +43,25 @@ pub fn payload(sock: u64) -> Payload {
     // The peer's FIN takes a number in the sequence and is counted by the kernel as a byte.
     let fin = u64::from(read::<u64>(sock, &SOCK_FLAGS) & SOCK_DONE != 0);
     Payload {
-        sent: sent.saturating_sub(retransmitted),
+        // The kernel counts a segment as sent before it is: one that a full queue, a firewall or a lost route refused is
+        // sent again, as new. It has moved on in the sequence only with what left.
+        sent: sent.saturating_sub(retransmitted).min(sequence(sock)),
         received: received.saturating_sub(fin),
     }
+}
+
+/// How far the sequence of payload has moved on.
+#[inline(always)]
+fn sequence(sock: u64) -> u64 {
+    let acknowledged: u64 = read(sock, &TCP_BYTES_ACKNOWLEDGED);
+    let from: u32 = read(sock, &TCP_SEND_UNACKNOWLEDGED);
+    let next: u32 = read(sock, &TCP_SEND_NEXT);
+    // `inet_sock_set_state` runs before the new state is stored, so at the end of a connection this is the one it leaves.
+    let state: u8 = read(sock, &SOCK_STATE);
+    let closing = matches!(state, FIN_WAIT1 | FIN_WAIT2 | LAST_ACK | CLOSING);
+    let fin = closing && next == read::<u32>(sock, &TCP_SEND_END);
+    // The SYN took a number, and a FIN that left another.
+    (acknowledged + u64::from(next.wrapping_sub(from))).saturating_sub(1 + u64::from(fin))
 }
 
 /// Attached to nothing: user space runs it (`BPF_PROG_TEST_RUN`, since 5.10) with up to twelve keys of `CONNECTIONS` as
@@ -72,7 +99,9 @@ fn one(sock: u64) {
     };
     // SAFETY: a live map value; only this program writes these fields, and user space runs it from one thread.
     let connection = unsafe { &mut *connection };
+    // The element may become another connection's even now; the stamp tells the reader whose sample it is.
     if connection.began_ns == began_ns {
+        connection.sampled_ns = began_ns;
         connection.sent = payload.sent;
         connection.received = payload.received;
         connection.cookie = cookie;

@@ -18,7 +18,7 @@ use crate::{
     memory::read,
     offsets::{
         SOCK_COOKIE, SOCK_ERROR, SOCK_FAMILY, SOCK_PROTOCOL, SOCK_REMOTE_IPV4, SOCK_REMOTE_IPV6,
-        SOCK_REMOTE_PORT, SOCK_SHUTDOWN, TCP_SEGMENTS_OUT,
+        SOCK_REMOTE_PORT, SOCK_SHUTDOWN, SOCK_STATE, TCP_SEGMENTS_OUT,
     },
     process,
 };
@@ -57,6 +57,25 @@ pub fn tcp_life(context: RawTracePointContext) -> i32 {
 #[raw_tracepoint(tracepoint = "tcp_destroy_sock")]
 pub fn tcp_end(context: RawTracePointContext) -> i32 {
     end(context.arg(0), false);
+    0
+}
+
+/// `sock:inet_sk_error_report(const struct sock *sk)`, since 5.14: an error for the program that owns the socket.
+///
+/// When the end of a failed attempt is missed (see `tcp_end`), this still runs in the moment of the failure, while the
+/// socket says why. Before 6.10 it runs ahead of the change of state, and then the error is kept for `tcp_end`.
+#[raw_tracepoint(tracepoint = "inet_sk_error_report")]
+pub fn tcp_error(context: RawTracePointContext) -> i32 {
+    let sock: u64 = context.arg(0);
+    let Some(connection) = CONNECTIONS.get_ptr_mut(&sock) else {
+        return 0;
+    };
+    if i32::from(read::<u8>(sock, &SOCK_STATE)) == CLOSE {
+        end(sock, false);
+    } else {
+        // SAFETY: a field of a live map value that nobody else writes.
+        unsafe { (*connection).error = read(sock, &SOCK_ERROR) };
+    }
     0
 }
 
@@ -187,11 +206,12 @@ fn end(sock: u64, after_handshake: bool) -> bool {
     // SAFETY: fields of a live map value; no reference is made.
     unsafe {
         if connection.established_ns == 0 {
-            // A handshake that was missed, as an end can be (see `tcp_end`), is told by what came after it.
-            if after_handshake || payload.sent | payload.received != 0 {
+            // A handshake that was missed, as an end can be (see `tcp_end`), is told by what came after it. What was sent
+            // tells nothing: a SYN of TCP Fast Open carries data.
+            if after_handshake || payload.received != 0 {
                 add(&raw mut (*counts).established, 1);
             } else {
-                let reason = reason(sock);
+                let reason = reason(sock, connection.error);
                 record.kind = record::FAILED;
                 record.reason = reason as u32;
                 add_one((&raw mut (*counts).failed).cast::<u32>().add(reason));
@@ -203,9 +223,11 @@ fn end(sock: u64, after_handshake: bool) -> bool {
         if payload.received != 0 {
             add(&raw mut (*counts).received, payload.received);
         }
-        add_one(&raw mut (*counts).ended);
     }
     emit(record);
+    // Last: a program whose connections have all ended is forgotten, and its details must be in the ring buffer by then.
+    // SAFETY: as above.
+    add_one(unsafe { &raw mut (*counts).ended });
     true
 }
 
@@ -238,10 +260,11 @@ fn end_older(sock: u64) {
     }
 }
 
-/// Why an attempt failed, from what the socket says in the moment of its end.
+/// Why an attempt failed, from what the socket says in the moment of its end, or said before.
 #[inline(always)]
-fn reason(sock: u64) -> usize {
-    match read::<i32>(sock, &SOCK_ERROR) {
+fn reason(sock: u64, before: i32) -> usize {
+    let now: i32 = read(sock, &SOCK_ERROR);
+    match if now == 0 { before } else { now } {
         // `tcp_reset` and the ICMP handlers set the error before the state; `close` and `disconnect` set none.
         0 if read::<u32>(sock, &TCP_SEGMENTS_OUT) == 0 && read::<u8>(sock, &SOCK_SHUTDOWN) == 0 => {
             outcome::UNREACHABLE

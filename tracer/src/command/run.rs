@@ -81,10 +81,9 @@ enum Hooks {
 }
 
 /// Names of the maps whose size a user may choose.
-const MAPS: [&str; 6] = [
+const MAPS: [&str; 5] = [
     "DESTINATIONS",
     "PROCESSES",
-    "OVERFLOW",
     "CONNECTIONS",
     "OLDER",
     "RECORDS",

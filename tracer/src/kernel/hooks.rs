@@ -10,6 +10,8 @@ pub enum Signal {
     TcpLife,
     /// The end of a TCP connection whose state change was missed.
     TcpEnd,
+    /// Why a TCP connection failed whose state change was missed.
+    TcpError,
     /// How much passed over open TCP connections.
     TcpBytes,
 }
@@ -20,6 +22,7 @@ impl Signal {
         match self {
             Self::TcpLife => "tcp_life",
             Self::TcpEnd => "tcp_end",
+            Self::TcpError => "tcp_error",
             Self::TcpBytes => "tcp_bytes",
         }
     }
@@ -30,6 +33,9 @@ impl Signal {
             Self::TcpLife => "every TCP contact",
             Self::TcpEnd => {
                 "the end of a connection whose last state change interrupts the tracer's own program"
+            }
+            Self::TcpError => {
+                "why a connection failed whose last state change interrupts the tracer's own program"
             }
             Self::TcpBytes => "the bytes of connections that are still open",
         }
@@ -78,6 +84,12 @@ pub const HOOKS: &[Hook] = &[
         program: "tcp_end",
         attach: Attach::RawTracepoint("tcp_destroy_sock"),
         gives: Signal::TcpEnd,
+        required: false,
+    },
+    Hook {
+        program: "tcp_error",
+        attach: Attach::RawTracepoint("inet_sk_error_report"),
+        gives: Signal::TcpError,
         required: false,
     },
     Hook {

@@ -63,11 +63,19 @@ pub fn load(options: &Options) -> anyhow::Result<(Ebpf, Vec<Verdict>)> {
         .iter()
         .find(|(name, _)| name == "RECORDS")
         .map(|(_, bytes)| {
-            // An eighth of it, as a power of two.
-            u64::from((bytes / 8).next_power_of_two())
+            // An eighth of it, as a power of two, and more than the window in which a record wakes.
+            u64::from((bytes / 8).next_power_of_two().max(1024))
         });
     if let Some(wake) = &wake {
         loader.override_global("RING_WAKE_BYTES", wake, true);
+    }
+    // Each program may need an entry of its own there, and what has no program needs one.
+    if let Some((_, entries)) = options
+        .capacities
+        .iter()
+        .find(|(name, _)| name == "PROCESSES")
+    {
+        loader.map_max_entries("OVERFLOW", entries.saturating_add(1));
     }
     for (name, entries) in &options.capacities {
         loader.map_max_entries(name, *entries);
@@ -125,14 +133,14 @@ fn start(ebpf: &mut Ebpf, hook: &Hook) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes one connection to ourselves, for the hooks to see. Returns its port.
-pub fn connect_to_self() -> anyhow::Result<u16> {
+/// Makes one connection to ourselves, for the hooks to see.
+pub fn connect_to_self() -> anyhow::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .context("listen on 127.0.0.1 for the self-test\nhint: bring the loopback interface up: ip link set lo up")?;
     let address = listener.local_addr()?;
     TcpStream::connect(address)
         .context("connect to 127.0.0.1 for the self-test\nhint: bring the loopback interface up: ip link set lo up")?;
-    Ok(address.port())
+    Ok(())
 }
 
 /// Says what a failed load means to a user.

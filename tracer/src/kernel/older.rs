@@ -54,6 +54,8 @@ pub struct OlderSocket {
     /// IPv4 as IPv4, whichever family the socket has.
     pub remote: IpAddr,
     pub port: u16,
+    /// Whether it was accepted here: somebody listens on its local port. The kernel keeps no other trace of who began.
+    pub accepted: bool,
     /// Whether its handshake is done.
     pub established: bool,
     /// Number of the socket's inode, 0 where no process holds it.
@@ -124,9 +126,8 @@ fn processes() -> impl Iterator<Item = u32> {
         })
 }
 
-/// The connections of a namespace that this machine began. One whose local port somebody listens on was accepted: the
-/// kernel keeps no other trace of who began it.
-pub fn outgoing(namespace: &Namespace) -> anyhow::Result<Vec<OlderSocket>> {
+/// The connections of a namespace.
+pub fn connections(namespace: &Namespace) -> anyhow::Result<Vec<OlderSocket>> {
     // A thread of its own, since a thread that has entered a namespace stays there.
     let responses = thread::scope(|scope| {
         let worker = scope.spawn(|| -> anyhow::Result<Vec<InetResponse>> {
@@ -159,8 +160,13 @@ pub fn outgoing(namespace: &Namespace) -> anyhow::Result<Vec<OlderSocket>> {
                 response.header.state,
                 SYN_RECV | TIME_WAIT | CLOSE | LISTEN | NEW_SYN_RECV
             ) && !listening.contains(&response.header.socket_id.source_port)
+                // What waits in FIN_WAIT2 with no socket any more has no such information.
+                && information(response).is_some()
         })
-        .map(socket)
+        .map(|response| OlderSocket {
+            accepted: listening.contains(&response.header.socket_id.source_port),
+            ..socket(response)
+        })
         .collect())
 }
 
@@ -218,11 +224,16 @@ fn dump(family: u8) -> anyhow::Result<Vec<InetResponse>> {
     }
 }
 
-fn socket(response: &InetResponse) -> OlderSocket {
-    let information = response.nlas.iter().find_map(|attribute| match attribute {
-        Nla::TcpInfo(information) => Some(information),
+/// `struct tcp_info` of a socket.
+fn information(response: &InetResponse) -> Option<&[u8]> {
+    response.nlas.iter().find_map(|attribute| match attribute {
+        Nla::TcpInfo(information) => Some(information.as_slice()),
         _ => None,
-    });
+    })
+}
+
+fn socket(response: &InetResponse) -> OlderSocket {
+    let information = information(response);
     // In these states the peer's FIN has arrived, which the kernel counts as a byte.
     let fin = u64::from(matches!(
         response.header.state,
@@ -236,6 +247,7 @@ fn socket(response: &InetResponse) -> OlderSocket {
         cookie: u64::from_ne_bytes(response.header.socket_id.cookie),
         remote: response.header.socket_id.destination_address.to_canonical(),
         port: response.header.socket_id.destination_port,
+        accepted: false,
         established: response.header.state != SYN_SENT,
         inode: response.header.inode,
         sent: number(BYTES_SENT).saturating_sub(number(BYTES_RETRANSMITTED)),

@@ -70,40 +70,37 @@ impl Kernel {
         Ok(kernel)
     }
 
-    /// The self-test.
+    /// The self-test: a program of our number must have been registered, and have counted its one connection.
     fn prove(&mut self) -> anyhow::Result<()> {
-        let port = load::connect_to_self()?;
-        let mut own = None;
-        self.destinations(|key, counts| {
-            if key.port == port && counts.connections == 1 && counts.established == 1 {
-                own = Some(key.process);
+        load::connect_to_self()?;
+        let (mut own, mut other) = (None, None);
+        self.processes(|key, facts| {
+            if key.process == std::process::id() {
+                own = Some(facts.handle);
+            } else {
+                other = Some(key.process);
             }
         })?;
         let Some(own) = own else {
-            // Maps made too small on purpose have no room for the self-test; the totals tell then.
-            let mut counted = 0;
-            self.overflow(|_, counts| counted += counts.connections)?;
-            if counted > 0 {
-                return Ok(());
-            }
-            bail!(
-                "tcp_life: attached, but it did not fire when the tracer contacted itself\nhint: tracer doctor says what this kernel allows"
-            );
+            let hint = match other {
+                None => "tracer doctor says what this kernel allows",
+                // Others were seen, so the hook works and knows us by another number.
+                Some(_) => "run it in the initial PID namespace (docker run --pid=host)",
+            };
+            bail!("tcp_life: attached, but it did not see the tracer contact itself\nhint: {hint}");
         };
-        self.own_handle = own;
-        let mut number = None;
-        self.processes(|key, facts| {
-            if facts.handle == own {
-                number = Some(key.process);
+        let mut counted = 0;
+        let mut count = |process, counts: &Counts| {
+            if process == own {
+                counted += counts.connections;
             }
-        })?;
-        if number != Some(std::process::id()) {
-            bail!(
-                "the kernel knows the tracer as process {}, not {}: it runs in a PID namespace\nhint: run it in the initial one (docker run --pid=host)",
-                number.unwrap_or_default(),
-                std::process::id()
-            );
+        };
+        self.destinations(|key, counts| count(key.process, counts))?;
+        self.overflow(|process, counts| count(*process, counts))?;
+        if counted != 1 {
+            bail!("tcp_life: it counted {counted} of 1 connection of the tracer to itself");
         }
+        self.own_handle = own;
         Ok(())
     }
 

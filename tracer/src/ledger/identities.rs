@@ -47,6 +47,10 @@ impl Identities {
             return *number;
         }
         if self.all.len() >= MAXIMUM && &*identity.app != OTHER {
+            // One that has rows keeps them; only its further description finds no room.
+            if let Some(number) = self.numbers.get(&labels) {
+                return *number;
+            }
             self.folded += 1;
             return self.number(&named(OTHER));
         }

@@ -8,7 +8,7 @@ mod report;
 
 use std::{io, sync::Arc};
 
-use tracer_common::{Record, map::HANDLE_UNATTRIBUTED, record};
+use tracer_common::{Record, record};
 
 use crate::{
     attribute::Attribution,
@@ -78,7 +78,7 @@ impl Pipeline {
         let own = kernel.own_handle;
         let mut early = Vec::new();
         kernel.records(|record| {
-            if record.destination.process == own && own != HANDLE_UNATTRIBUTED {
+            if record.destination.process == own {
                 return;
             }
             match programs.find(record.destination.process) {

@@ -52,7 +52,7 @@ impl Pipeline {
     pub(super) fn adopt(&mut self) {
         let mut found: Vec<(Namespace, HashSet<u64>)> = Vec::new();
         for namespace in older::namespaces() {
-            match older::outgoing(&namespace) {
+            match older::connections(&namespace) {
                 Ok(sockets) if sockets.is_empty() => {}
                 Ok(sockets) => found.push((namespace, cookies(&sockets))),
                 Err(_) => self.older.lost += 1,
@@ -69,12 +69,14 @@ impl Pipeline {
         let holders = older::holders();
         let mut handles = HashMap::new();
         for (namespace, before) in found {
-            let Ok(sockets) = older::outgoing(&namespace) else {
+            let Ok(sockets) = older::connections(&namespace) else {
                 self.older.lost += 1;
                 continue;
             };
             let is_older = |socket: &&OlderSocket| {
-                before.contains(&socket.cookie) && !known_to_kernel.contains(&socket.cookie)
+                !socket.accepted
+                    && before.contains(&socket.cookie)
+                    && !known_to_kernel.contains(&socket.cookie)
             };
             let mut followed = HashMap::new();
             for socket in sockets.iter().filter(is_older) {
@@ -94,7 +96,7 @@ impl Pipeline {
 
     /// A socket that ended after it was found and before the kernel side knew of it would be followed for ever.
     fn drop_ended(&mut self, namespace: &Namespace, followed: &mut HashMap<u64, Older>) {
-        let Ok(sockets) = older::outgoing(namespace) else {
+        let Ok(sockets) = older::connections(namespace) else {
             return;
         };
         let open = cookies(&sockets);
@@ -148,7 +150,7 @@ impl Pipeline {
             ..
         } = self;
         for (namespace, followed) in namespaces.iter_mut() {
-            let Ok(sockets) = older::outgoing(namespace) else {
+            let Ok(sockets) = older::connections(namespace) else {
                 *lost += 1;
                 continue;
             };
@@ -176,9 +178,12 @@ impl Pipeline {
                     &totals,
                 );
             }
-            // One that sock_diag no longer shows has ended, and the kernel side has counted it when its entry is gone.
+            // One that sock_diag no longer shows has ended, and the kernel side has counted it and removed its entry. Where
+            // the entry is still there, that end was missed.
             followed.retain(|cookie, _| {
-                open.contains(cookie) || kernel.maps.older.get(cookie, 0).is_ok()
+                let is_open = open.contains(cookie);
+                *lost += u64::from(!is_open && kernel.maps.older.remove(cookie).is_ok());
+                is_open
             });
         }
         namespaces.retain(|(_, followed)| !followed.is_empty());

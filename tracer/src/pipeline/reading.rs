@@ -4,10 +4,7 @@ use std::io;
 
 use tracer_common::DestinationKey;
 
-use super::{
-    Pipeline, Tally,
-    programs::{Known, NAMELESS},
-};
+use super::{Pipeline, Tally, programs::Known};
 use crate::{
     decode,
     ledger::{Identities, Place, Rows},
@@ -29,7 +26,8 @@ impl Pipeline {
     }
 
     fn read_destinations(&mut self) -> io::Result<u64> {
-        let mut unknown = Vec::new();
+        let own = self.kernel.own_handle;
+        let mut read = Vec::new();
         let Self {
             kernel,
             programs,
@@ -38,103 +36,75 @@ impl Pipeline {
             unattributed,
             ..
         } = self;
-        let own = kernel.own_handle;
         let entries = kernel.destinations(|key, counts| {
             if key.process == own {
                 return;
             }
+            let totals = decode::totals(counts);
             match programs.find(key.process) {
-                Some(known) => add(
-                    rows,
-                    identities,
-                    unattributed,
-                    known,
-                    key,
-                    &decode::totals(counts),
-                ),
-                None => unknown.push((*key, *counts)),
+                Some(known) => add(rows, identities, unattributed, known, key, &totals),
+                None => read.push((*key, totals)),
             }
         })?;
-        // Programs that came while the map was being read.
-        if !unknown.is_empty() {
-            self.learn();
-        }
-        for (key, counts) in unknown {
-            let known = self.programs.find(key.process).unwrap_or(&NAMELESS);
-            let Self {
-                rows,
-                identities,
-                unattributed,
-                ..
-            } = self;
-            add(
-                rows,
-                identities,
-                unattributed,
-                known,
-                &key,
-                &decode::totals(&counts),
-            );
-        }
+        self.add_early(&read);
         Ok(entries)
     }
 
     fn read_overflow(&mut self) -> io::Result<u64> {
-        self.learn();
-        let Self {
-            kernel,
-            programs,
-            rows,
-            identities,
-            unattributed,
-            ..
-        } = self;
-        let own = kernel.own_handle;
-        kernel.overflow(|handle, counts| {
-            if (*handle == own && own != 0) || counts.connections == 0 {
-                return;
+        let own = self.kernel.own_handle;
+        let mut read = Vec::new();
+        let entries = self.kernel.overflow(|handle, counts| {
+            if *handle != own && counts.connections != 0 {
+                let key = DestinationKey {
+                    process: *handle,
+                    ..DestinationKey::default()
+                };
+                read.push((key, decode::totals(counts)));
             }
-            let known = programs.find(*handle).unwrap_or(&NAMELESS);
-            let key = DestinationKey {
-                process: *handle,
-                ..DestinationKey::default()
-            };
-            add(
-                rows,
-                identities,
-                unattributed,
-                known,
-                &key,
-                &decode::totals(counts),
-            );
-        })
+        })?;
+        self.add_early(&read);
+        Ok(entries)
     }
 
     fn read_connections(&mut self) -> io::Result<u64> {
-        self.learn();
+        let own = self.kernel.own_handle;
+        let mut read = Vec::new();
+        let entries = self.kernel.connections(|_, connection| {
+            if connection.destination.process == own {
+                return;
+            }
+            // A sample of another connection of the same place in memory is none of this one.
+            let sampled = connection.sampled_ns == connection.began_ns;
+            let totals = Totals {
+                open: u64::from(connection.established_ns != 0),
+                sent: if sampled { connection.sent } else { 0 },
+                received: if sampled { connection.received } else { 0 },
+                ..Totals::default()
+            };
+            read.push((connection.destination, totals));
+        })?;
+        self.add_early(&read);
+        Ok(entries)
+    }
+
+    /// Adds what was read of programs that may have come meanwhile. One that is not known even now comes with the next
+    /// reading: under nobody's name it would have to go away again, and counters do not go down.
+    fn add_early(&mut self, read: &[(DestinationKey, Totals)]) {
+        if !read.is_empty() {
+            self.learn();
+        }
         let Self {
-            kernel,
             programs,
             rows,
             identities,
             unattributed,
             ..
         } = self;
-        let own = kernel.own_handle;
-        kernel.connections(|_, connection| {
-            let key = &connection.destination;
-            if key.process == own && own != 0 {
-                return;
+        for (key, totals) in read {
+            if let Some(known) = programs.find(key.process) {
+                add(rows, identities, unattributed, known, key, totals);
             }
-            let known = programs.find(key.process).unwrap_or(&NAMELESS);
-            let totals = Totals {
-                open: u64::from(connection.established_ns != 0),
-                sent: connection.sent,
-                received: connection.received,
-                ..Totals::default()
-            };
-            add(rows, identities, unattributed, known, key, &totals);
-        })
+        }
     }
 }
 

@@ -76,8 +76,12 @@ impl Pipeline {
                 );
             }
         })?;
+        // Whatever made them finished has put its details into the ring buffer before.
+        self.drain();
         for (key, counts) in finished {
-            self.retire_one(&key, &counts);
+            if !self.retire_one(&key, &counts) {
+                busy.insert(key.process);
+            }
         }
         for handle in gone.difference(&busy) {
             if let Some(key) = self.programs.find(*handle).and_then(|known| known.key) {
@@ -89,9 +93,10 @@ impl Pipeline {
         Ok(())
     }
 
-    fn retire_one(&mut self, key: &DestinationKey, counts: &Counts) {
+    /// Whether its entry is gone. What could not be removed is read again next time, and must not be counted twice.
+    fn retire_one(&mut self, key: &DestinationKey, counts: &Counts) -> bool {
         let Some(known) = self.programs.find(key.process) else {
-            return;
+            return false;
         };
         let removed = match decode::destination(key) {
             crate::model::Destination::Other => {
@@ -101,9 +106,8 @@ impl Pipeline {
                 self.kernel.maps.destinations.remove(key).is_ok()
             }
         };
-        // What could not be removed is read again next time, and must not be counted twice.
         if !removed {
-            return;
+            return false;
         }
         if let Some(reason) = known.unattributed {
             self.unattributed.retired[reason as usize] += counts.connections;
@@ -115,6 +119,7 @@ impl Pipeline {
         let app = std::sync::Arc::clone(self.identities.app(known.identity));
         self.rows
             .retire(&app, place(known, key), &decode::totals(counts));
+        true
     }
 }
 

@@ -68,8 +68,11 @@ impl Tracer {
 
     /// What it says now.
     pub fn metrics(&self) -> Metrics {
-        let answer = request(self.address, "/metrics").expect("an answer to the scrape");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let answer = request(self.address, "/metrics").unwrap_or_default();
+        let Some((head, body)) = answer.split_once("\r\n\r\n") else {
+            let said = fs::read_to_string(&self.said).unwrap_or_default();
+            panic!("no answer to the scrape: {answer:?}\nthe tracer said: {said}");
+        };
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
         Metrics::parse(&unchunked(head, body))
     }

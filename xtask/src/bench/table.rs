@@ -31,10 +31,10 @@ pub fn judged(what: &str, value: f64, goal: f64, unit: &str, note: &str) {
     println!("{what:<58} {value:>14} {goal:>14}  {verdict:<6}  {note}");
 }
 
-/// Three digits that mean something.
+/// Enough digits to tell a goal that was missed by little.
 fn number(value: f64) -> String {
     let decimals = match value.abs() {
-        size if size >= 100.0 => 0,
+        size if size >= 1_000.0 => 0,
         size if size >= 10.0 => 1,
         size if size >= 1.0 => 2,
         _ => 3,
@@ -52,13 +52,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_has_three_digits_that_mean_something() {
+    fn a_number_has_the_digits_that_mean_something() {
         let check = |value, expected| assert_eq!(number(value), expected);
         check(0.0, "0");
         check(0.05, "0.05");
         check(-0.0194, "-0.019");
         check(0.5, "0.5");
         check(31.94, "31.9");
+        check(160.1, "160.1");
         check(4_940.3, "4940");
     }
 }

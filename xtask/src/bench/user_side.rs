@@ -181,17 +181,17 @@ fn contacts(bench: &Bench, tracer: &Tracer, destinations: u64) -> Result<Guarded
 
 fn await_entries(tracer: &Tracer, enough: impl Fn(u64) -> bool) -> Result<()> {
     let start = Instant::now();
-    while !tracer
-        .scrape()?
-        .entries("destinations")
-        .is_some_and(&enough)
-    {
-        if start.elapsed() > Duration::from_secs(60) {
-            bail!("the map of destinations does not come to hold what it should");
+    loop {
+        // Longer than a tick of the tracer: what it does by itself must not depend on how often it is asked.
+        thread::sleep(Duration::from_millis(1_500));
+        let entries = tracer.scrape()?.entries("destinations");
+        if entries.is_some_and(&enough) {
+            return Ok(());
         }
-        thread::sleep(Duration::from_millis(500));
+        if start.elapsed() > Duration::from_secs(60) {
+            bail!("the map of destinations does not come to hold what it should: {entries:?}");
+        }
     }
-    Ok(())
 }
 
 /// Percent of one core over the seconds to come, and context switches a second.
