@@ -39,15 +39,18 @@ pub struct Payload {
 pub fn payload(sock: u64) -> Payload {
     let sent: u64 = read(sock, &TCP_BYTES_SENT);
     let retransmitted: u64 = read(sock, &TCP_BYTES_RETRANSMITTED);
-    let received: u64 = read(sock, &TCP_BYTES_RECEIVED);
-    // The peer's FIN takes a number in the sequence and is counted by the kernel as a byte.
-    let fin = u64::from(read::<u64>(sock, &SOCK_FLAGS) & SOCK_DONE != 0);
-    Payload {
-        // The kernel counts a segment as sent before it is: one that a full queue, a firewall or a lost route refused is
-        // sent again, as new. It has moved on in the sequence only with what left.
-        sent: sent.saturating_sub(retransmitted).min(sequence(sock)),
-        received: received.saturating_sub(fin),
+    let mut sent = sent.saturating_sub(retransmitted);
+    // The kernel counts a segment as sent before it is: one that a full queue, a firewall or a lost route refused is sent
+    // again, as new. It has moved on in the sequence only with what left.
+    if sent != 0 {
+        sent = sent.min(sequence(sock));
     }
+    let mut received: u64 = read(sock, &TCP_BYTES_RECEIVED);
+    // The peer's FIN takes a number in the sequence and is counted by the kernel as a byte.
+    if received != 0 {
+        received -= u64::from(read::<u64>(sock, &SOCK_FLAGS) & SOCK_DONE != 0);
+    }
+    Payload { sent, received }
 }
 
 /// How far the sequence of payload has moved on.
