@@ -87,28 +87,10 @@ impl Pipeline {
                     Err(_) => self.older.lost += 1,
                 }
             }
-            self.drop_ended(&namespace, &mut followed);
+            // One that has ended since is found out at the first reading, as any that ends later.
             if !followed.is_empty() {
                 self.older.namespaces.push((namespace, followed));
             }
-        }
-    }
-
-    /// A socket that ended after it was found and before the kernel side knew of it would be followed for ever.
-    fn drop_ended(&mut self, namespace: &Namespace, followed: &mut HashMap<u64, Older>) {
-        let Ok(sockets) = older::connections(namespace) else {
-            return;
-        };
-        let open = cookies(&sockets);
-        let ended: Vec<u64> = followed
-            .keys()
-            .filter(|cookie| !open.contains(cookie))
-            .copied()
-            .collect();
-        for cookie in ended {
-            followed.remove(&cookie);
-            // Where the kernel side has seen the end, it has removed the entry, and nothing is lost.
-            self.older.lost += u64::from(self.kernel.maps.older.remove(&cookie).is_ok());
         }
     }
 
