@@ -5,7 +5,6 @@
 use core::ffi::c_void;
 
 use aya_ebpf::{
-    EbpfContext,
     helpers::{
         bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
         generated::{
@@ -188,9 +187,3 @@ fn cgroup_path(facts: &mut ProcessFacts, mut node: u64, mut used: usize) -> usiz
     }
     used
 }
-
-const _: () = {
-    // `EbpfContext` is what the log macros need of a context; without it they do not compile.
-    const fn is_context<T: EbpfContext>() {}
-    is_context::<RawTracePointContext>();
-};
