@@ -260,6 +260,7 @@ fn a_hundred_thousand_processes_are_counted_named_and_forgotten() {
     ]);
     let server = Helper::start(&mut server, "ready");
     let tracer = Tracer::start(&[]);
+    let programs_before = programs(&tracer.metrics());
     // The first thousand show what the tracer needs while it works.
     let mut truth = storm(
         &host,
@@ -267,7 +268,6 @@ fn a_hundred_thousand_processes_are_counted_named_and_forgotten() {
         "brief",
         "processes --to 127.0.0.1:7000 --times 1000",
     );
-    let programs_before = programs(&tracer.metrics());
     // A few more than before may be others of this machine.
     let settled = |metrics: &Metrics| programs(metrics) <= programs_before + 10;
     tracer.wait_for("the first programs are forgotten", settled);

@@ -253,23 +253,6 @@ pub fn free_address() -> SocketAddr {
         .expect("a free port")
 }
 
-/// `Tcp: ActiveOpens` of the network namespace of a process (`self`, or a number).
-pub fn active_opens(process: &str) -> u64 {
-    let text =
-        fs::read_to_string(format!("/proc/{process}/net/snmp")).expect("the kernel's counters");
-    let mut lines = text.lines().filter_map(|line| line.strip_prefix("Tcp: "));
-    let (names, values) = (lines.next().expect("names"), lines.next().expect("values"));
-    let at = names
-        .split(' ')
-        .position(|name| name == "ActiveOpens")
-        .expect("the counter");
-    values
-        .split(' ')
-        .nth(at)
-        .and_then(|value| value.parse().ok())
-        .expect("a number")
-}
-
 /// The workload generator, built by cargo beside the tests.
 pub fn workload() -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_tracer"))
@@ -348,6 +331,7 @@ impl Namespace {
         command
     }
 
+    /// The kernel's own count of connects: `Tcp: ActiveOpens`.
     pub fn active_opens(&self) -> u64 {
         let text =
             run(Command::new("ip").args(["netns", "exec", &self.0, "cat", "/proc/self/net/snmp"]));
