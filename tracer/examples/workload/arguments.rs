@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// Makes TCP traffic whose truth it knows, and prints that truth as JSON lines.
+use crate::{attempts, datagram, echo, flood, multipath, packets, pass, raw, sctp};
+
+/// Makes traffic whose truth it knows, and prints that truth as JSON lines.
 #[derive(Parser)]
 pub struct Arguments {
     /// Seconds after which the process ends itself with SIGALRM, whatever it is doing
@@ -29,6 +31,32 @@ pub enum Command {
     ExecChain(ExecChain),
     /// Keep connections open and send on command
     Hold(Hold),
+    /// Send UDP datagrams that behave in one given way
+    Datagrams(datagram::Datagrams),
+    /// Serve `datagrams`; at the end tell what arrived at this end
+    ServeDatagrams(datagram::ServeDatagrams),
+    /// Send a datagram to each of many remotes, all from one socket
+    Flood(flood::Flood),
+    /// Send a datagram from each of many addresses, all to one server
+    FloodIn(flood::FloodIn),
+    /// Send ICMP echo requests
+    EchoRequests(echo::EchoRequests),
+    /// Send raw IP datagrams
+    Raw(raw::Raw),
+    /// Send frames of one's own making through AF_PACKET
+    Packets(packets::Packets),
+    /// Make MPTCP connections
+    Multipath(multipath::Multipath),
+    /// Make TCP connects that fail before a SYN
+    Attempts(attempts::Attempts),
+    /// Open a socket and hand it to another program, which uses it
+    Pass(pass::Pass),
+    /// Take a socket from `pass`, which starts this
+    TakePassed(pass::TakePassed),
+    /// Make SCTP associations
+    Associations(sctp::Associations),
+    /// Serve `associations`; at the end tell what arrived at this end
+    ServeAssociations(sctp::ServeAssociations),
 }
 
 #[derive(Args)]
@@ -39,6 +67,12 @@ pub struct Serve {
     /// End when stdin closes, not only on SIGTERM
     #[arg(long)]
     pub until_stdin_closes: bool,
+    /// Accept MPTCP, and TCP as well
+    #[arg(long)]
+    pub multipath: bool,
+    /// Take data in the SYN; allows it in this network namespace
+    #[arg(long)]
+    pub fast_open: bool,
 }
 
 #[derive(Args)]
@@ -113,6 +147,8 @@ pub enum Mode {
     Unsent,
     /// Write and close at once
     LingerData,
+    /// Connect and send in one call; `serve --fast-open` gives the cookie that puts later data into the SYN
+    FastOpen,
 }
 
 #[derive(Args)]

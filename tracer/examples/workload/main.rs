@@ -1,12 +1,25 @@
-//! Makes TCP traffic whose truth it knows, and prints that truth: live tests compare the tracer with it.
+//! Makes traffic whose truth it knows, and prints that truth: live tests compare the tracer with it.
 
 mod arguments;
+mod attempts;
 mod chain;
+mod checksum;
 mod connect;
+mod datagram;
+mod deny;
+mod echo;
+mod flood;
 mod header;
 mod hold;
+mod ip;
 mod kernel;
+mod message;
+mod multipath;
+mod packets;
+mod pass;
 mod processes;
+mod raw;
+mod sctp;
 mod serve;
 mod session;
 mod socket;
@@ -46,5 +59,18 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Processes(processes) => processes::run(&processes),
         Command::ExecChain(chain) => chain::run(&chain, arguments.deadline),
         Command::Hold(hold) => hold::run(&hold),
+        Command::Datagrams(datagrams) => datagram::run(&datagrams, arguments.deadline),
+        Command::ServeDatagrams(serve) => datagram::serve(&serve),
+        Command::Flood(flood) => flood::run(&flood),
+        Command::FloodIn(flood) => flood::run_in(&flood),
+        Command::EchoRequests(requests) => echo::run(&requests),
+        Command::Raw(raw) => raw::run(&raw),
+        Command::Packets(packets) => packets::run(&packets),
+        Command::Multipath(multipath) => multipath::run(&multipath),
+        Command::Attempts(attempts) => attempts::run(&attempts),
+        Command::Pass(pass) => pass::run(&pass, arguments.deadline),
+        Command::TakePassed(take) => pass::take(&take),
+        Command::Associations(associations) => sctp::run(&associations),
+        Command::ServeAssociations(serve) => sctp::serve(&serve),
     }
 }

@@ -1,7 +1,7 @@
-//! Opens TCP sockets by hand: std offers neither options before connect nor the failed socket's error alone.
+//! Opens sockets by hand: std offers neither options before connect nor the failed socket's error alone.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 use anyhow::{Context, Result};
@@ -66,6 +66,27 @@ pub fn encode(address: SocketAddr) -> Encoded {
     }
 }
 
+/// The reverse of `encode`; none for an address that is neither v4 nor v6.
+pub fn decode(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
+    let pointer = std::ptr::from_ref(storage);
+    match libc::c_int::from(storage.ss_family) {
+        libc::AF_INET => {
+            // SAFETY: the family says that it is one, and sockaddr_storage is large enough for it.
+            let form = unsafe { pointer.cast::<libc::sockaddr_in>().read() };
+            let address = Ipv4Addr::from(u32::from_be(form.sin_addr.s_addr));
+            Some((address, u16::from_be(form.sin_port)).into())
+        }
+        libc::AF_INET6 => {
+            // SAFETY: as above.
+            let form = unsafe { pointer.cast::<libc::sockaddr_in6>().read() };
+            let address = Ipv6Addr::from(form.sin6_addr.s6_addr);
+            let port = u16::from_be(form.sin6_port);
+            Some(SocketAddrV6::new(address, port, 0, form.sin6_scope_id).into())
+        }
+        _ => None,
+    }
+}
+
 /// The address that makes a v6 socket speak v4.
 pub fn v4_mapped(address: SocketAddr) -> SocketAddr {
     match address.ip() {
@@ -75,14 +96,24 @@ pub fn v4_mapped(address: SocketAddr) -> SocketAddr {
 }
 
 pub fn open(address: SocketAddr) -> io::Result<OwnedFd> {
-    let family = if address.is_ipv4() {
+    open_as(family(address.ip()), libc::SOCK_STREAM, 0)
+}
+
+pub fn family(address: IpAddr) -> libc::c_int {
+    if address.is_ipv4() {
         libc::AF_INET
     } else {
         libc::AF_INET6
-    };
+    }
+}
+
+pub fn open_as(
+    family: libc::c_int,
+    kind: libc::c_int,
+    protocol: libc::c_int,
+) -> io::Result<OwnedFd> {
     // SAFETY: no memory is involved.
-    let socket =
-        checked(unsafe { libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) })?;
+    let socket = checked(unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, protocol) })?;
     // SAFETY: the descriptor is new, and nobody else's.
     Ok(unsafe { OwnedFd::from_raw_fd(socket) })
 }
@@ -95,18 +126,28 @@ pub fn connect(socket: &impl AsFd, address: SocketAddr) -> io::Result<()> {
     Ok(())
 }
 
+pub fn bind(socket: &impl AsFd, address: SocketAddr) -> Result<()> {
+    let encoded = encode(address);
+    let descriptor = socket.as_fd().as_raw_fd();
+    // SAFETY: pointer and length are of one encoded address.
+    checked(unsafe { libc::bind(descriptor, encoded.pointer(), encoded.length()) })
+        .with_context(|| format!("bind {address}"))?;
+    Ok(())
+}
+
 pub fn listen(address: SocketAddr) -> Result<TcpListener> {
+    listen_as(address, 0)
+}
+
+pub fn listen_as(address: SocketAddr, protocol: libc::c_int) -> Result<TcpListener> {
     let on: libc::c_int = 1;
-    let socket = open(address).context("socket")?;
+    let socket = open_as(family(address.ip()), libc::SOCK_STREAM, protocol).context("socket")?;
     set(&socket, libc::SOL_SOCKET, libc::SO_REUSEADDR, &on)?;
     if address.is_ipv6() {
         // So that 0.0.0.0 and :: can be listened on at one port, each with its own count.
         set(&socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, &on)?;
     }
-    let encoded = encode(address);
-    // SAFETY: pointer and length are of one encoded address.
-    checked(unsafe { libc::bind(socket.as_raw_fd(), encoded.pointer(), encoded.length()) })
-        .with_context(|| format!("bind {address}"))?;
+    bind(&socket, address)?;
     // SAFETY: no memory is involved.
     checked(unsafe { libc::listen(socket.as_raw_fd(), BACKLOG) })
         .with_context(|| format!("listen on {address}"))?;

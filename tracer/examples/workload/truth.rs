@@ -18,6 +18,8 @@ pub struct Truth {
     pub received: u64,
     /// Connects for which the kernel had no source port: no SYN left, and they are not in `connections`.
     pub without_port: u64,
+    /// Connections whose SYN brought data to the server; told only when there are any.
+    pub data_in_syn: u64,
 }
 
 impl Truth {
@@ -31,19 +33,30 @@ impl Truth {
         *self.failed.entry(how.to_owned()).or_default() += 1;
     }
 
+    /// A contact that is begun by what left, and not answered yet.
+    pub fn begin(&mut self) {
+        self.connections += 1;
+    }
+
+    /// A failure that opens no contact by itself.
+    pub fn note(&mut self, how: &str, times: u64) {
+        *self.failed.entry(how.to_owned()).or_default() += times;
+    }
+
     pub fn add(&mut self, other: &Truth) {
         self.connections += other.connections;
         self.established += other.established;
         self.sent += other.sent;
         self.received += other.received;
         self.without_port += other.without_port;
+        self.data_in_syn += other.data_in_syn;
         for (how, count) in &other.failed {
             *self.failed.entry(how.clone()).or_default() += count;
         }
     }
 
     pub fn line(&self, to: SocketAddr) -> Value {
-        json!({
+        let mut line = json!({
             // A v4-mapped address is the v4 destination: what the user knows it as.
             "destination": to.ip().to_canonical().to_string(),
             "port": to.port(),
@@ -53,7 +66,11 @@ impl Truth {
             "sent": self.sent,
             "received": self.received,
             "without_port": self.without_port,
-        })
+        });
+        if self.data_in_syn > 0 {
+            line["data_in_syn"] = self.data_in_syn.into();
+        }
+        line
     }
 
     /// The reverse of `line`, for a forked child's line on its way to the parent.
@@ -77,13 +94,27 @@ impl Truth {
             sent: count("sent")?,
             received: count("received")?,
             without_port: count("without_port")?,
+            data_in_syn: value["data_in_syn"].as_u64().unwrap_or_default(),
         })
     }
 
-    #[expect(clippy::print_stdout, reason = "the truth is this program's data")]
     pub fn print(&self, to: SocketAddr) {
-        println!("{}", self.line(to));
+        print(&self.line(to));
     }
+
+    /// The line with what only this kind of traffic has.
+    pub fn print_with(&self, to: SocketAddr, more: Value) {
+        let mut line = self.line(to);
+        if let (Value::Object(line), Value::Object(more)) = (&mut line, more) {
+            line.extend(more);
+        }
+        print(&line);
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the truth is this program's data")]
+fn print(line: &Value) {
+    println!("{line}");
 }
 
 /// What a failed connect is called in `failed`.

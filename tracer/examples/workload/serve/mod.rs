@@ -5,9 +5,10 @@ mod events;
 mod listener;
 
 use std::io::{ErrorKind, Read};
+use std::net::TcpListener;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::{io, thread};
+use std::{fs, io, thread};
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -15,6 +16,8 @@ use serde_json::json;
 use crate::arguments::Serve;
 use crate::kernel::checked;
 use crate::socket;
+
+const FAST_OPEN: &str = "/proc/sys/net/ipv4/tcp_fastopen";
 
 /// What arrived at and left this end, for one listening address.
 #[derive(Default)]
@@ -33,7 +36,14 @@ pub fn run(arguments: &Serve) -> Result<()> {
     let ending = ending_signals()?;
     let mut listeners = Vec::new();
     for asked in &arguments.listen {
-        let listener = socket::listen(*asked)?;
+        let listener = if arguments.multipath {
+            socket::listen_as(*asked, libc::IPPROTO_MPTCP)?
+        } else {
+            socket::listen(*asked)?
+        };
+        if arguments.fast_open {
+            allow_fast_open(&listener)?;
+        }
         let address = listener.local_addr().context("the listener's address")?;
         if asked.port() == 0 {
             println!("listening {address}");
@@ -67,7 +77,15 @@ pub fn run(arguments: &Serve) -> Result<()> {
     })
 }
 
-fn ending_signals() -> Result<OwnedFd> {
+fn allow_fast_open(listener: &TcpListener) -> Result<()> {
+    // Client and server, for this network namespace.
+    fs::write(FAST_OPEN, "3").with_context(|| format!("write {FAST_OPEN}"))?;
+    let waiting: libc::c_int = 1024;
+    socket::set(listener, libc::IPPROTO_TCP, libc::TCP_FASTOPEN, &waiting)
+}
+
+/// SIGTERM and SIGINT as a descriptor, blocked for this thread and those it starts.
+pub fn ending_signals() -> Result<OwnedFd> {
     // SAFETY: all-zero bytes are a valid, empty set.
     let mut signals: libc::sigset_t = unsafe { std::mem::zeroed() };
     for signal in [libc::SIGTERM, libc::SIGINT] {
@@ -83,7 +101,7 @@ fn ending_signals() -> Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
-fn wait_for_end(ending: &OwnedFd, until_stdin_closes: bool) -> Result<()> {
+pub fn wait_for_end(ending: &OwnedFd, until_stdin_closes: bool) -> Result<()> {
     let mut stdin = io::stdin();
     let wanted = |descriptor| libc::pollfd {
         fd: descriptor,

@@ -4,6 +4,7 @@ mod attempt;
 mod calls;
 mod closing;
 mod exchange;
+mod fastopen;
 mod uring;
 mod zerocopy;
 
@@ -20,6 +21,7 @@ use crate::truth::Truth;
 use crate::{kernel, socket};
 
 pub use attempt::attempt;
+pub use uring::Ring;
 
 /// What is sent, over and over: the tracer counts bytes, whatever they are.
 pub static PAYLOAD: [u8; 64 * 1024] = [b'.'; 64 * 1024];
@@ -61,6 +63,7 @@ impl Plan {
             Mode::EarlyClose => closing::early_close(self, truth),
             Mode::ServerReset => closing::server_reset(self, truth),
             Mode::Unsent => closing::unsent(self, truth),
+            Mode::FastOpen => fastopen::fast_open(self, truth),
             Mode::LingerData => closing::linger_data(self, truth),
         }
     }

@@ -11,15 +11,27 @@ use crate::header;
 use crate::socket;
 use crate::truth::{Truth, failure};
 
-struct Ring {
+pub struct Ring {
     ring: IoUring,
     /// `IOSQE_ASYNC` lets a kernel worker thread do the work, under its own task.
     flags: squeue::Flags,
 }
 
 impl Ring {
+    /// With `worker` each operation is forced onto a kernel worker thread.
+    pub fn new(worker: bool) -> Result<Self> {
+        Ok(Self {
+            ring: IoUring::new(4).context("io_uring\nhint: sysctl kernel.io_uring_disabled=0")?,
+            flags: if worker {
+                squeue::Flags::ASYNC
+            } else {
+                squeue::Flags::empty()
+            },
+        })
+    }
+
     /// Does one operation: there is never a second one under way.
-    fn run(&mut self, operation: squeue::Entry) -> Result<std::io::Result<u64>> {
+    pub fn run(&mut self, operation: squeue::Entry) -> Result<std::io::Result<u64>> {
         let entry = operation.flags(self.flags);
         // SAFETY: what the operation points to outlives this call, which waits for its completion.
         unsafe { self.ring.submission().push(&entry) }.context("push to the ring")?;
@@ -45,14 +57,7 @@ impl Ring {
 }
 
 pub fn io_uring(plan: &Plan, worker: bool, truth: &mut Truth) -> Result<()> {
-    let mut ring = Ring {
-        ring: IoUring::new(4).context("io_uring\nhint: sysctl kernel.io_uring_disabled=0")?,
-        flags: if worker {
-            squeue::Flags::ASYNC
-        } else {
-            squeue::Flags::empty()
-        },
-    };
+    let mut ring = Ring::new(worker)?;
     let Some(mut session) = connect(plan, &mut ring, truth)? else {
         return Ok(());
     };

@@ -1,0 +1,82 @@
+//! `multipath`: MPTCP connections, which are TCP to whoever looks at one subflow.
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd, AsRawFd};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use serde_json::json;
+
+use crate::kernel::checked;
+use crate::session::{Session, answer};
+use crate::truth::{Truth, failure};
+use crate::{header, socket};
+
+#[derive(Args)]
+pub struct Multipath {
+    #[arg(long)]
+    pub to: SocketAddr,
+    #[arg(long, default_value_t = 1)]
+    pub times: u64,
+    /// Payload bytes from here to the server, without the header
+    #[arg(long, default_value_t = 10_000)]
+    pub bytes_out: u64,
+    /// Payload bytes from the server to here
+    #[arg(long, default_value_t = 10_000)]
+    pub bytes_in: u64,
+}
+
+/// `SOL_MPTCP` of linux/socket.h.
+const SOL_MPTCP: libc::c_int = 284;
+/// Of linux/mptcp.h.
+const MPTCP_INFO: libc::c_int = 1;
+const MPTCP_INFO_FLAG_FALLBACK: u8 = 1;
+/// Where `mptcpi_flags` stands in `struct mptcp_info`, its low byte on a little-endian machine.
+const FLAGS: usize = 8;
+
+pub fn run(arguments: &Multipath) -> Result<()> {
+    let mut truth = Truth::default();
+    let mut stayed = 0;
+    for _ in 0..arguments.times {
+        stayed += u64::from(exchange(arguments, &mut truth)?);
+    }
+    // The others fell back to plain TCP: the server is not MPTCP's.
+    truth.print_with(arguments.to, json!({ "multipath": stayed }));
+    Ok(())
+}
+
+/// Whether the connection was MPTCP to its end.
+fn exchange(arguments: &Multipath, truth: &mut Truth) -> Result<bool> {
+    let family = socket::family(arguments.to.ip());
+    let opened = socket::open_as(family, libc::SOCK_STREAM, libc::IPPROTO_MPTCP)
+        .context("MPTCP socket\nhint: sysctl net.mptcp.enabled=1")?;
+    if let Err(error) = socket::connect(&opened, arguments.to) {
+        truth.fail(&failure(&error));
+        return Ok(false);
+    }
+    truth.establish();
+    let mut session = Session::of(TcpStream::from(opened), false);
+    session
+        .stream
+        .write_all(&answer(arguments.bytes_out, arguments.bytes_in).encode())
+        .context("send the header")?;
+    session.sent = header::LENGTH as u64;
+    session.send(arguments.bytes_out)?;
+    session.receive(arguments.bytes_in)?;
+    let stayed = is_multipath(&session.stream);
+    session.close(truth)?;
+    Ok(stayed)
+}
+
+fn is_multipath(socket: &impl AsFd) -> bool {
+    let mut info = [0u8; 64];
+    let mut bytes = info.len() as libc::socklen_t;
+    let (descriptor, start) = (socket.as_fd().as_raw_fd(), info.as_mut_ptr().cast());
+    // SAFETY: the kernel writes at most `bytes` bytes to `info`.
+    let told = checked(unsafe {
+        libc::getsockopt(descriptor, SOL_MPTCP, MPTCP_INFO, start, &raw mut bytes)
+    });
+    // After a fallback the option is refused, or says so.
+    told.is_ok() && info[FLAGS] & MPTCP_INFO_FLAG_FALLBACK == 0
+}
