@@ -6,18 +6,17 @@ use tracer::{
     attribute::{android, linux, packages::Packages},
     kernel::process::program,
 };
-use tracer_common::{ProcessFacts, ProcessKey};
+use tracer_common::ProcessFacts;
 use zerocopy::FromBytes as _;
 
 fuzz_target!(|bytes: &[u8]| {
     // Zeros for what is missing, so that short inputs count too.
-    let mut entry = [0; size_of::<ProcessKey>() + size_of::<ProcessFacts>()];
+    let mut entry = [0; size_of::<ProcessFacts>()];
     let given = bytes.len().min(entry.len());
     entry[..given].copy_from_slice(&bytes[..given]);
-    let (key, rest) = ProcessKey::read_from_prefix(&entry).expect("as many bytes as it has");
-    let facts = ProcessFacts::read_from_bytes(rest).expect("as many bytes as it has");
+    let facts = ProcessFacts::read_from_bytes(&entry).expect("as many bytes as it has");
 
-    let program = program(&key, &facts);
+    let program = program(&facts);
     assert_ne!(program.executable.as_deref(), Some(""));
     assert_ne!(program.command.as_deref(), Some(""));
     let path = program.cgroup.as_deref().expect("it was written down");

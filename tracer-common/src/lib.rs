@@ -10,5 +10,8 @@ pub mod offset;
 pub mod outcome;
 pub mod record;
 
-pub use map::{Connection, Counts, DestinationKey, Older, ProcessFacts, ProcessKey};
+pub use map::{
+    Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older, ProcessFacts,
+    ProcessKey, SocketFacts,
+};
 pub use record::Record;

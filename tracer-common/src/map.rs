@@ -18,16 +18,24 @@ const _: () = assert!(CGROUP_COMPONENT_BYTES.is_power_of_two());
 /// Components kept of that path, counted from the leaf.
 pub const CGROUP_LEVELS: usize = 8;
 
+/// [`DestinationKey::protocol`] of ICMP, as in the IP header; ICMPv6 is counted under it too.
+pub const PROTOCOL_ICMP: u8 = 1;
 /// [`DestinationKey::protocol`] of TCP, as in the IP header.
 pub const PROTOCOL_TCP: u8 = 6;
-/// [`DestinationKey::protocol`] of a process's overflow entry: the destinations that found no room in the map.
-pub const PROTOCOL_OVERFLOW: u8 = 0;
+/// [`DestinationKey::protocol`] of UDP and UDP-Lite, as in the IP header.
+pub const PROTOCOL_UDP: u8 = 17;
+/// [`DestinationKey::protocol`] of SCTP, as in the IP header.
+pub const PROTOCOL_SCTP: u8 = 132;
+/// [`DestinationKey::protocol`] of everything else, whatever the IP header says (`IPPROTO_RAW`).
+pub const PROTOCOL_RAW: u8 = 255;
 /// [`DestinationKey::direction`]: begun by this machine.
 pub const DIRECTION_OUT: u8 = 0;
 /// [`DestinationKey::direction`]: accepted by this machine.
 pub const DIRECTION_IN: u8 = 1;
 /// [`ProcessFacts::handle`] of what could not be registered as a process. Its only entry is its overflow entry.
 pub const HANDLE_UNATTRIBUTED: u64 = 0;
+/// [`DestinationKey::process`] of what came to a socket of which nobody knows whose it is.
+pub const HANDLE_NO_OWNER: u64 = HANDLE_USER_MAXIMUM - 1;
 /// Handles below this are given by user space (to the owners of sockets older than the tracer), those above by the
 /// kernel side, which makes them of the time since boot in nanoseconds times 1024.
 pub const HANDLE_USER_MAXIMUM: u64 = 1 << 32;
@@ -36,6 +44,8 @@ pub const HANDLE_USER_MAXIMUM: u64 = 1 << 32;
 pub const FLAG_KERNEL_THREAD: u32 = 1;
 /// [`ProcessFacts::flags`]: the path of the control group had more components or bytes than are kept.
 pub const FLAG_CGROUP_CUT: u32 = 2;
+/// [`ProcessFacts::flags`]: all that can be written down has been; set last.
+pub const FLAG_DESCRIBED: u32 = 4;
 
 /// What tells one running program from every other: a process that executes another file, takes another user or is
 /// moved to another control group is another program to us, and so is another process that got the same number.
@@ -62,8 +72,8 @@ pub struct ProcessKey {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct ProcessFacts {
-    /// The short name of this program in the other maps. See [`HANDLE_USER_MAXIMUM`].
-    pub handle: u64,
+    /// Which program it is.
+    pub key: ProcessKey,
     /// `FLAG_…`.
     pub flags: u32,
     /// Bytes used of `cgroup`.
@@ -93,8 +103,10 @@ pub struct DestinationKey {
     pub protocol: u8,
     /// `DIRECTION_…`.
     pub direction: u8,
+    /// 1 in the key of an overflow entry, which holds what found no room of its own; its address and port are zero.
+    pub overflow: u8,
     /// Zero.
-    pub padding: [u8; 4],
+    pub padding: [u8; 3],
 }
 
 /// The exact counters of one program at one destination. Each only grows, by atomic additions.
@@ -103,15 +115,15 @@ pub struct DestinationKey {
     Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
 pub struct Counts {
-    /// Attempts: TCP sockets that went to `SYN_SENT`.
+    /// Contacts begun: TCP sockets that went to `SYN_SENT` or were accepted, flows of datagrams.
     pub connections: u64,
-    /// Handshakes completed.
+    /// Handshakes completed, flows answered.
     pub established: u64,
-    /// Payload bytes of ended connections that left.
+    /// Payload bytes that left: of ended TCP connections, of all flows.
     pub sent: u64,
-    /// Payload bytes of ended connections that arrived.
+    /// Payload bytes that arrived: of ended TCP connections, of all flows.
     pub received: u64,
-    /// Attempts that are over, failed or closed, or that are no longer followed because the table of connections was
+    /// TCP attempts that are over, failed or closed, or that are no longer followed because the table of connections was
     /// full; modulo 2^32. Equal to `connections` (modulo 2^32) when nothing can change any more.
     pub ended: u32,
     /// Attempts that failed, by reason ([`crate::outcome`]).
@@ -158,6 +170,85 @@ pub struct Older {
     pub received: u64,
 }
 
+/// A flow of datagrams between one socket and one remote.
+#[repr(C)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+pub struct FlowKey {
+    /// [`SocketFacts::identity`].
+    pub socket: u64,
+    /// As [`DestinationKey::address`].
+    pub address: [u8; 16],
+    /// The remote's port, 0 where the protocol has none.
+    pub port: u16,
+    /// `PROTOCOL_…`.
+    pub protocol: u8,
+    /// Zero.
+    pub padding: [u8; 5],
+}
+
+/// What is known of a flow that is open.
+#[repr(C)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+pub struct Flow {
+    /// Where it is counted.
+    pub destination: DestinationKey,
+    /// When the last datagram passed, in the tracer's seconds (the map `SECONDS`), modulo 2^32.
+    pub last_second: u32,
+    /// 1 once a datagram has passed each way.
+    pub answered: u32,
+    /// The last error (`errno`) that the socket reported to its program, 0 where there was none.
+    pub error: i32,
+    /// 1 where the socket is in `SOCKETS`, so that its end will be seen.
+    pub followed: u32,
+}
+
+/// A socket that sends or receives datagrams. Its key is the socket's cookie, or, where only kprobes serve, the address
+/// of its `struct sock`.
+#[repr(C)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+pub struct SocketFacts {
+    /// What tells the socket from every other one, an earlier one at the same address included.
+    pub identity: u64,
+    /// Handle of the program that bound it, connected it or was the first to send on it.
+    pub owner: u64,
+}
+
+/// Where a TCP socket listens.
+#[repr(C)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+pub struct Endpoint {
+    /// As [`DestinationKey::address`]; `::` and `::ffff:0.0.0.0` are any address.
+    pub address: [u8; 16],
+    /// Inode number of the network namespace.
+    pub namespace: u32,
+    /// The local port.
+    pub port: u16,
+    /// Zero.
+    pub padding: [u8; 2],
+}
+
+/// Who listens there.
+#[repr(C)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+pub struct Listener {
+    /// Handle of the program that began to listen there last.
+    pub owner: u64,
+    /// Sockets that listen there (`SO_REUSEPORT` allows several).
+    pub sockets: u32,
+    /// Zero.
+    pub padding: [u8; 4],
+}
+
 /// Entries of the array of counters that belong to no program.
 pub mod counter {
     /// Attempts counted under a program's overflow entry: the table of destinations was full.
@@ -174,13 +265,22 @@ pub mod counter {
     pub const END_MISSED: u32 = 5;
     /// Programs registered since the start.
     pub const PROCESSES: u32 = 6;
+    /// Datagrams each counted as a contact of its own: the table of flows was full.
+    pub const FLOWS_FULL: u32 = 7;
+    /// Sockets whose end will not be seen: the table of sockets was full.
+    pub const SOCKETS_FULL: u32 = 8;
+    /// Listening sockets of which nobody knows whose they are: the table of listeners was full.
+    pub const LISTENERS_FULL: u32 = 9;
     /// How many there are.
-    pub const COUNT: u32 = 7;
+    pub const COUNT: u32 = 10;
 }
 
 #[cfg(feature = "user")]
 mod plain {
-    use super::{Connection, Counts, DestinationKey, Older, ProcessFacts, ProcessKey};
+    use super::{
+        Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older, ProcessFacts,
+        ProcessKey, SocketFacts,
+    };
 
     macro_rules! plain {
         ($($name:ty)*) => { $(
@@ -188,5 +288,7 @@ mod plain {
             unsafe impl aya::Pod for $name {}
         )* };
     }
-    plain! { Connection Counts DestinationKey Older ProcessFacts ProcessKey }
+    plain! {
+        Connection Counts DestinationKey Endpoint Flow FlowKey Listener Older ProcessFacts ProcessKey SocketFacts
+    }
 }

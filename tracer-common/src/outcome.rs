@@ -27,3 +27,17 @@ pub const NAMES: [&str; REASONS] = [
     "cancelled",
     "other",
 ];
+
+/// The reason that an error number (`errno`) of a socket means, `None` for 0.
+#[inline]
+pub const fn of_errno(errno: i32) -> Option<usize> {
+    match errno {
+        0 => None,
+        1 | 13 => Some(DENIED),
+        32 | 104 => Some(RESET),
+        100 | 101 | 112 | 113 => Some(UNREACHABLE),
+        110 => Some(TIMED_OUT),
+        111 => Some(REFUSED),
+        _ => Some(OTHER),
+    }
+}

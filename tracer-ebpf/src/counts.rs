@@ -2,10 +2,10 @@
 
 use tracer_common::{
     Counts, DestinationKey,
-    map::{PROTOCOL_OVERFLOW, counter},
+    map::{DIRECTION_IN, HANDLE_UNATTRIBUTED, counter},
 };
 
-use crate::maps::{COUNTERS, DESTINATIONS, OVERFLOW};
+use crate::maps::{COUNTERS, DESTINATIONS, INCOMING, OVERFLOW};
 
 /// `BPF_NOEXIST`: insert, or fail where the key is there.
 pub const NOT_THERE: u64 = 1;
@@ -31,6 +31,12 @@ pub fn add_one(to: *mut u32) {
     atomic::add(to, 1);
 }
 
+/// The reverse of [`add_one`].
+#[inline(always)]
+pub fn subtract_one(from: *mut u32) {
+    atomic::add(from, u32::MAX);
+}
+
 /// Counts one of what belongs to no program.
 #[inline(always)]
 pub fn tally(index: u32) {
@@ -39,11 +45,39 @@ pub fn tally(index: u32) {
     }
 }
 
+/// The key of what `process` and `remote` (address and port) have to do with each other. A program without a name has no
+/// destinations of its own.
+#[inline(always)]
+pub fn key(process: u64, remote: ([u8; 16], u16), protocol: u8, direction: u8) -> DestinationKey {
+    let mut key = DestinationKey {
+        process,
+        address: remote.0,
+        port: remote.1,
+        protocol,
+        direction,
+        overflow: 0,
+        padding: [0; 3],
+    };
+    if process == HANDLE_UNATTRIBUTED {
+        overflow(&mut key);
+    }
+    key
+}
+
+#[inline(always)]
+fn overflow(key: &mut DestinationKey) {
+    key.address = [0; 16];
+    key.port = 0;
+    key.overflow = 1;
+}
+
 /// Where `key` is counted, if it is there.
 #[inline(always)]
 pub fn find(key: &DestinationKey) -> Option<*mut Counts> {
-    if key.protocol == PROTOCOL_OVERFLOW {
-        OVERFLOW.get_ptr_mut(&key.process)
+    if key.overflow != 0 {
+        OVERFLOW.get_ptr_mut(key)
+    } else if key.direction == DIRECTION_IN {
+        INCOMING.get_ptr_mut(key)
     } else {
         DESTINATIONS.get_ptr_mut(key)
     }
@@ -53,25 +87,27 @@ pub fn find(key: &DestinationKey) -> Option<*mut Counts> {
 /// overflow entry, so that the program's total stays exact.
 #[inline(always)]
 pub fn find_or_make(key: &mut DestinationKey) -> Option<*mut Counts> {
-    if key.protocol != PROTOCOL_OVERFLOW {
-        if let Some(counts) = DESTINATIONS.get_ptr_mut(&*key) {
-            return Some(counts);
-        }
+    if let Some(counts) = find(key) {
+        return Some(counts);
+    }
+    if key.overflow == 0 {
         // Another thread of the program may have made it in between: its entry serves as well.
-        let _ = DESTINATIONS.insert(&*key, &ZERO, NOT_THERE);
-        if let Some(counts) = DESTINATIONS.get_ptr_mut(&*key) {
+        let _ = if key.direction == DIRECTION_IN {
+            INCOMING.insert(&*key, &ZERO, NOT_THERE)
+        } else {
+            DESTINATIONS.insert(&*key, &ZERO, NOT_THERE)
+        };
+        if let Some(counts) = find(key) {
             return Some(counts);
         }
         tally(counter::DESTINATIONS_FULL);
-        key.address = [0; 16];
-        key.port = 0;
-        key.protocol = PROTOCOL_OVERFLOW;
+        overflow(key);
+        if let Some(counts) = OVERFLOW.get_ptr_mut(&*key) {
+            return Some(counts);
+        }
     }
-    if let Some(counts) = OVERFLOW.get_ptr_mut(&key.process) {
-        return Some(counts);
-    }
-    let _ = OVERFLOW.insert(&key.process, &ZERO, NOT_THERE);
-    let counts = OVERFLOW.get_ptr_mut(&key.process);
+    let _ = OVERFLOW.insert(&*key, &ZERO, NOT_THERE);
+    let counts = OVERFLOW.get_ptr_mut(&*key);
     if counts.is_none() {
         tally(counter::OVERFLOW_FULL);
     }

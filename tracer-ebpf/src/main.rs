@@ -19,6 +19,7 @@
     reason = "the attribute of a program asks for its context by value"
 )]
 
+mod address;
 mod counts;
 mod emit;
 mod hooks;
@@ -26,6 +27,7 @@ mod maps;
 mod memory;
 mod offsets;
 mod process;
+mod socket;
 
 #[cfg(not(target_arch = "bpf"))]
 fn main() {

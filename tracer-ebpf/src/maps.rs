@@ -1,46 +1,83 @@
 //! The maps, each with the reason for its size. User space may change the sizes at load.
 //!
 //! Plain hashes, preallocated: an insertion then fails only when the map is full, which is counted, and never for want
-//! of memory.
+//! of memory. Those that are mostly empty are not preallocated; a failed insertion is counted in the same way.
 
 use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
 use tracer_common::{
-    Connection, Counts, DestinationKey, Older, ProcessFacts, ProcessKey, map::counter,
+    Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older, ProcessFacts,
+    ProcessKey, SocketFacts, map::counter,
 };
 
-/// Exact counters per program and destination. 100,000 destinations and room to spare.
+/// `BPF_F_NO_PREALLOC`: mostly empty, and then it takes no memory.
+const MOSTLY_EMPTY: u32 = 1;
+
+/// Exact counters per program and destination, of contacts begun here. 100,000 destinations and room to spare.
 #[map]
 pub static DESTINATIONS: HashMap<DestinationKey, Counts> = HashMap::with_max_entries(131_072, 0);
 
-/// Programs that made a contact and still live. More than a busy server runs; each takes about a kilobyte.
+/// The same of contacts accepted here. A map of its own, so that a stranger who scans this machine does not fill the other.
 #[map]
-pub static PROCESSES: HashMap<ProcessKey, ProcessFacts> = HashMap::with_max_entries(8_192, 0);
+pub static INCOMING: HashMap<DestinationKey, Counts> =
+    HashMap::with_max_entries(65_536, MOSTLY_EMPTY);
 
-/// One entry, by handle, for each program that found `DESTINATIONS` full, and one for what found `PROCESSES` full. As
-/// large as `PROCESSES` and one more, so that it is never full before.
+/// Handles of programs that made a contact and still live. More than a busy server runs.
 #[map]
-pub static OVERFLOW: HashMap<u64, Counts> = HashMap::with_max_entries(8_193, 0);
+pub static PROCESSES: HashMap<ProcessKey, u64> = HashMap::with_max_entries(8_192, 0);
 
-/// Connections begun here and not ended, by the address of their `struct sock`.
+/// What is written down of each of them, by handle; about a kilobyte each.
+#[map]
+pub static FACTS: HashMap<u64, ProcessFacts> = HashMap::with_max_entries(8_192, 0);
+
+/// For each program that found no room above, and for what found none in `PROCESSES`, an entry for each protocol and
+/// direction. Ten times as large as `PROCESSES`, so that it is never full before.
+#[map]
+pub static OVERFLOW: HashMap<DestinationKey, Counts> =
+    HashMap::with_max_entries(81_930, MOSTLY_EMPTY);
+
+/// TCP connections that have not ended, by the address of their `struct sock`.
 #[map]
 pub static CONNECTIONS: HashMap<u64, Connection> = HashMap::with_max_entries(65_536, 0);
 
+/// Flows of datagrams that are open. User space removes those that are over.
+#[map]
+pub static FLOWS: HashMap<FlowKey, Flow> = HashMap::with_max_entries(262_144, MOSTLY_EMPTY);
+
+/// Sockets of datagrams that are open.
+#[map]
+pub static SOCKETS: HashMap<u64, SocketFacts> = HashMap::with_max_entries(65_536, MOSTLY_EMPTY);
+
+/// Where TCP sockets listen.
+#[map]
+pub static LISTENERS: HashMap<Endpoint, Listener> = HashMap::with_max_entries(16_384, MOSTLY_EMPTY);
+
 /// Sockets that were there before the tracer, by cookie. Filled once, at the start.
 #[map]
-pub static OLDER: HashMap<u64, Older> =
-    HashMap::with_max_entries(65_536, 1 /* BPF_F_NO_PREALLOC: mostly empty */);
+pub static OLDER: HashMap<u64, Older> = HashMap::with_max_entries(65_536, MOSTLY_EMPTY);
 
 /// Counters that belong to no program: see `tracer_common::map::counter`.
 #[map]
 pub static COUNTERS: Array<u64> = Array::with_max_entries(counter::COUNT, 0);
 
+/// Seconds since the tracer began, as user space counts them: to read it costs a datagram less than a clock.
+#[map]
+pub static SECONDS: Array<u32> = Array::with_max_entries(1, 0);
+
+/// Where the datagram that arrived last on this processor was counted, in case its socket's queue is found full.
+#[map]
+pub static ARRIVED: PerCpuArray<Arrived> = PerCpuArray::with_max_entries(1, 0);
+
+/// See [`ARRIVED`].
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Arrived {
+    pub destination: DestinationKey,
+    pub bytes: u64,
+}
+
 /// Details. At 180,000 connections a second, the most measured here, the reader has 40 ms from its wake-up.
 #[map]
 pub static RECORDS: RingBuf = RingBuf::with_byte_size(1 << 21, 0);
-
-/// A program's facts are too large for the stack. Only the task context writes here, and it is not preempted meanwhile.
-#[map]
-pub static SCRATCH: PerCpuArray<ProcessFacts> = PerCpuArray::with_max_entries(1, 0);

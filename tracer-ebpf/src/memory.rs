@@ -21,3 +21,18 @@ pub fn read<T: Copy>(base: u64, field: &Global<u32>) -> T {
         value.assume_init()
     }
 }
+
+/// Where a structure lies that the verifier knows by its type, as a plain number: it refuses additions to such a pointer.
+#[inline(always)]
+pub fn address_of<T>(pointer: *const T) -> u64 {
+    let mut address = MaybeUninit::<u64>::uninit();
+    // SAFETY: the helper copies the eight bytes of the pointer, from this function's stack to this function's stack.
+    unsafe {
+        bpf_probe_read_kernel(
+            address.as_mut_ptr().cast::<c_void>(),
+            size_of::<u64>() as u32,
+            (&raw const pointer).cast::<c_void>(),
+        );
+        address.assume_init()
+    }
+}

@@ -5,6 +5,7 @@
 use core::ffi::c_void;
 
 use aya_ebpf::{
+    EbpfContext,
     helpers::{
         bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
         generated::{
@@ -12,44 +13,73 @@ use aya_ebpf::{
             bpf_ktime_get_boot_ns, bpf_probe_read_kernel_str, bpf_probe_read_user_str,
         },
     },
-    programs::RawTracePointContext,
 };
 use aya_log_ebpf::debug;
 use tracer_common::{
     ProcessFacts, ProcessKey,
     map::{
         CGROUP_BYTES, CGROUP_COMPONENT_BYTES, CGROUP_LEVELS, COMMAND_BYTES, EXECUTABLE_BYTES,
-        FLAG_CGROUP_CUT, FLAG_KERNEL_THREAD, HANDLE_UNATTRIBUTED, counter,
+        FLAG_CGROUP_CUT, FLAG_DESCRIBED, FLAG_KERNEL_THREAD, HANDLE_UNATTRIBUTED, counter,
     },
 };
 
 use crate::{
     counts::{NOT_THERE, tally},
-    maps::{PROCESSES, SCRATCH},
+    maps::{FACTS, PROCESSES},
     memory::read,
     offsets::{
-        CGROUP_NODE, CGROUP_SUBSYSTEM, CGROUPS_SUBSYSTEMS, CGROUPS_UNIFIED, ENTRY_NAME, FILE_ENTRY,
-        MEMORY_ARGUMENTS, MEMORY_EXECUTABLE, NODE_ID, NODE_NAME, NODE_PARENT, SUBSYSTEM_CGROUP,
-        TASK_CGROUPS, TASK_IMAGE, TASK_LEADER, TASK_MEMORY, TASK_STARTED,
+        CGROUP_NODE, CGROUP_SUBSYSTEM, CGROUPS_SUBSYSTEMS, CGROUPS_UNIFIED, CREDENTIALS_USER,
+        ENTRY_NAME, FILE_ENTRY, MEMORY_ARGUMENTS, MEMORY_EXECUTABLE, NODE_ID, NODE_NAME,
+        NODE_PARENT, SUBSYSTEM_CGROUP, TASK_CGROUPS, TASK_CREDENTIALS, TASK_IMAGE, TASK_LEADER,
+        TASK_MEMORY, TASK_PROCESS, TASK_STARTED,
     },
 };
 
 /// The handle of the running program, registered where it is new; `HANDLE_UNATTRIBUTED` where there is no room.
 #[inline(always)]
-pub fn current(context: &RawTracePointContext) -> u64 {
-    // SAFETY: these helpers only read the current task; a tracepoint always has one.
+pub fn current<C: EbpfContext>(context: &C) -> u64 {
+    // SAFETY: these helpers only read the current task; there always is one.
     let (task, cgroup) = unsafe { (bpf_get_current_task(), bpf_get_current_cgroup_id()) };
+    let process = (bpf_get_current_pid_tgid() >> 32) as u32;
+    identify(
+        context,
+        task,
+        process,
+        bpf_get_current_uid_gid() as u32,
+        cgroup as u32,
+    )
+}
+
+/// As [`current`], where the kernel has no helper to say who is running: programs that are handed packets.
+#[inline(always)]
+pub fn current_by_task<C: EbpfContext>(context: &C) -> u64 {
+    // SAFETY: as in `current`.
+    let task = unsafe { bpf_get_current_task() };
+    let set: u64 = read(task, &TASK_CGROUPS);
+    let unified: u64 = read(set, &CGROUPS_UNIFIED);
+    let node: u64 = read(unified, &CGROUP_NODE);
+    identify(
+        context,
+        task,
+        read(task, &TASK_PROCESS),
+        read(read(task, &TASK_CREDENTIALS), &CREDENTIALS_USER),
+        read::<u64>(node, &NODE_ID) as u32,
+    )
+}
+
+#[inline(always)]
+fn identify<C: EbpfContext>(context: &C, task: u64, process: u32, user: u32, cgroup: u32) -> u64 {
     let leader: u64 = read(task, &TASK_LEADER);
     let key = ProcessKey {
         started_ns: read(leader, &TASK_STARTED),
-        process: (bpf_get_current_pid_tgid() >> 32) as u32,
-        user: bpf_get_current_uid_gid() as u32,
+        process,
+        user,
         image: read(task, &TASK_IMAGE),
-        cgroup: cgroup as u32 ^ naming_id(task),
+        cgroup: cgroup ^ naming_id(task),
     };
-    if let Some(facts) = PROCESSES.get_ptr(&key) {
+    if let Some(handle) = PROCESSES.get_ptr(&key) {
         // SAFETY: the entry is removed only after its process is gone, and this process is running.
-        return unsafe { (*facts).handle };
+        return unsafe { *handle };
     }
     register(context, &key, task)
 }
@@ -64,41 +94,59 @@ fn naming_id(task: u64) -> u32 {
     (read::<u64>(naming_node(task), &NODE_ID) as u32).wrapping_mul(0x9e37_79b1)
 }
 
-#[inline(never)]
-fn register(context: &RawTracePointContext, key: &ProcessKey, task: u64) -> u64 {
-    let Some(facts) = SCRATCH.get_ptr_mut(0) else {
-        return HANDLE_UNATTRIBUTED;
-    };
-    // SAFETY: the only entry of this processor's scratch memory; the program is not preempted while it runs, and the
-    // kernel keeps a raw tracepoint's program from running twice at once on a processor.
-    let facts = unsafe { &mut *facts };
+/// What the facts of a program begin as: too large for the stack.
+static BLANK: ProcessFacts = ProcessFacts {
+    key: ProcessKey {
+        started_ns: 0,
+        process: 0,
+        user: 0,
+        image: 0,
+        cgroup: 0,
+    },
+    flags: 0,
+    cgroup_length: 0,
+    executable: [0; EXECUTABLE_BYTES],
+    command: [0; COMMAND_BYTES],
+    cgroup: [0; CGROUP_BYTES],
+};
+
+#[inline(always)]
+fn register<C: EbpfContext>(context: &C, key: &ProcessKey, task: u64) -> u64 {
     // SAFETY: both helpers read a clock or a number.
     // Unique: one processor cannot register two programs in one nanosecond, and there are fewer than 1024 processors.
-    facts.handle =
+    let handle =
         unsafe { (bpf_ktime_get_boot_ns() << 10) | u64::from(bpf_get_smp_processor_id() & 1023) };
-    facts.flags = 0;
-    facts.executable[0] = 0;
-    facts.command[0] = 0;
-    let memory: u64 = read(task, &TASK_MEMORY);
-    if memory == 0 {
-        facts.flags |= FLAG_KERNEL_THREAD;
-    } else {
-        describe(facts, memory);
-    }
-    cgroup_paths(facts, task);
-    // Another thread of the program may have registered it in between: its entry serves as well.
-    let _ = PROCESSES.insert(key, &*facts, NOT_THERE);
-    let Some(kept) = PROCESSES.get_ptr(key) else {
+    if PROCESSES.insert(key, &handle, NOT_THERE).is_err() {
+        // Another thread of the program may have registered it in between.
+        if let Some(kept) = PROCESSES.get_ptr(key) {
+            // SAFETY: as in `identify`.
+            return unsafe { *kept };
+        }
         tally(counter::PROCESSES_FULL);
         return HANDLE_UNATTRIBUTED;
-    };
+    }
+    // The entry is filled in where it stands, and by nobody else: the program may be interrupted here by another one on
+    // this processor, so there is no memory to prepare it in.
+    let _ = FACTS.insert(&handle, &BLANK, NOT_THERE);
+    if let Some(facts) = FACTS.get_ptr_mut(&handle) {
+        // SAFETY: a live map value that nobody else writes; user space reads it once it says that it is complete.
+        let facts = unsafe { &mut *facts };
+        facts.key = *key;
+        let memory: u64 = read(task, &TASK_MEMORY);
+        if memory == 0 {
+            facts.flags |= FLAG_KERNEL_THREAD;
+        } else {
+            describe(facts, memory);
+        }
+        cgroup_paths(facts, task);
+        facts.flags |= FLAG_DESCRIBED;
+    }
     tally(counter::PROCESSES);
     debug!(
         context,
         "registered process {} user {} image {}", key.process, key.user, key.image
     );
-    // SAFETY: as in `current`.
-    unsafe { (*kept).handle }
+    handle
 }
 
 /// Executable and first argument, from `struct mm_struct`.

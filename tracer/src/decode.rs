@@ -4,14 +4,14 @@ use std::net::Ipv6Addr;
 
 use tracer_common::{
     Counts, DestinationKey,
-    map::{DIRECTION_IN, PROTOCOL_OVERFLOW},
+    map::{DIRECTION_IN, PROTOCOL_ICMP, PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP},
 };
 
 use crate::model::{Destination, Direction, Protocol, Totals};
 
 /// Whom a key means.
 pub fn destination(key: &DestinationKey) -> Destination {
-    if key.protocol == PROTOCOL_OVERFLOW {
+    if key.overflow != 0 {
         return Destination::Other;
     }
     Destination::Address {
@@ -29,9 +29,15 @@ pub fn direction(key: &DestinationKey) -> Direction {
     }
 }
 
-/// The protocol of a key. An overflow entry has lost it; all that is counted so far is TCP.
-pub fn protocol(_key: &DestinationKey) -> Protocol {
-    Protocol::Tcp
+/// The protocol of a key.
+pub fn protocol(key: &DestinationKey) -> Protocol {
+    match key.protocol {
+        PROTOCOL_TCP => Protocol::Tcp,
+        PROTOCOL_UDP => Protocol::Udp,
+        PROTOCOL_SCTP => Protocol::Sctp,
+        PROTOCOL_ICMP => Protocol::Icmp,
+        _ => Protocol::Raw,
+    }
 }
 
 /// The numbers of ended and attempted connections. Those of open ones are not in them.
@@ -49,7 +55,6 @@ pub fn totals(counts: &Counts) -> Totals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tracer_common::map::PROTOCOL_TCP;
 
     fn check(address: &str, expected: &str) {
         let address: std::net::IpAddr = address.parse().expect("an address");
@@ -81,6 +86,10 @@ mod tests {
 
     #[test]
     fn an_overflow_entry_is_other() {
-        assert_eq!(destination(&DestinationKey::default()), Destination::Other);
+        let key = DestinationKey {
+            overflow: 1,
+            ..DestinationKey::default()
+        };
+        assert_eq!(destination(&key), Destination::Other);
     }
 }

@@ -103,12 +103,21 @@ impl Direction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {
     Tcp,
+    Udp,
+    Sctp,
+    Icmp,
+    /// Whatever else a program sends over IP, or past it.
+    Raw,
 }
 
 impl Protocol {
     pub fn label(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Sctp => "sctp",
+            Self::Icmp => "icmp",
+            Self::Raw => "raw",
         }
     }
 }

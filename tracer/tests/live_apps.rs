@@ -72,7 +72,7 @@ impl Host {
 }
 
 fn connections(metrics: &Metrics, labels: &[(&str, &str)]) -> u64 {
-    metrics.sum("tracer_connections_total", labels)
+    metrics.begun("tracer_connections_total", labels)
 }
 
 fn apps(metrics: &Metrics) -> Vec<&str> {
@@ -254,10 +254,10 @@ fn sockets_at_the_same_place_in_memory_are_told_apart() {
     check_all(&metrics, &expected);
     for (app, count) in expected.map(|(app, count)| ([("app", app)], count)) {
         assert_eq!(
-            metrics.sum("tracer_connections_established_total", &app),
+            metrics.begun("tracer_connections_established_total", &app),
             count
         );
-        assert_eq!(metrics.sum("tracer_connections_open", &app), 0);
+        assert_eq!(metrics.begun("tracer_connections_open", &app), 0);
     }
 }
 

@@ -236,15 +236,29 @@ fn a_workload_of_every_kind_is_counted_to_the_contact_and_to_the_byte() {
         .map(|play| metrics.sum("tracer_connections_total", &[("app", play.app)]))
         .sum();
     assert_eq!(counted, all);
+    let begun = [("app", "server"), ("direction", "out")];
     assert_eq!(
-        metrics.sum("tracer_connections_total", &[("app", "server")]),
+        metrics.sum("tracer_connections_total", &begun),
         0,
         "accepting is no contact begun"
     );
-    assert_eq!(metrics.lost(), 0);
+    metrics.assert_nothing_lost();
     assert_eq!(metrics.sum("tracer_unattributed_connections_total", &[]), 0);
-    remote.finish();
-    local.finish();
+    for (server, port) in [(remote, "7000"), (local, "7001")] {
+        let accepted: u64 = server
+            .finish()
+            .iter()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a line of truth"))
+            .map(|line| line["accepted"].as_u64().expect("a count"))
+            .sum();
+        let place = [("app", "server"), ("direction", "in"), ("port", port)];
+        for family in [
+            "tracer_connections_total",
+            "tracer_connections_established_total",
+        ] {
+            assert_eq!(metrics.sum(family, &place), accepted, "{family} at {port}");
+        }
+    }
     assert_eq!(tracer.stop(), Some(0));
 }
 

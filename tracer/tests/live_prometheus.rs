@@ -116,7 +116,7 @@ fn a_minute_of_scrapes_gives_increases_equal_to_the_truth() {
         play(app, 10);
     }
     let prometheus = Prometheus::start(&directory, tracer.address);
-    let series = |app: &str| format!("tracer_connections_total{{app=\"{app}\"}}");
+    let series = |app: &str| format!("tracer_connections_total{{app=\"{app}\",direction=\"out\"}}");
     let wait_for_sample = |after: usize| {
         let deadline = Instant::now() + Duration::from_secs(30);
         while apps

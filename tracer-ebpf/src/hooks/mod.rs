@@ -1,4 +1,8 @@
 //! One file for each thing observed.
 
+pub mod flow;
+pub mod listener;
+pub mod owner;
+pub mod packet;
 pub mod sample;
 pub mod tcp_life;

@@ -5,20 +5,24 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::debug;
 use tracer_common::{
-    Connection, DestinationKey, Record,
-    map::{DIRECTION_OUT, HANDLE_UNATTRIBUTED, PROTOCOL_OVERFLOW, PROTOCOL_TCP, counter},
+    Connection, Counts, DestinationKey, Record,
+    map::{DIRECTION_IN, DIRECTION_OUT, PROTOCOL_TCP, counter},
     outcome, record,
 };
 
 use crate::{
-    counts::{NOT_THERE, add, add_one, find, find_or_make, tally},
+    address::remote,
+    counts::{NOT_THERE, add, add_one, find, find_or_make, key, tally},
     emit::emit,
-    hooks::sample::{Payload, payload},
+    hooks::{
+        flow, listener,
+        sample::{Payload, payload},
+    },
     maps::{CONNECTIONS, OLDER},
     memory::read,
     offsets::{
-        SOCK_COOKIE, SOCK_ERROR, SOCK_FAMILY, SOCK_PROTOCOL, SOCK_REMOTE_IPV4, SOCK_REMOTE_IPV6,
-        SOCK_REMOTE_PORT, SOCK_SHUTDOWN, SOCK_STATE, TCP_SEGMENTS_OUT,
+        SOCK_COOKIE, SOCK_ERROR, SOCK_LOCAL_PORT, SOCK_PROTOCOL, SOCK_SHUTDOWN, SOCK_STATE,
+        TCP_SEGMENTS_OUT,
     },
     process,
 };
@@ -28,7 +32,7 @@ const ESTABLISHED: i32 = 1;
 const SYN_SENT: i32 = 2;
 const SYN_RECV: i32 = 3;
 const CLOSE: i32 = 7;
-const AF_INET6: u16 = 10;
+const LISTEN: i32 = 10;
 
 /// `BPF_ANY`: insert or replace.
 const ANY: u64 = 0;
@@ -42,7 +46,9 @@ pub fn tcp_life(context: RawTracePointContext) -> i32 {
     let sock: u64 = context.arg(0);
     match context.arg::<i32>(2) {
         SYN_SENT => begin(&context, sock),
-        ESTABLISHED => establish(sock),
+        ESTABLISHED => establish(&context, sock, context.arg(1)),
+        LISTEN => listener::begin(&context, sock),
+        CLOSE if context.arg::<i32>(1) == LISTEN => listener::end(sock),
         CLOSE => close(sock, !matches!(context.arg::<i32>(1), SYN_SENT | SYN_RECV)),
         _ => {}
     }
@@ -64,10 +70,13 @@ pub fn tcp_end(context: RawTracePointContext) -> i32 {
 ///
 /// When the end of a failed attempt is missed (see `tcp_end`), this still runs in the moment of the failure, while the
 /// socket says why. Before 6.10 it runs ahead of the change of state, and then the error is kept for `tcp_end`.
+///
+/// It runs for sockets of datagrams too: an ICMP error that came back for one that is connected.
 #[raw_tracepoint(tracepoint = "inet_sk_error_report")]
 pub fn tcp_error(context: RawTracePointContext) -> i32 {
     let sock: u64 = context.arg(0);
     let Some(connection) = CONNECTIONS.get_ptr_mut(&sock) else {
+        flow::fail(sock);
         return 0;
     };
     if i32::from(read::<u8>(sock, &SOCK_STATE)) == CLOSE {
@@ -85,35 +94,34 @@ fn begin(context: &RawTracePointContext, sock: u64) {
     if read::<u16>(sock, &SOCK_PROTOCOL) != u16::from(PROTOCOL_TCP) {
         return;
     }
-    let process = process::current(context);
-    let mut destination = if process == HANDLE_UNATTRIBUTED {
-        DestinationKey {
-            process,
-            protocol: PROTOCOL_OVERFLOW,
-            ..DestinationKey::default()
-        }
-    } else {
-        DestinationKey {
-            process,
-            address: remote(sock),
-            port: u16::from_be(read::<u16>(sock, &SOCK_REMOTE_PORT)),
-            protocol: PROTOCOL_TCP,
-            direction: DIRECTION_OUT,
-            padding: [0; 4],
-        }
-    };
+    let mut destination = key(
+        process::current(context),
+        remote(sock),
+        PROTOCOL_TCP,
+        DIRECTION_OUT,
+    );
     let Some(counts) = find_or_make(&mut destination) else {
         return;
     };
     // SAFETY: a field of a live map value; no reference is made.
-    let (connections, ended) =
-        unsafe { (&raw mut (*counts).connections, &raw mut (*counts).ended) };
-    add(connections, 1);
+    add(unsafe { &raw mut (*counts).connections }, 1);
+    follow(context, sock, destination, counts, zero());
+}
+
+/// Keeps what is known of a new connection until its end. `established_ns` is 0 for an attempt.
+#[inline(always)]
+fn follow(
+    context: &RawTracePointContext,
+    sock: u64,
+    destination: DestinationKey,
+    counts: *mut Counts,
+    established_ns: u64,
+) {
     let zero = zero();
     let connection = Connection {
         destination,
         began_ns: now(),
-        established_ns: zero,
+        established_ns,
         sampled_ns: zero,
         sent: zero,
         received: zero,
@@ -136,7 +144,8 @@ fn begin(context: &RawTracePointContext, sock: u64) {
             return;
         }
     }
-    add_one(ended);
+    // SAFETY: as in `begin`.
+    add_one(unsafe { &raw mut (*counts).ended });
     tally(counter::CONNECTIONS_FULL);
     debug!(
         context,
@@ -145,8 +154,13 @@ fn begin(context: &RawTracePointContext, sock: u64) {
 }
 
 #[inline(always)]
-fn establish(sock: u64) {
+fn establish(context: &RawTracePointContext, sock: u64, before: i32) {
     let Some(connection) = CONNECTIONS.get_ptr_mut(&sock) else {
+        // The handshake of an accepted connection is complete. One begun here comes from `SYN_RECV` only where both ends
+        // connect to each other, and then it is in the map.
+        if before == SYN_RECV {
+            accept(context, sock);
+        }
         return;
     };
     // SAFETY: the state changes of one socket do not run at once, so nobody else writes this value's times.
@@ -170,6 +184,29 @@ fn establish(sock: u64) {
         kind: record::ESTABLISHED,
         reason: 0,
     });
+}
+
+/// A connection that came to this machine: it belongs to who listens.
+#[inline(always)]
+fn accept(context: &RawTracePointContext, sock: u64) {
+    if read::<u16>(sock, &SOCK_PROTOCOL) != u16::from(PROTOCOL_TCP) {
+        return;
+    }
+    let mut destination = key(
+        listener::owner(sock),
+        (remote(sock).0, read(sock, &SOCK_LOCAL_PORT)),
+        PROTOCOL_TCP,
+        DIRECTION_IN,
+    );
+    let Some(counts) = find_or_make(&mut destination) else {
+        return;
+    };
+    // SAFETY: fields of a live map value; no reference is made.
+    unsafe {
+        add(&raw mut (*counts).connections, 1);
+        add(&raw mut (*counts).established, 1);
+    }
+    follow(context, sock, destination, counts, now());
 }
 
 #[inline(always)]
@@ -228,7 +265,10 @@ fn end(sock: u64, after_handshake: bool) -> bool {
             add(&raw mut (*counts).received, payload.received);
         }
     }
-    emit(record);
+    // Details are for the histograms, which are of contacts begun.
+    if connection.destination.direction == DIRECTION_OUT {
+        emit(record);
+    }
     // Last: a program whose connections have all ended is forgotten, and its details must be in the ring buffer by then.
     // SAFETY: as above.
     add_one(unsafe { &raw mut (*counts).ended });
@@ -268,18 +308,15 @@ fn end_older(sock: u64) {
 #[inline(always)]
 fn reason(sock: u64, before: i32) -> usize {
     let now: i32 = read(sock, &SOCK_ERROR);
-    match if now == 0 { before } else { now } {
+    match outcome::of_errno(if now == 0 { before } else { now }) {
+        Some(reason) => reason,
         // `tcp_reset` and the ICMP handlers set the error before the state; `close` and `disconnect` set none.
-        0 if read::<u32>(sock, &TCP_SEGMENTS_OUT) == 0 && read::<u8>(sock, &SOCK_SHUTDOWN) == 0 => {
+        None if read::<u32>(sock, &TCP_SEGMENTS_OUT) == 0
+            && read::<u8>(sock, &SOCK_SHUTDOWN) == 0 =>
+        {
             outcome::UNREACHABLE
         }
-        0 => outcome::CANCELLED,
-        1 | 13 => outcome::DENIED,
-        32 | 104 => outcome::RESET,
-        100 | 101 | 112 | 113 => outcome::UNREACHABLE,
-        110 => outcome::TIMED_OUT,
-        111 => outcome::REFUSED,
-        _ => outcome::OTHER,
+        None => outcome::CANCELLED,
     }
 }
 
@@ -287,17 +324,6 @@ fn reason(sock: u64, before: i32) -> usize {
 fn now() -> u64 {
     // SAFETY: the helper reads a clock.
     unsafe { bpf_ktime_get_ns() }
-}
-
-/// The remote's address, IPv4 as v4-mapped.
-#[inline(always)]
-fn remote(sock: u64) -> [u8; 16] {
-    if read::<u16>(sock, &SOCK_FAMILY) == AF_INET6 {
-        return read(sock, &SOCK_REMOTE_IPV6);
-    }
-    let address: [u8; 4] = read(sock, &SOCK_REMOTE_IPV4);
-    let [a, b, c, d] = address;
-    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
 }
 
 /// Zero, of which the compiler does not know that it is: it would make a call of a row of zeroes, which sets a byte at a

@@ -81,10 +81,14 @@ enum Hooks {
 }
 
 /// Names of the maps whose size a user may choose.
-const MAPS: [&str; 5] = [
+const MAPS: [&str; 9] = [
     "DESTINATIONS",
+    "INCOMING",
     "PROCESSES",
     "CONNECTIONS",
+    "FLOWS",
+    "SOCKETS",
+    "LISTENERS",
     "OLDER",
     "RECORDS",
 ];
@@ -219,7 +223,8 @@ async fn own(
         unsafe { AsyncFd::register_with_interest(pipeline.kernel().wake()?, Interest::READABLE) }
             .context("watch the ring buffer")?;
     // A time, not a pause: readers and a busy kernel must not put it off.
-    let mut due = Instant::now() + TICK;
+    let began = Instant::now();
+    let mut due = began + TICK;
     loop {
         tokio::select! {
             _ = interrupted.recv() => return Ok(()),
@@ -235,6 +240,7 @@ async fn own(
                 }
             }
             () = sleep_until(due) => {
+                pipeline.set_second(began.elapsed().as_secs() as u32);
                 due = Instant::now() + if pipeline.reap() { HURRIED_TICK } else { TICK };
             }
         }

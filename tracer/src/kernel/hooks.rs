@@ -14,6 +14,16 @@ pub enum Signal {
     TcpError,
     /// How much passed over open TCP connections.
     TcpBytes,
+    /// Datagrams (UDP, ICMP, SCTP, raw) that leave.
+    DatagramsOut,
+    /// Datagrams that arrive.
+    DatagramsIn,
+    /// Datagrams that arrived and found their socket's queue full.
+    DatagramRefused,
+    /// Who bound a socket of datagrams.
+    SocketOwner,
+    /// The end of a socket of datagrams.
+    SocketEnd,
 }
 
 impl Signal {
@@ -24,6 +34,11 @@ impl Signal {
             Self::TcpEnd => "tcp_end",
             Self::TcpError => "tcp_error",
             Self::TcpBytes => "tcp_bytes",
+            Self::DatagramsOut => "datagrams_out",
+            Self::DatagramsIn => "datagrams_in",
+            Self::DatagramRefused => "datagram_refused",
+            Self::SocketOwner => "socket_owner",
+            Self::SocketEnd => "socket_end",
         }
     }
 
@@ -38,6 +53,15 @@ impl Signal {
                 "why a connection failed whose last state change interrupts the tracer's own program"
             }
             Self::TcpBytes => "the bytes of connections that are still open",
+            Self::DatagramsOut => "every contact over UDP, ICMP, SCTP or raw IP",
+            Self::DatagramsIn => "answers, and contacts accepted, over UDP, ICMP, SCTP or raw IP",
+            Self::DatagramRefused => {
+                "that a datagram was not received although it arrived: its socket's queue was full"
+            }
+            Self::SocketOwner => "whose a socket is that receives datagrams before it has sent one",
+            Self::SocketEnd => {
+                "the end of a contact over datagrams when its socket is closed; it ends after two minutes of silence"
+            }
         }
     }
 }
@@ -49,6 +73,18 @@ pub enum Attach {
     RawTracepoint(&'static str),
     /// Nowhere: user space runs it when it wants an answer (`BPF_PROG_TEST_RUN`); since 5.10.
     OnDemand,
+    /// The root of the unified control group hierarchy, beside whatever else is there; by a link, since 5.7.
+    Cgroup(Cgroup),
+}
+
+/// What a program at a control group is asked about (`enum bpf_attach_type`, include/uapi/linux/bpf.h).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cgroup {
+    Ingress = 0,
+    Egress = 1,
+    PostBind4 = 12,
+    PostBind6 = 13,
+    SockRelease = 34,
 }
 
 impl Attach {
@@ -57,6 +93,11 @@ impl Attach {
         match self {
             Self::RawTracepoint(name) => name,
             Self::OnDemand => "on_demand",
+            Self::Cgroup(Cgroup::Ingress) => "cgroup_ingress",
+            Self::Cgroup(Cgroup::Egress) => "cgroup_egress",
+            Self::Cgroup(Cgroup::PostBind4) => "cgroup_post_bind4",
+            Self::Cgroup(Cgroup::PostBind6) => "cgroup_post_bind6",
+            Self::Cgroup(Cgroup::SockRelease) => "cgroup_sock_release",
         }
     }
 }
@@ -72,30 +113,70 @@ pub struct Hook {
     pub required: bool,
 }
 
+const fn required(program: &'static str, attach: Attach, gives: Signal) -> Hook {
+    Hook {
+        program,
+        attach,
+        gives,
+        required: true,
+    }
+}
+
+const fn hook(program: &'static str, attach: Attach, gives: Signal) -> Hook {
+    Hook {
+        program,
+        attach,
+        gives,
+        required: false,
+    }
+}
+
 /// All of them.
 pub const HOOKS: &[Hook] = &[
-    Hook {
-        program: "tcp_life",
-        attach: Attach::RawTracepoint("inet_sock_set_state"),
-        gives: Signal::TcpLife,
-        required: true,
-    },
-    Hook {
-        program: "tcp_end",
-        attach: Attach::RawTracepoint("tcp_destroy_sock"),
-        gives: Signal::TcpEnd,
-        required: false,
-    },
-    Hook {
-        program: "tcp_error",
-        attach: Attach::RawTracepoint("inet_sk_error_report"),
-        gives: Signal::TcpError,
-        required: false,
-    },
-    Hook {
-        program: "sample",
-        attach: Attach::OnDemand,
-        gives: Signal::TcpBytes,
-        required: true,
-    },
+    required(
+        "tcp_life",
+        Attach::RawTracepoint("inet_sock_set_state"),
+        Signal::TcpLife,
+    ),
+    hook(
+        "tcp_end",
+        Attach::RawTracepoint("tcp_destroy_sock"),
+        Signal::TcpEnd,
+    ),
+    hook(
+        "tcp_error",
+        Attach::RawTracepoint("inet_sk_error_report"),
+        Signal::TcpError,
+    ),
+    required("sample", Attach::OnDemand, Signal::TcpBytes),
+    hook(
+        "socket_bound4",
+        Attach::Cgroup(Cgroup::PostBind4),
+        Signal::SocketOwner,
+    ),
+    hook(
+        "socket_bound6",
+        Attach::Cgroup(Cgroup::PostBind6),
+        Signal::SocketOwner,
+    ),
+    hook(
+        "socket_closed",
+        Attach::Cgroup(Cgroup::SockRelease),
+        Signal::SocketEnd,
+    ),
+    hook(
+        "packet_out",
+        Attach::Cgroup(Cgroup::Egress),
+        Signal::DatagramsOut,
+    ),
+    hook(
+        "packet_in",
+        Attach::Cgroup(Cgroup::Ingress),
+        Signal::DatagramsIn,
+    ),
+    hook(
+        "datagram_refused",
+        Attach::RawTracepoint("udp_fail_queue_rcv_skb"),
+        Signal::DatagramRefused,
+    ),
 ];

@@ -8,13 +8,14 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow, bail};
-use aya::{Ebpf, EbpfLoader, programs::RawTracePoint};
+use aya::{Ebpf, EbpfLoader};
 use tracer_common::offset::FIELDS;
 
 use crate::kernel::{
+    attach::start,
     btf::Btf,
     cgroup,
-    hooks::{Attach, HOOKS, Hook},
+    hooks::{HOOKS, Hook},
     object::OBJECT,
 };
 
@@ -69,13 +70,14 @@ pub fn load(options: &Options) -> anyhow::Result<(Ebpf, Vec<Verdict>)> {
     if let Some(wake) = &wake {
         loader.override_global("RING_WAKE_BYTES", wake, true);
     }
-    // Each program may need an entry of its own there, and what has no program needs one.
+    // Each program may need an entry there for each protocol and direction, and what has no program needs the same.
     if let Some((_, entries)) = options
         .capacities
         .iter()
         .find(|(name, _)| name == "PROCESSES")
     {
-        loader.map_max_entries("OVERFLOW", entries.saturating_add(1));
+        loader.map_max_entries("OVERFLOW", entries.saturating_add(1).saturating_mul(10));
+        loader.map_max_entries("FACTS", *entries);
     }
     for (name, entries) in &options.capacities {
         loader.map_max_entries(name, *entries);
@@ -113,24 +115,6 @@ fn globals() -> anyhow::Result<HashMap<&'static str, u32>> {
         .unwrap_or(-1);
     globals.insert("CGROUP_SUBSYSTEM", subsystem.cast_unsigned());
     Ok(globals)
-}
-
-fn start(ebpf: &mut Ebpf, hook: &Hook) -> anyhow::Result<()> {
-    let program: &mut RawTracePoint = ebpf
-        .program_mut(hook.program)
-        .context("the object lacks it")?
-        .try_into()
-        .context("its type")?;
-    program.load().context("load")?;
-    match hook.attach {
-        Attach::RawTracepoint(name) => {
-            program
-                .attach(name)
-                .with_context(|| format!("attach to {name}"))?;
-        }
-        Attach::OnDemand => {}
-    }
-    Ok(())
 }
 
 /// Makes one connection to ourselves, for the hooks to see.

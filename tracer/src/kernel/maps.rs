@@ -7,16 +7,25 @@ use aya::{
     Ebpf,
     maps::{Array, HashMap, IterableMap as _, Map, MapData, RingBuf},
 };
-use tracer_common::{Connection, Counts, DestinationKey, Older, ProcessFacts, ProcessKey};
+use tracer_common::{
+    Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older, ProcessFacts,
+    ProcessKey, SocketFacts,
+};
 
 /// The maps of a loaded object.
 pub struct Maps {
     pub destinations: HashMap<MapData, DestinationKey, Counts>,
-    pub processes: HashMap<MapData, ProcessKey, ProcessFacts>,
-    pub overflow: HashMap<MapData, u64, Counts>,
+    pub incoming: HashMap<MapData, DestinationKey, Counts>,
+    pub processes: HashMap<MapData, ProcessKey, u64>,
+    pub facts: HashMap<MapData, u64, ProcessFacts>,
+    pub overflow: HashMap<MapData, DestinationKey, Counts>,
+    pub flows: HashMap<MapData, FlowKey, Flow>,
+    pub sockets: HashMap<MapData, u64, SocketFacts>,
+    pub listeners: HashMap<MapData, Endpoint, Listener>,
     pub connections: HashMap<MapData, u64, Connection>,
     pub older: HashMap<MapData, u64, Older>,
     pub counters: Array<MapData, u64>,
+    pub seconds: Array<MapData, u32>,
     pub records: RingBuf<MapData>,
     /// Sizes of the tables above, by their names in `tracer_map_capacity`.
     pub capacities: Capacities,
@@ -26,6 +35,10 @@ pub struct Maps {
 #[derive(Clone, Copy, Debug)]
 pub struct Capacities {
     pub destinations: u32,
+    pub incoming: u32,
+    pub flows: u32,
+    pub sockets: u32,
+    pub listeners: u32,
     pub processes: u32,
     pub overflow: u32,
     pub connections: u32,
@@ -42,8 +55,14 @@ impl Maps {
         let (destinations, processes, overflow) =
             (take("DESTINATIONS")?, take("PROCESSES")?, take("OVERFLOW")?);
         let (connections, older) = (take("CONNECTIONS")?, take("OLDER")?);
+        let (incoming, flows) = (take("INCOMING")?, take("FLOWS")?);
+        let (sockets, listeners) = (take("SOCKETS")?, take("LISTENERS")?);
         let capacities = Capacities {
             destinations: capacity(&destinations)?,
+            incoming: capacity(&incoming)?,
+            flows: capacity(&flows)?,
+            sockets: capacity(&sockets)?,
+            listeners: capacity(&listeners)?,
             processes: capacity(&processes)?,
             overflow: capacity(&overflow)?,
             connections: capacity(&connections)?,
@@ -51,11 +70,17 @@ impl Maps {
         };
         Ok(Self {
             destinations: destinations.try_into()?,
+            incoming: incoming.try_into()?,
+            flows: flows.try_into()?,
+            sockets: sockets.try_into()?,
+            listeners: listeners.try_into()?,
             processes: processes.try_into()?,
+            facts: take("FACTS")?.try_into()?,
             overflow: overflow.try_into()?,
             connections: connections.try_into()?,
             older: older.try_into()?,
             counters: take("COUNTERS")?.try_into()?,
+            seconds: take("SECONDS")?.try_into()?,
             records: take("RECORDS")?.try_into()?,
             capacities,
         })

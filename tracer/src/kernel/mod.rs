@@ -1,5 +1,6 @@
 //! Load, attach, read: all that touches the kernel's BPF.
 
+pub mod attach;
 pub mod batch;
 pub mod btf;
 pub mod cgroup;

@@ -6,7 +6,7 @@ pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), 
 #[cfg(test)]
 mod tests {
     use super::OBJECT;
-    use crate::kernel::hooks::{Attach, HOOKS};
+    use crate::kernel::hooks::{Attach, Cgroup, HOOKS};
     use aya_obj::{Object, ProgramSection};
     use std::collections::BTreeSet;
 
@@ -38,6 +38,9 @@ mod tests {
                         | ProgramSection::UProbe { .. }
                         | ProgramSection::URetProbe { .. }
                         | ProgramSection::SocketFilter
+                        | ProgramSection::CgroupSkb { .. }
+                        | ProgramSection::CgroupSock { .. }
+                        | ProgramSection::CgroupSockAddr { .. }
                 ),
                 "{name} is of a type that Android's kernels refuse: {:?}",
                 program.section
@@ -54,6 +57,20 @@ mod tests {
                 Attach::RawTracepoint(_) | Attach::OnDemand => {
                     assert!(
                         matches!(section, ProgramSection::RawTracePoint),
+                        "{}",
+                        hook.program
+                    );
+                }
+                Attach::Cgroup(Cgroup::Ingress | Cgroup::Egress) => {
+                    assert!(
+                        matches!(section, ProgramSection::CgroupSkb { .. }),
+                        "{}",
+                        hook.program
+                    );
+                }
+                Attach::Cgroup(_) => {
+                    assert!(
+                        matches!(section, ProgramSection::CgroupSock { .. }),
                         "{}",
                         hook.program
                     );
@@ -75,7 +92,12 @@ mod tests {
         let known: BTreeSet<&str> = tracer_common::offset::FIELDS
             .iter()
             .map(|field| field.global)
-            .chain(["CGROUP_SUBSYSTEM", "RING_WAKE_BYTES", "AYA_LOG_LEVEL"])
+            .chain([
+                "BY_ADDRESS",
+                "CGROUP_SUBSYSTEM",
+                "RING_WAKE_BYTES",
+                "AYA_LOG_LEVEL",
+            ])
             .collect();
         for symbol in &symbols {
             assert!(known.contains(symbol.as_str()), "nobody fills in {symbol}");

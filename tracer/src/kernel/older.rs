@@ -18,7 +18,7 @@ use netlink_packet_core::{
 };
 use netlink_packet_sock_diag::{
     SockDiagMessage,
-    constants::{AF_INET, AF_INET6, IPPROTO_TCP},
+    constants::{AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP},
     inet::{ExtensionFlags, InetRequest, InetResponse, SocketId, StateFlags, nlas::Nla},
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
@@ -42,6 +42,8 @@ const BYTES_RETRANSMITTED: usize = 208;
 /// A namespace that holds sockets: a file to enter it by.
 pub struct Namespace {
     file: File,
+    /// Its inode number.
+    pub inode: u32,
     /// Whether the tracer itself is in it.
     own: bool,
 }
@@ -53,6 +55,7 @@ pub struct OlderSocket {
     pub cookie: u64,
     /// IPv4 as IPv4, whichever family the socket has.
     pub remote: IpAddr,
+    /// The remote's port, the local one of an accepted connection.
     pub port: u16,
     /// Whether it was accepted here: somebody listens on its local port. The kernel keeps no other trace of who began.
     pub accepted: bool,
@@ -81,7 +84,8 @@ pub fn namespaces() -> Vec<Namespace> {
     let open = |(number, process)| {
         let file = File::open(format!("/proc/{process}/ns/net")).ok()?;
         let own = Some(number) == own;
-        Some(Namespace { file, own })
+        let inode = number as u32;
+        Some(Namespace { file, inode, own })
     };
     found.into_iter().filter_map(open).collect()
 }
@@ -126,10 +130,73 @@ fn processes() -> impl Iterator<Item = u32> {
         })
 }
 
-/// The connections of a namespace.
-pub fn connections(namespace: &Namespace) -> anyhow::Result<Vec<OlderSocket>> {
+/// A socket that listens, or receives datagrams.
+pub struct Waiting {
+    pub cookie: u64,
+    /// IPv4 as v4-mapped, where only one family is meant.
+    pub address: [u8; 16],
+    pub port: u16,
+    pub inode: u32,
+}
+
+/// The sockets of a namespace.
+pub struct Sockets {
+    pub connections: Vec<OlderSocket>,
+    pub listeners: Vec<Waiting>,
+}
+
+/// The connections of a namespace, and who listens in it.
+pub fn sockets(namespace: &Namespace) -> anyhow::Result<Sockets> {
+    let responses = ask(namespace, IPPROTO_TCP)?;
+    let listeners: Vec<Waiting> = responses
+        .iter()
+        .filter(|response| response.header.state == LISTEN)
+        .map(waiting)
+        .collect();
+    let is_accepted = |response: &InetResponse| {
+        let port = response.header.socket_id.source_port;
+        listeners.iter().any(|listener| listener.port == port)
+    };
+    let connections = responses
+        .iter()
+        .filter(|response| {
+            !matches!(
+                response.header.state,
+                SYN_RECV | TIME_WAIT | CLOSE | LISTEN | NEW_SYN_RECV
+            )
+                // What waits in FIN_WAIT2 with no socket any more has no such information.
+                && information(response).is_some()
+        })
+        .map(|response| socket(response, is_accepted(response)))
+        .collect();
+    Ok(Sockets {
+        connections,
+        listeners,
+    })
+}
+
+/// The UDP sockets of a namespace.
+pub fn datagram_sockets(namespace: &Namespace) -> anyhow::Result<Vec<Waiting>> {
+    Ok(ask(namespace, IPPROTO_UDP)?.iter().map(waiting).collect())
+}
+
+fn waiting(response: &InetResponse) -> Waiting {
+    let address = match response.header.socket_id.source_address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
+    };
+    Waiting {
+        cookie: u64::from_ne_bytes(response.header.socket_id.cookie),
+        address: address.octets(),
+        port: response.header.socket_id.source_port,
+        inode: response.header.inode,
+    }
+}
+
+/// All sockets of a protocol in a namespace.
+fn ask(namespace: &Namespace, protocol: u8) -> anyhow::Result<Vec<InetResponse>> {
     // A thread of its own, since a thread that has entered a namespace stays there.
-    let responses = thread::scope(|scope| {
+    thread::scope(|scope| {
         let worker = scope.spawn(|| -> anyhow::Result<Vec<InetResponse>> {
             // To enter the one we are in would need CAP_SYS_ADMIN for nothing.
             if !namespace.own {
@@ -140,38 +207,18 @@ pub fn connections(namespace: &Namespace) -> anyhow::Result<Vec<OlderSocket>> {
                     return Err(io::Error::last_os_error()).context("enter a network namespace");
                 }
             }
-            let mut all = dump(AF_INET)?;
-            all.extend(dump(AF_INET6)?);
+            let mut all = dump(AF_INET, protocol)?;
+            all.extend(dump(AF_INET6, protocol)?);
             Ok(all)
         });
         worker
             .join()
             .unwrap_or_else(|_| anyhow::bail!("the thread that asked sock_diag died"))
-    })?;
-    let listening: Vec<u16> = responses
-        .iter()
-        .filter(|response| response.header.state == LISTEN)
-        .map(|response| response.header.socket_id.source_port)
-        .collect();
-    Ok(responses
-        .iter()
-        .filter(|response| {
-            !matches!(
-                response.header.state,
-                SYN_RECV | TIME_WAIT | CLOSE | LISTEN | NEW_SYN_RECV
-            ) && !listening.contains(&response.header.socket_id.source_port)
-                // What waits in FIN_WAIT2 with no socket any more has no such information.
-                && information(response).is_some()
-        })
-        .map(|response| OlderSocket {
-            accepted: listening.contains(&response.header.socket_id.source_port),
-            ..socket(response)
-        })
-        .collect())
+    })
 }
 
-/// All TCP sockets of a family in the namespace of this thread.
-fn dump(family: u8) -> anyhow::Result<Vec<InetResponse>> {
+/// All sockets of a family and a protocol in the namespace of this thread.
+fn dump(family: u8, protocol: u8) -> anyhow::Result<Vec<InetResponse>> {
     let mut socket = Socket::new(NETLINK_SOCK_DIAG).context("open sock_diag")?;
     socket.bind_auto().context("bind sock_diag")?;
     socket
@@ -183,7 +230,7 @@ fn dump(family: u8) -> anyhow::Result<Vec<InetResponse>> {
         header,
         SockDiagMessage::InetRequest(InetRequest {
             family,
-            protocol: IPPROTO_TCP,
+            protocol,
             extensions: ExtensionFlags::INFO,
             states: StateFlags::all(),
             socket_id: if family == AF_INET {
@@ -232,7 +279,7 @@ fn information(response: &InetResponse) -> Option<&[u8]> {
     })
 }
 
-fn socket(response: &InetResponse) -> OlderSocket {
+fn socket(response: &InetResponse, accepted: bool) -> OlderSocket {
     let information = information(response);
     // In these states the peer's FIN has arrived, which the kernel counts as a byte.
     let fin = u64::from(matches!(
@@ -246,8 +293,12 @@ fn socket(response: &InetResponse) -> OlderSocket {
     OlderSocket {
         cookie: u64::from_ne_bytes(response.header.socket_id.cookie),
         remote: response.header.socket_id.destination_address.to_canonical(),
-        port: response.header.socket_id.destination_port,
-        accepted: false,
+        port: if accepted {
+            response.header.socket_id.source_port
+        } else {
+            response.header.socket_id.destination_port
+        },
+        accepted,
         established: response.header.state != SYN_SENT,
         inode: response.header.inode,
         sent: number(BYTES_SENT).saturating_sub(number(BYTES_RETRANSMITTED)),

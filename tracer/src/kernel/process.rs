@@ -1,17 +1,17 @@
 //! What the kernel side wrote down of a program, as a [`Program`]. Total: any bytes give an answer.
 
 use tracer_common::{
-    ProcessFacts, ProcessKey,
+    ProcessFacts,
     map::{CGROUP_BYTES, FLAG_CGROUP_CUT, FLAG_KERNEL_THREAD},
 };
 
 use crate::model::Program;
 
-/// Decodes key and value of an entry of `PROCESSES`.
-pub fn program(key: &ProcessKey, facts: &ProcessFacts) -> Program {
+/// Decodes an entry of `FACTS`.
+pub fn program(facts: &ProcessFacts) -> Program {
     let (cgroup, unified) = paths(facts);
     Program {
-        uid: key.user,
+        uid: facts.key.user,
         executable: text(&facts.executable),
         command: text(&facts.command),
         cgroup: Some(cgroup),
@@ -72,7 +72,7 @@ mod tests {
     }
 
     fn check(cgroup: &[u8], flags: u32, expected: &str) {
-        let program = program(&ProcessKey::default(), &facts(cgroup, flags));
+        let program = program(&facts(cgroup, flags));
         assert_eq!(program.cgroup.as_deref(), Some(expected));
         assert_eq!(program.executable.as_deref(), Some("curl"));
         assert_eq!(program.command, None);
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn behind_an_empty_component_stands_the_path_of_the_unified_hierarchy() {
         let both = |cgroup: &[u8]| {
-            let program = program(&ProcessKey::default(), &facts(cgroup, 0));
+            let program = program(&facts(cgroup, 0));
             (
                 program.cgroup.expect("a path"),
                 program.unified.expect("a path"),
@@ -108,7 +108,7 @@ mod tests {
         #[test]
         fn any_bytes_give_a_program(bytes in proptest::collection::vec(any::<u8>(), size_of::<ProcessFacts>())) {
             let facts = ProcessFacts::read_from_bytes(&bytes).expect("as many bytes as it has");
-            let _ = program(&ProcessKey::default(), &facts);
+            let _ = program(&facts);
         }
     }
 }

@@ -11,14 +11,18 @@ use aya::{
     programs::{Program, RawTracePoint, RawTracePointRunOptions, TestRun as _},
 };
 use tracer_common::{
-    Connection, Counts, DestinationKey, Older, ProcessFacts, ProcessKey, Record,
-    map::{HANDLE_UNATTRIBUTED, HANDLE_USER_MAXIMUM},
+    Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older, ProcessFacts,
+    Record, SocketFacts,
+    map::{
+        DIRECTION_IN, DIRECTION_OUT, FLAG_DESCRIBED, HANDLE_UNATTRIBUTED, HANDLE_USER_MAXIMUM,
+        PROTOCOL_TCP,
+    },
 };
 use zerocopy::{FromBytes as _, FromZeros as _};
 
 use crate::kernel::{
     batch::Batch,
-    hooks::Hook,
+    hooks::{Hook, Signal},
     load::{self, Options, Verdict},
     maps::{Maps, descriptor},
 };
@@ -37,9 +41,11 @@ pub struct Kernel {
     /// Handle of the tracer's own program, which contacted itself for the self-test and contacts nobody else.
     pub own_handle: u64,
     destinations: Batch<DestinationKey, Counts>,
-    processes: Batch<ProcessKey, ProcessFacts>,
-    overflow: Batch<u64, Counts>,
+    facts: Batch<u64, ProcessFacts>,
     connections: Batch<u64, Connection>,
+    flows: Batch<FlowKey, Flow>,
+    open_sockets: Batch<u64, SocketFacts>,
+    listeners: Batch<Endpoint, Listener>,
     /// Keys of the connections that are sampled; kept for its room.
     sockets: Vec<u64>,
 }
@@ -56,16 +62,13 @@ impl Kernel {
             verdicts,
             own_handle: HANDLE_UNATTRIBUTED,
             destinations: Batch::new(4096),
-            processes: Batch::new(512),
-            overflow: Batch::new(512),
+            facts: Batch::new(512),
             connections: Batch::new(4096),
+            flows: Batch::new(4096),
+            open_sockets: Batch::new(4096),
+            listeners: Batch::new(512),
             sockets: Vec::new(),
         };
-        kernel
-            .maps
-            .overflow
-            .insert(HANDLE_UNATTRIBUTED, Counts::new_zeroed(), NOT_THERE)
-            .context("make room for what has no program")?;
         kernel.prove()?;
         Ok(kernel)
     }
@@ -74,11 +77,11 @@ impl Kernel {
     fn prove(&mut self) -> anyhow::Result<()> {
         load::connect_to_self()?;
         let (mut own, mut other) = (None, None);
-        self.processes(|key, facts| {
-            if key.process == std::process::id() {
-                own = Some(facts.handle);
+        self.programs(|handle, facts| {
+            if facts.key.process == std::process::id() {
+                own = Some(*handle);
             } else {
-                other = Some(key.process);
+                other = Some(facts.key.process);
             }
         })?;
         let Some(own) = own else {
@@ -90,13 +93,12 @@ impl Kernel {
             bail!("tcp_life: attached, but it did not see the tracer contact itself\nhint: {hint}");
         };
         let mut counted = 0;
-        let mut count = |process, counts: &Counts| {
-            if process == own {
+        self.destinations(|key, counts| {
+            if key.process == own && key.protocol == PROTOCOL_TCP && key.direction == DIRECTION_OUT
+            {
                 counted += counts.connections;
             }
-        };
-        self.destinations(|key, counts| count(key.process, counts))?;
-        self.overflow(|process, counts| count(*process, counts))?;
+        })?;
         if counted != 1 {
             bail!("tcp_life: it counted {counted} of 1 connection of the tracer to itself");
         }
@@ -122,17 +124,80 @@ impl Kernel {
             .context("take a descriptor of the ring buffer")
     }
 
-    pub fn destinations(&mut self, each: impl FnMut(&DestinationKey, &Counts)) -> io::Result<u64> {
-        self.destinations
-            .read(descriptor(&self.maps.destinations), each)
+    /// Every counter, of contacts begun and accepted, and what found no room of its own. Returns the entries of the three
+    /// maps.
+    pub fn destinations(
+        &mut self,
+        mut each: impl FnMut(&DestinationKey, &Counts),
+    ) -> io::Result<[u64; 3]> {
+        let (batch, maps) = (&mut self.destinations, &self.maps);
+        Ok([
+            batch.read(descriptor(&maps.destinations), &mut each)?,
+            batch.read(descriptor(&maps.incoming), &mut each)?,
+            batch.read(descriptor(&maps.overflow), &mut each)?,
+        ])
     }
 
-    pub fn processes(&mut self, each: impl FnMut(&ProcessKey, &ProcessFacts)) -> io::Result<u64> {
-        self.processes.read(descriptor(&self.maps.processes), each)
+    /// Every program that is described, by its handle. Returns whether there was one that is not yet.
+    pub fn programs(&mut self, mut each: impl FnMut(&u64, &ProcessFacts)) -> io::Result<bool> {
+        let mut unfinished = false;
+        self.facts
+            .read(descriptor(&self.maps.facts), |handle, facts| {
+                if facts.flags & FLAG_DESCRIBED == 0 {
+                    unfinished = true;
+                } else {
+                    each(handle, facts);
+                }
+            })?;
+        Ok(unfinished)
     }
 
-    pub fn overflow(&mut self, each: impl FnMut(&u64, &Counts)) -> io::Result<u64> {
-        self.overflow.read(descriptor(&self.maps.overflow), each)
+    /// Open flows of datagrams.
+    pub fn flows(&mut self, each: impl FnMut(&FlowKey, &Flow)) -> io::Result<u64> {
+        self.flows.read(descriptor(&self.maps.flows), each)
+    }
+
+    /// Open sockets of datagrams.
+    pub fn sockets(&mut self, each: impl FnMut(&u64, &SocketFacts)) -> io::Result<u64> {
+        self.open_sockets.read(descriptor(&self.maps.sockets), each)
+    }
+
+    /// Where somebody listens.
+    pub fn listeners(&mut self, each: impl FnMut(&Endpoint, &Listener)) -> io::Result<u64> {
+        self.listeners.read(descriptor(&self.maps.listeners), each)
+    }
+
+    /// Whether a hook serves `signal`.
+    pub fn serves(&self, signal: Signal) -> bool {
+        self.verdicts
+            .iter()
+            .any(|verdict| verdict.hook.gives == signal && verdict.failure.is_none())
+    }
+
+    /// Says whose a socket or a listener is that was there before the tracer. What the kernel side has found out itself
+    /// meanwhile stays.
+    pub fn own_socket(&mut self, cookie: u64, owner: u64) {
+        let facts = SocketFacts {
+            identity: cookie,
+            owner,
+        };
+        let _ = self.maps.sockets.insert(cookie, facts, NOT_THERE);
+    }
+
+    /// As [`Self::own_socket`].
+    pub fn own_listener(&mut self, endpoint: Endpoint, owner: u64) {
+        let listener = Listener {
+            owner,
+            sockets: 1,
+            padding: [0; 4],
+        };
+        let _ = self.maps.listeners.insert(endpoint, listener, NOT_THERE);
+    }
+
+    /// Tells the kernel side what time it is, in seconds of the tracer.
+    pub fn set_second(&mut self, second: u32) {
+        // An array's only element is always there.
+        let _ = self.maps.seconds.set(0, second, 0);
     }
 
     /// Live connections, with what passed over them up to now.
@@ -152,11 +217,12 @@ impl Kernel {
 
     /// Follows a socket that was there before.
     pub fn follow(&mut self, cookie: u64, older: Older) -> anyhow::Result<()> {
-        match self
-            .maps
-            .destinations
-            .insert(older.destination, Counts::new_zeroed(), NOT_THERE)
-        {
+        let counts = if older.destination.direction == DIRECTION_IN {
+            &mut self.maps.incoming
+        } else {
+            &mut self.maps.destinations
+        };
+        match counts.insert(older.destination, Counts::new_zeroed(), NOT_THERE) {
             Ok(()) => {}
             Err(error) if load::errno(&error) == Some(libc::EEXIST) => {}
             Err(error) => return Err(error).context("make room for an older socket's destination"),
@@ -175,9 +241,7 @@ impl Kernel {
     /// (since 6.1; the kernel tells it since 5.12).
     pub fn missed(&self, hook: &Hook) -> u64 {
         let number = || {
-            let Program::RawTracePoint(program) = self.ebpf.program(hook.program)? else {
-                return None;
-            };
+            let program = self.ebpf.program(hook.program)?;
             let descriptor = program.fd().ok()?.as_fd().as_raw_fd();
             let text = fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}")).ok()?;
             let line = text

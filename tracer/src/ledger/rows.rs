@@ -32,9 +32,10 @@ pub struct Rows {
     shown: Vec<(u64, u64)>,
     index: HashTable<u32>,
     hasher: RandomState,
-    /// Destinations with a row of their own, by app.
-    own: HashMap<Arc<str>, u32>,
-    /// Most of them for one app.
+    /// Destinations with a row of their own, by app: of contacts begun, and of contacts accepted. Apart, so that strangers
+    /// who contact an app do not hide whom it contacts.
+    own: HashMap<Arc<str>, [u32; 2]>,
+    /// Most of each for one app.
     maximum: u32,
     folded_now: u64,
     folded_retired: u64,
@@ -109,7 +110,7 @@ impl Rows {
         if place.destination == Destination::Other {
             return (self.make(place), false);
         }
-        let own = self.own.entry(Arc::clone(app)).or_default();
+        let own = &mut self.own.entry(Arc::clone(app)).or_default()[place.direction as usize];
         if *own < self.maximum {
             *own += 1;
             return (self.make(place), false);

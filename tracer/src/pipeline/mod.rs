@@ -1,5 +1,6 @@
 //! The one place where the stages meet. One task owns a [`Pipeline`]; readers get finished snapshots.
 
+mod flows;
 mod older;
 mod programs;
 mod reading;
@@ -34,6 +35,8 @@ pub struct Pipeline {
     failed_reads: u64,
     /// Details of programs that were forgotten before they were read.
     lost_records: u64,
+    /// Seconds since the start, as the kernel side was told last.
+    second: u32,
 }
 
 /// Contacts of programs without a name, by [`Unattributed`]: those of programs that live, and of those that are gone.
@@ -57,6 +60,7 @@ impl Pipeline {
             unattributed: Tally::default(),
             failed_reads: 0,
             lost_records: 0,
+            second: 0,
         };
         pipeline.adopt();
         pipeline
@@ -64,6 +68,14 @@ impl Pipeline {
 
     pub fn kernel(&mut self) -> &mut Kernel {
         &mut self.kernel
+    }
+
+    /// Says how many seconds have passed since the start; the kernel side marks with it when a datagram passed last.
+    pub fn set_second(&mut self, second: u32) {
+        if second != self.second {
+            self.second = second;
+            self.kernel.set_second(second);
+        }
     }
 
     /// Books the details that wait in the ring buffer.
@@ -102,9 +114,10 @@ impl Pipeline {
     /// counters that go down.
     pub fn snapshot(&mut self) -> io::Result<Arc<Snapshot>> {
         self.drain();
+        let open = self.end_flows().inspect_err(|_| self.failed_reads += 1)?;
         self.rows.begin();
         self.unattributed.now = Default::default();
-        let entries = self.read().inspect_err(|_| self.failed_reads += 1)?;
+        let entries = self.read(&open).inspect_err(|_| self.failed_reads += 1)?;
         let rows = self.rows.finish();
         Ok(Arc::new(Snapshot {
             identities: self.identities.all(),
@@ -114,7 +127,7 @@ impl Pipeline {
             unattributed: self.unattributed(),
             losses: self.losses(),
             folded: self.rows.folded(),
-            maps: self.map_use(entries),
+            maps: self.map_use(&entries),
             hooks: self.hooks(),
         }))
     }

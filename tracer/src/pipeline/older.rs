@@ -7,8 +7,8 @@ use std::{
 };
 
 use tracer_common::{
-    DestinationKey, Older,
-    map::{DIRECTION_OUT, PROTOCOL_TCP},
+    DestinationKey, Endpoint, Older,
+    map::{DIRECTION_IN, DIRECTION_OUT, PROTOCOL_TCP},
 };
 
 use super::{
@@ -52,14 +52,10 @@ impl Pipeline {
     pub(super) fn adopt(&mut self) {
         let mut found: Vec<(Namespace, HashSet<u64>)> = Vec::new();
         for namespace in older::namespaces() {
-            match older::connections(&namespace) {
-                Ok(sockets) if sockets.is_empty() => {}
-                Ok(sockets) => found.push((namespace, cookies(&sockets))),
+            match older::sockets(&namespace) {
+                Ok(sockets) => found.push((namespace, cookies(&sockets.connections))),
                 Err(_) => self.older.lost += 1,
             }
-        }
-        if found.is_empty() {
-            return;
         }
         let mut known_to_kernel = HashSet::new();
         let asked = self
@@ -69,33 +65,72 @@ impl Pipeline {
         let holders = older::holders();
         let mut handles = HashMap::new();
         for (namespace, before) in found {
-            let Ok(sockets) = older::connections(&namespace) else {
+            let (Ok(sockets), Ok(datagrams)) = (
+                older::sockets(&namespace),
+                older::datagram_sockets(&namespace),
+            ) else {
                 self.older.lost += 1;
                 continue;
             };
+            for socket in datagrams {
+                let owner = self.owner(holders.get(&socket.inode).copied(), &mut handles);
+                self.kernel.own_socket(socket.cookie, owner);
+            }
+            for socket in sockets.listeners {
+                let owner = self.owner(holders.get(&socket.inode).copied(), &mut handles);
+                let endpoint = Endpoint {
+                    address: socket.address,
+                    namespace: namespace.inode,
+                    port: socket.port,
+                    padding: [0; 2],
+                };
+                self.kernel.own_listener(endpoint, owner);
+            }
             let is_older = |socket: &&OlderSocket| {
-                !socket.accepted
-                    && before.contains(&socket.cookie)
-                    && !known_to_kernel.contains(&socket.cookie)
+                before.contains(&socket.cookie) && !known_to_kernel.contains(&socket.cookie)
             };
             let mut followed = HashMap::new();
-            for socket in sockets.iter().filter(is_older) {
+            for socket in sockets.connections.iter().filter(is_older) {
                 let handle = self.owner(holders.get(&socket.inode).copied(), &mut handles);
+                if handle == self.kernel.own_handle {
+                    continue;
+                }
                 let older = older_of(socket, handle);
                 match self.kernel.follow(socket.cookie, older) {
                     Ok(()) => _ = followed.insert(socket.cookie, older),
                     Err(_) => self.older.lost += 1,
                 }
             }
-            // One that has ended since is found out at the first reading, as any that ends later.
             if !followed.is_empty() {
+                self.forget_ended(&namespace, &mut followed);
                 self.older.namespaces.push((namespace, followed));
             }
         }
     }
 
+    /// One that ended between being found and being followed leaves its entry behind. That is no loss: it was over before
+    /// the tracer said that it is ready.
+    fn forget_ended(&mut self, namespace: &Namespace, followed: &mut HashMap<u64, Older>) {
+        let Ok(sockets) = older::sockets(namespace) else {
+            self.older.lost += 1;
+            return;
+        };
+        let open = cookies(&sockets.connections);
+        followed.retain(|cookie, _| {
+            let is_open = open.contains(cookie);
+            if !is_open {
+                // The kernel side may have counted its end, and removed it.
+                let _ = self.kernel.maps.older.remove(cookie);
+            }
+            is_open
+        });
+    }
+
     /// The handle of the process that holds a socket; one for all sockets that nobody holds.
     fn owner(&mut self, process: Option<u32>, handles: &mut HashMap<Option<u32>, u64>) -> u64 {
+        if process == Some(std::process::id()) {
+            return self.kernel.own_handle;
+        }
         let next = handles.len() as u64 + 1;
         *handles.entry(process).or_insert_with(|| {
             let known = match process {
@@ -132,12 +167,12 @@ impl Pipeline {
             ..
         } = self;
         for (namespace, followed) in namespaces.iter_mut() {
-            let Ok(sockets) = older::connections(namespace) else {
+            let Ok(sockets) = older::sockets(namespace) else {
                 *lost += 1;
                 continue;
             };
             let mut open = HashSet::new();
-            for socket in &sockets {
+            for socket in &sockets.connections {
                 let Some(older) = followed.get(&socket.cookie) else {
                     continue;
                 };
@@ -191,8 +226,13 @@ fn older_of(socket: &OlderSocket, handle: u64) -> Older {
             address: address.octets(),
             port: socket.port,
             protocol: PROTOCOL_TCP,
-            direction: DIRECTION_OUT,
-            padding: [0; 4],
+            direction: if socket.accepted {
+                DIRECTION_IN
+            } else {
+                DIRECTION_OUT
+            },
+            overflow: 0,
+            padding: [0; 3],
         },
         sent: socket.sent,
         received: socket.received,

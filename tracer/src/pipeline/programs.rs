@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tracer_common::{
     ProcessKey,
-    map::{HANDLE_UNATTRIBUTED, counter},
+    map::{HANDLE_NO_OWNER, HANDLE_UNATTRIBUTED, counter},
 };
 
 use super::Pipeline;
@@ -52,12 +52,20 @@ const UNREGISTERED: Known = Known {
     dead: false,
 };
 
+/// Whose the sockets are of which nobody knows whose they are.
+const OWNERLESS: Known = Known {
+    identity: 0,
+    unattributed: Some(Unattributed::NoOwner),
+    key: None,
+    dead: false,
+};
+
 impl Programs {
     pub fn find(&self, handle: u64) -> Option<&Known> {
-        if handle == HANDLE_UNATTRIBUTED {
-            Some(&UNREGISTERED)
-        } else {
-            self.known.get(&handle)
+        match handle {
+            HANDLE_UNATTRIBUTED => Some(&UNREGISTERED),
+            HANDLE_NO_OWNER => Some(&OWNERLESS),
+            _ => self.known.get(&handle),
         }
     }
 
@@ -97,24 +105,26 @@ impl Pipeline {
             ..
         } = self;
         let own = kernel.own_handle;
-        let read = kernel.processes(|key, facts| {
-            if facts.handle == own || programs.known.contains_key(&facts.handle) {
+        let read = kernel.programs(|handle, facts| {
+            if *handle == own || programs.known.contains_key(handle) {
                 return;
             }
-            let found = attribution.identify(&process::program(key, facts));
+            let found = attribution.identify(&process::program(facts));
             let (identity, unattributed) = number(identities, found);
             programs.insert(
-                facts.handle,
+                *handle,
                 Known {
                     identity,
                     unattributed,
-                    key: Some(*key),
+                    key: Some(facts.key),
                     dead: false,
                 },
             );
         });
         match read {
-            Ok(_) => self.programs.registrations = registrations,
+            Ok(false) => self.programs.registrations = registrations,
+            // One is still being described; it comes with the next look.
+            Ok(true) => {}
             Err(_) => self.failed_reads += 1,
         }
     }

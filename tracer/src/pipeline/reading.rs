@@ -4,28 +4,46 @@ use std::io;
 
 use tracer_common::DestinationKey;
 
-use super::{Pipeline, Tally, programs::Known};
+use super::{Pipeline, Tally, flows::Open, programs::Known};
 use crate::{
     decode,
     ledger::{Identities, Place, Rows},
     model::Totals,
 };
 
+/// How many entries each map has.
+#[derive(Default)]
+pub(super) struct Entries {
+    pub destinations: u64,
+    pub incoming: u64,
+    pub overflow: u64,
+    pub connections: u64,
+    pub flows: u64,
+    pub sockets: u64,
+    pub older: u64,
+}
+
 impl Pipeline {
-    /// All of it; returns the entries of the maps: destinations, overflow, connections, older.
+    /// All of it; returns the entries of the maps.
     ///
-    /// The order matters: the counters of ended connections first, then the live ones. A connection that ends in between
-    /// is in neither, and comes with the next reading; none is ever in both.
-    pub(super) fn read(&mut self) -> io::Result<[u64; 4]> {
-        Ok([
-            self.read_destinations()?,
-            self.read_overflow()?,
-            self.read_connections()?,
-            self.read_older(),
-        ])
+    /// The order matters. `open` was read before the counters: what a flow says of its contact (answered or not) is never
+    /// ahead of the count of contacts. The counters of ended connections come before the live ones: a connection that ends in
+    /// between is in neither, and comes with the next reading; none is ever in both.
+    pub(super) fn read(&mut self, open: &Open) -> io::Result<Entries> {
+        self.add_early(&open.totals);
+        let [destinations, incoming, overflow] = self.read_destinations()?;
+        Ok(Entries {
+            destinations,
+            incoming,
+            overflow,
+            connections: self.read_connections()?,
+            flows: open.flows,
+            sockets: open.sockets,
+            older: self.read_older(),
+        })
     }
 
-    fn read_destinations(&mut self) -> io::Result<u64> {
+    fn read_destinations(&mut self) -> io::Result<[u64; 3]> {
         let own = self.kernel.own_handle;
         let mut read = Vec::new();
         let Self {
@@ -44,22 +62,6 @@ impl Pipeline {
             match programs.find(key.process) {
                 Some(known) => add(rows, identities, unattributed, known, key, &totals),
                 None => read.push((*key, totals)),
-            }
-        })?;
-        self.add_early(&read);
-        Ok(entries)
-    }
-
-    fn read_overflow(&mut self) -> io::Result<u64> {
-        let own = self.kernel.own_handle;
-        let mut read = Vec::new();
-        let entries = self.kernel.overflow(|handle, counts| {
-            if *handle != own && counts.connections != 0 {
-                let key = DestinationKey {
-                    process: *handle,
-                    ..DestinationKey::default()
-                };
-                read.push((key, decode::totals(counts)));
             }
         })?;
         self.add_early(&read);
@@ -89,7 +91,7 @@ impl Pipeline {
 
     /// Adds what was read of programs that may have come meanwhile. One that is not known even now comes with the next
     /// reading: under nobody's name it would have to go away again, and counters do not go down.
-    fn add_early(&mut self, read: &[(DestinationKey, Totals)]) {
+    pub(super) fn add_early(&mut self, read: &[(DestinationKey, Totals)]) {
         if !read.is_empty() {
             self.learn();
         }

@@ -5,9 +5,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use tracer_common::{Counts, DestinationKey, map::HANDLE_UNATTRIBUTED};
+use tracer_common::{Counts, DestinationKey, map::DIRECTION_IN};
 
-use super::{Pipeline, reading::place};
+use super::{Pipeline, flows::is_of_flows, reading::place};
 use crate::{decode, model::Unattributed};
 
 impl Pipeline {
@@ -53,31 +53,20 @@ impl Pipeline {
     }
 
     fn retire(&mut self, gone: &HashSet<u64>) -> std::io::Result<()> {
-        let mut busy: HashSet<u64> = HashSet::new();
+        let mut busy = self.owners()?;
         let mut finished: Vec<(DestinationKey, Counts)> = Vec::new();
-        let mut read = |key: DestinationKey, counts: &Counts| {
-            if gone.contains(&key.process) {
-                if counts.ended == counts.connections as u32 {
-                    finished.push((key, *counts));
+        self.kernel.destinations(|key, counts| {
+            if gone.contains(&key.process) && !busy.contains(&key.process) {
+                if is_of_flows(key) || counts.ended == counts.connections as u32 {
+                    finished.push((*key, *counts));
                 } else {
                     busy.insert(key.process);
                 }
             }
-        };
-        self.kernel.destinations(|key, counts| read(*key, counts))?;
-        self.kernel.overflow(|handle, counts| {
-            if *handle != HANDLE_UNATTRIBUTED {
-                read(
-                    DestinationKey {
-                        process: *handle,
-                        ..DestinationKey::default()
-                    },
-                    counts,
-                );
-            }
         })?;
         // Whatever made them finished has put its details into the ring buffer before.
         self.drain();
+        finished.retain(|(key, _)| !busy.contains(&key.process));
         for (key, counts) in finished {
             if !self.retire_one(&key, &counts) {
                 busy.insert(key.process);
@@ -87,6 +76,7 @@ impl Pipeline {
             if let Some(key) = self.programs.find(*handle).and_then(|known| known.key) {
                 // An entry that is not there any more is what is wanted.
                 let _ = self.kernel.maps.processes.remove(&key);
+                let _ = self.kernel.maps.facts.remove(handle);
             }
             self.programs.remove(*handle);
         }
@@ -98,15 +88,15 @@ impl Pipeline {
         let Some(known) = self.programs.find(key.process) else {
             return false;
         };
-        let removed = match decode::destination(key) {
-            crate::model::Destination::Other => {
-                self.kernel.maps.overflow.remove(&key.process).is_ok()
-            }
-            crate::model::Destination::Address { .. } => {
-                self.kernel.maps.destinations.remove(key).is_ok()
-            }
+        let maps = &mut self.kernel.maps;
+        let map = if key.overflow != 0 {
+            &mut maps.overflow
+        } else if key.direction == DIRECTION_IN {
+            &mut maps.incoming
+        } else {
+            &mut maps.destinations
         };
-        if !removed {
+        if map.remove(key).is_err() {
             return false;
         }
         if let Some(reason) = known.unattributed {

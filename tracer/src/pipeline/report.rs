@@ -2,7 +2,7 @@
 
 use tracer_common::map::counter;
 
-use super::Pipeline;
+use super::{Pipeline, reading::Entries};
 use crate::{
     kernel::load::Verdict,
     model::{HookState, Loss, MapUse, Unattributed},
@@ -30,6 +30,9 @@ impl Pipeline {
             kernel("overflow_full", counter::OVERFLOW_FULL),
             kernel("records_full", counter::RING_FULL),
             kernel("end_missed", counter::END_MISSED),
+            kernel("flows_full", counter::FLOWS_FULL),
+            kernel("sockets_full", counter::SOCKETS_FULL),
+            kernel("listeners_full", counter::LISTENERS_FULL),
             Loss {
                 stage: "kernel",
                 reason: "read_failed",
@@ -58,10 +61,7 @@ impl Pipeline {
         ]
     }
 
-    pub(super) fn map_use(
-        &self,
-        [destinations, overflow, connections, older]: [u64; 4],
-    ) -> Vec<MapUse> {
+    pub(super) fn map_use(&self, entries: &Entries) -> Vec<MapUse> {
         let capacities = self.kernel.maps.capacities;
         let use_of = |map, entries, capacity| MapUse {
             map,
@@ -69,15 +69,22 @@ impl Pipeline {
             capacity: u64::from(capacity),
         };
         vec![
-            use_of("destinations", destinations, capacities.destinations),
+            use_of(
+                "destinations",
+                entries.destinations,
+                capacities.destinations,
+            ),
+            use_of("incoming", entries.incoming, capacities.incoming),
             use_of(
                 "processes",
                 self.programs.registered(),
                 capacities.processes,
             ),
-            use_of("overflow", overflow, capacities.overflow),
-            use_of("connections", connections, capacities.connections),
-            use_of("older", older, capacities.older),
+            use_of("overflow", entries.overflow, capacities.overflow),
+            use_of("connections", entries.connections, capacities.connections),
+            use_of("flows", entries.flows, capacities.flows),
+            use_of("sockets", entries.sockets, capacities.sockets),
+            use_of("older", entries.older, capacities.older),
         ]
     }
 

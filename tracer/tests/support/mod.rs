@@ -169,9 +169,21 @@ impl Metrics {
             .sum()
     }
 
-    /// All that was lost.
-    pub fn lost(&self) -> u64 {
-        self.sum("tracer_lost_total", &[])
+    /// As [`Self::sum`], of contacts begun by this machine: without those of its own servers.
+    pub fn begun(&self, family: &str, labels: &[(&str, &str)]) -> u64 {
+        self.series(family, labels)
+            .filter(|(found, _)| found["direction"] == "out")
+            .map(|(_, value)| *value as u64)
+            .sum()
+    }
+
+    /// Fails, and says what it was, where anything was lost.
+    pub fn assert_nothing_lost(&self) {
+        let lost: Vec<_> = self
+            .series("tracer_lost_total", &[])
+            .filter(|(_, count)| *count != 0.0)
+            .collect();
+        assert!(lost.is_empty(), "lost: {lost:?}");
     }
 }
 
@@ -244,6 +256,11 @@ pub fn unchunked(head: &str, body: &str) -> String {
             .expect("the end of a chunk");
     }
     whole
+}
+
+/// Whether this runs in an emulated machine, which is some thirty times slower.
+pub fn is_virtual() -> bool {
+    std::env::var_os("TRACER_VM").is_some()
 }
 
 /// An address on loopback where nobody listens.

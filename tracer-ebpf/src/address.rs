@@ -1,0 +1,43 @@
+//! Addresses and ports of a `struct sock`, in the form that keys have.
+
+use aya_ebpf::Global;
+
+use crate::{
+    memory::read,
+    offsets::{
+        SOCK_FAMILY, SOCK_LOCAL_IPV4, SOCK_LOCAL_IPV6, SOCK_REMOTE_IPV4, SOCK_REMOTE_IPV6,
+        SOCK_REMOTE_PORT,
+    },
+};
+
+const AF_INET6: u16 = 10;
+
+/// The remote's address, IPv4 as v4-mapped, and its port in the machine's byte order.
+#[inline(always)]
+pub fn remote(sock: u64) -> ([u8; 16], u16) {
+    (
+        either(sock, &SOCK_REMOTE_IPV4, &SOCK_REMOTE_IPV6),
+        u16::from_be(read(sock, &SOCK_REMOTE_PORT)),
+    )
+}
+
+/// The local address, IPv4 as v4-mapped.
+#[inline(always)]
+pub fn local(sock: u64) -> [u8; 16] {
+    either(sock, &SOCK_LOCAL_IPV4, &SOCK_LOCAL_IPV6)
+}
+
+#[inline(always)]
+fn either(sock: u64, ipv4: &Global<u32>, ipv6: &Global<u32>) -> [u8; 16] {
+    if read::<u16>(sock, &SOCK_FAMILY) == AF_INET6 {
+        read(sock, ipv6)
+    } else {
+        mapped(read(sock, ipv4))
+    }
+}
+
+/// An IPv4 address as v4-mapped IPv6.
+#[inline(always)]
+pub const fn mapped([a, b, c, d]: [u8; 4]) -> [u8; 16] {
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
+}

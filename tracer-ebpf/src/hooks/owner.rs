@@ -1,0 +1,61 @@
+//! Whose a socket of datagrams is before anything has passed over it, and when it is closed.
+//!
+//! `bind(2)` and `connect(2)` run in the caller's own context; a datagram arrives in softirq.
+
+use aya_ebpf::{
+    EbpfContext as _, helpers::generated::bpf_get_socket_cookie, macros::cgroup_sock,
+    programs::SockContext,
+};
+
+use crate::{maps::SOCKETS, process, socket};
+
+// include/linux/net.h, `enum sock_type`.
+const SOCK_STREAM: u32 = 1;
+
+/// The answer of a program that only looks: the call goes on.
+const PASS: i32 = 1;
+
+/// `BPF_CGROUP_INET4_POST_BIND`, since 4.17.
+#[cgroup_sock(post_bind4)]
+pub fn socket_bound4(context: SockContext) -> i32 {
+    bound(&context);
+    PASS
+}
+
+/// `BPF_CGROUP_INET6_POST_BIND`, since 4.17.
+#[cgroup_sock(post_bind6)]
+pub fn socket_bound6(context: SockContext) -> i32 {
+    bound(&context);
+    PASS
+}
+
+/// `BPF_CGROUP_INET_SOCK_RELEASE`, since 5.9.
+#[cgroup_sock(sock_release)]
+pub fn socket_closed(context: SockContext) -> i32 {
+    // SAFETY: a field of the context, and a helper that takes it as it came.
+    let (kind, cookie) = unsafe {
+        (
+            (*context.sock).type_,
+            bpf_get_socket_cookie(context.as_ptr()),
+        )
+    };
+    if kind != SOCK_STREAM {
+        // Most were never written down.
+        let _ = SOCKETS.remove(&cookie);
+    }
+    PASS
+}
+
+#[inline(always)]
+fn bound(context: &SockContext) {
+    // SAFETY: as in `socket_closed`.
+    let (kind, cookie) = unsafe {
+        (
+            (*context.sock).type_,
+            bpf_get_socket_cookie(context.as_ptr()),
+        )
+    };
+    if kind != SOCK_STREAM {
+        socket::own(cookie, cookie, process::current_by_task(context));
+    }
+}

@@ -1,0 +1,200 @@
+//! Datagrams as packets, where the kernel has no kprobes: what each socket's control group lets out and in.
+//!
+//! The programs are the control group's egress and ingress (`BPF_PROG_TYPE_CGROUP_SKB`, since 4.10). Egress runs once for
+//! a datagram, before it is cut into fragments or segments, in the context of who sends it. Ingress runs in softirq,
+//! before the datagram is queued. Packets of TCP pass at once.
+
+use aya_ebpf::{
+    bindings::bpf_sock,
+    helpers::generated::{bpf_get_socket_cookie, bpf_sk_fullsock},
+    macros::{cgroup_skb, raw_tracepoint},
+    programs::{RawTracePointContext, SkBuffContext},
+};
+use tracer_common::{
+    FlowKey,
+    map::{PROTOCOL_ICMP, PROTOCOL_RAW, PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP},
+};
+
+use super::flow::{Datagram, arrive, leave, refuse_last};
+use crate::{
+    address::mapped,
+    memory::{address_of, read},
+    offsets::{SOCK_SOCKET, SOCKET_FILE},
+    process,
+};
+
+/// The answer of a program that only looks: the packet goes on.
+const PASS: i32 = 1;
+
+// include/linux/net.h, `enum sock_type`.
+const SOCK_STREAM: u32 = 1;
+const SOCK_RAW: u32 = 3;
+
+// Protocol numbers of IANA that name no class of their own.
+const UDP_LITE: u8 = 136;
+const ICMPV6: u8 = 58;
+const HOP_BY_HOP: u8 = 0;
+const ROUTING: u8 = 43;
+const FRAGMENT: u8 = 44;
+const DESTINATION_OPTIONS: u8 = 60;
+
+const IPV4_HEADER: usize = 20;
+const IPV6_HEADER: usize = 40;
+const UDP_HEADER: u64 = 8;
+/// Most extension headers of IPv6 that are looked behind: the protocol has no more kinds that a host sends.
+const EXTENSIONS: usize = 4;
+
+/// `BPF_CGROUP_INET_EGRESS`.
+#[cgroup_skb(egress)]
+pub fn packet_out(context: SkBuffContext) -> i32 {
+    if let Some((sock, cookie, datagram)) = datagram(&context, Way::Out) {
+        leave(&datagram, cookie, || {
+            (!is_kernels(sock)).then(|| process::current_by_task(&context))
+        });
+    }
+    PASS
+}
+
+/// `BPF_CGROUP_INET_INGRESS`.
+#[cgroup_skb(ingress)]
+pub fn packet_in(context: SkBuffContext) -> i32 {
+    if let Some((sock, cookie, datagram)) = datagram(&context, Way::In) {
+        arrive(&datagram, cookie, || is_kernels(sock));
+    }
+    PASS
+}
+
+/// `udp:udp_fail_queue_rcv_skb(int rc, struct sock *sk)`, since 3.1: right after ingress, on the same processor, for a
+/// datagram that found its socket's queue full.
+#[raw_tracepoint(tracepoint = "udp_fail_queue_rcv_skb")]
+pub fn datagram_refused(_context: RawTracePointContext) -> i32 {
+    refuse_last();
+    0
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Out,
+    In,
+}
+
+/// The socket, its cookie and what passes; `None` for TCP and what is no IP packet.
+#[inline(always)]
+fn datagram(context: &SkBuffContext, way: Way) -> Option<(*const bpf_sock, u64, Datagram)> {
+    let skb = context.skb.skb;
+    // SAFETY: fields of the context, which the kernel translates.
+    let sock = unsafe { (*skb).__bindgen_anon_2.sk };
+    if sock.is_null() {
+        return None;
+    }
+    // SAFETY: a socket that is not null, as the helper asks for.
+    let sock = unsafe { bpf_sk_fullsock(sock) };
+    if sock.is_null() {
+        return None;
+    }
+    // SAFETY: a full socket's fields.
+    let (kind, protocol) = unsafe { ((*sock).type_, (*sock).protocol) };
+    if kind == SOCK_STREAM && protocol == u32::from(PROTOCOL_TCP) {
+        return None;
+    }
+    let packet = packet(context, way)?;
+    // SAFETY: the helper takes the context as it came.
+    let cookie = unsafe { bpf_get_socket_cookie(skb.cast()) };
+    let (class, ports, header) = class(context, kind, &packet)?;
+    let (local, remote) = match way {
+        Way::Out => (ports.0, ports.1),
+        Way::In => (ports.1, ports.0),
+    };
+    let datagram = Datagram {
+        flow: FlowKey {
+            socket: cookie,
+            address: packet.remote,
+            port: remote,
+            protocol: class,
+            padding: [0; 5],
+        },
+        local_port: local,
+        bytes: u64::from(context.len())
+            .saturating_sub(packet.payload as u64)
+            .saturating_sub(header),
+    };
+    Some((sock.cast_const(), cookie, datagram))
+}
+
+/// Whether no program holds the socket: the kernel answers pings and reports errors over sockets of its own.
+#[inline(always)]
+fn is_kernels(sock: *const bpf_sock) -> bool {
+    // The kernel hands out its own pointer; the type is the verifier's view of it.
+    let socket: u64 = read(address_of(sock), &SOCK_SOCKET);
+    socket == 0 || read::<u64>(socket, &SOCKET_FILE) == 0
+}
+
+struct Packet {
+    remote: [u8; 16],
+    protocol: u8,
+    /// Where the header of that protocol begins.
+    payload: usize,
+}
+
+#[inline(always)]
+fn packet(context: &SkBuffContext, way: Way) -> Option<Packet> {
+    let first: [u8; IPV4_HEADER] = context.load(0).ok()?;
+    match first[0] >> 4 {
+        4 => {
+            let at = if way == Way::Out { 16 } else { 12 };
+            Some(Packet {
+                remote: mapped([first[at], first[at + 1], first[at + 2], first[at + 3]]),
+                protocol: first[9],
+                payload: usize::from(first[0] & 15) * 4,
+            })
+        }
+        6 => {
+            let remote = context.load(if way == Way::Out { 24 } else { 8 }).ok()?;
+            let (protocol, payload) = behind_extensions(context, first[6])?;
+            Some(Packet {
+                remote,
+                protocol,
+                payload,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// The protocol behind the extension headers of IPv6 (RFC 8200, section 4), and where its header begins.
+#[inline(always)]
+fn behind_extensions(context: &SkBuffContext, mut next: u8) -> Option<(u8, usize)> {
+    let mut at = IPV6_HEADER;
+    for _ in 0..EXTENSIONS {
+        if !matches!(next, HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION_OPTIONS) {
+            break;
+        }
+        let header: [u8; 2] = context.load(at).ok()?;
+        at += if next == FRAGMENT {
+            8
+        } else {
+            (usize::from(header[1]) + 1) * 8
+        };
+        next = header[0];
+    }
+    Some((next, at))
+}
+
+/// Under which protocol a packet is counted, its source and destination port, and how long the header is that is none of
+/// the payload. What a raw socket sends is raw, whatever it looks like; ICMP's header is payload, as a program writes it.
+#[inline(always)]
+fn class(context: &SkBuffContext, kind: u32, packet: &Packet) -> Option<(u8, (u16, u16), u64)> {
+    match packet.protocol {
+        PROTOCOL_ICMP | ICMPV6 => Some((PROTOCOL_ICMP, (0, 0), 0)),
+        _ if kind == SOCK_RAW => Some((PROTOCOL_RAW, (0, 0), 0)),
+        PROTOCOL_UDP | UDP_LITE => Some((PROTOCOL_UDP, ports(context, packet)?, UDP_HEADER)),
+        PROTOCOL_SCTP => Some((PROTOCOL_SCTP, ports(context, packet)?, 0)),
+        _ => Some((PROTOCOL_RAW, (0, 0), 0)),
+    }
+}
+
+#[inline(always)]
+fn ports(context: &SkBuffContext, packet: &Packet) -> Option<(u16, u16)> {
+    let ports: [[u8; 2]; 2] = context.load(packet.payload).ok()?;
+    Some((u16::from_be_bytes(ports[0]), u16::from_be_bytes(ports[1])))
+}

@@ -1,0 +1,147 @@
+//! How one program of the table is loaded and attached.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::fd::AsRawFd as _,
+};
+
+use anyhow::{Context as _, bail};
+use aya::{
+    Ebpf,
+    programs::{CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, RawTracePoint},
+};
+
+use super::hooks::{Attach, Cgroup, Hook};
+
+const BPF_PROG_QUERY: libc::c_long = 16;
+
+/// Loads the program of `hook` and attaches it; it stays so as long as `ebpf` lives.
+pub fn start(ebpf: &mut Ebpf, hook: &Hook) -> anyhow::Result<()> {
+    let program = ebpf
+        .program_mut(hook.program)
+        .context("the object lacks it")?;
+    match hook.attach {
+        Attach::RawTracepoint(name) => {
+            let program: &mut RawTracePoint = program.try_into().context("its type")?;
+            program.load().context("load")?;
+            program
+                .attach(name)
+                .with_context(|| format!("attach to {name}"))?;
+        }
+        Attach::OnDemand => {
+            let program: &mut RawTracePoint = program.try_into().context("its type")?;
+            program.load().context("load")?;
+        }
+        Attach::Cgroup(kind) => {
+            let root = root()?;
+            yield_to_others(&root, kind)?;
+            // `Single` is no flag to the kernel's links, and those stand beside each other.
+            let mode = CgroupAttachMode::Single;
+            match kind {
+                Cgroup::Ingress | Cgroup::Egress => {
+                    let program: &mut CgroupSkb = program.try_into().context("its type")?;
+                    program.load().context("load")?;
+                    let way = if kind == Cgroup::Ingress {
+                        CgroupSkbAttachType::Ingress
+                    } else {
+                        CgroupSkbAttachType::Egress
+                    };
+                    program.attach(root, way, mode).context("attach")?;
+                }
+                Cgroup::PostBind4 | Cgroup::PostBind6 | Cgroup::SockRelease => {
+                    let program: &mut CgroupSock = program.try_into().context("its type")?;
+                    program.load().context("load")?;
+                    program.attach(root, mode).context("attach")?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The root of the unified hierarchy.
+fn root() -> anyhow::Result<File> {
+    let mounts = fs::read_to_string("/proc/self/mounts").context("read /proc/self/mounts")?;
+    let path = unified(&mounts).context(
+        "no unified control group hierarchy is mounted\nhint: mount -t cgroup2 none /sys/fs/cgroup",
+    )?;
+    File::open(path).with_context(|| format!("open {path}"))
+}
+
+/// Where it is mounted.
+fn unified(mounts: &str) -> Option<&str> {
+    mounts.lines().find_map(|line| {
+        let mut fields = line.split(' ').skip(1);
+        let (path, kind) = (fields.next()?, fields.next()?);
+        (kind == "cgroup2").then_some(path)
+    })
+}
+
+/// Fails where somebody has this hook for himself alone: to stand beside him is impossible, and to replace him is wrong.
+fn yield_to_others(root: &File, kind: Cgroup) -> anyhow::Result<()> {
+    /// `union bpf_attr`, the part of the query (include/uapi/linux/bpf.h).
+    #[repr(C)]
+    #[derive(Default)]
+    struct Query {
+        target: u32,
+        attach_type: u32,
+        flags: u32,
+        attach_flags: u32,
+        programs: u64,
+        count: u32,
+        padding: u32,
+        program_attach_flags: u64,
+    }
+    let mut first = 0_u32;
+    let mut query = Query {
+        target: root.as_raw_fd() as u32,
+        attach_type: kind as u32,
+        programs: (&raw mut first) as u64,
+        count: 1,
+        ..Query::default()
+    };
+    // SAFETY: the kernel reads and writes the structure, whose size is given, and at most `count` numbers.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            BPF_PROG_QUERY,
+            &raw mut query,
+            size_of::<Query>(),
+        )
+    };
+    let error = io::Error::last_os_error();
+    // More programs than there was room for are several already, so none of them is alone.
+    if result < 0 && error.raw_os_error() != Some(libc::ENOSPC) {
+        return Err(error).context("ask which programs are attached there");
+    }
+    if query.count > 0 && query.attach_flags == 0 {
+        bail!(
+            "program {first} of somebody else has this hook for itself alone, and is left in peace"
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unified;
+
+    fn check(mounts: &str, expected: Option<&str>) {
+        assert_eq!(unified(mounts), expected, "{mounts}");
+    }
+
+    #[test]
+    fn the_unified_hierarchy_is_found_wherever_it_is_mounted() {
+        check(
+            "cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\ncgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n",
+            Some("/sys/fs/cgroup/unified"),
+        );
+        check(
+            "none /sys/fs/cgroup cgroup2 rw 0 0\n",
+            Some("/sys/fs/cgroup"),
+        );
+        check("cgroup /a cgroup rw 0 0\n", None);
+        check("", None);
+    }
+}

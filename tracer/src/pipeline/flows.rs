@@ -1,0 +1,162 @@
+//! Flows of datagrams: which are open, which are over, and how they ended.
+//!
+//! The kernel side opens flows and counts what passes; nothing there could go through all flows of a socket that closes.
+//! So they end here: with their socket, or after two minutes of silence.
+
+use std::{collections::HashSet, io, sync::Arc};
+
+use tracer_common::{DestinationKey, Flow, FlowKey, outcome};
+
+use super::{Pipeline, reading::place};
+use crate::{kernel::hooks::Signal, model::Totals};
+
+/// A flow over which nothing has passed for so long is over, in seconds: as long as conntrack keeps one that was
+/// answered (`nf_conntrack_udp_timeout_stream`).
+const SILENCE: u32 = 120;
+
+/// What is open, and how many entries that takes.
+pub(super) struct Open {
+    pub totals: Vec<(DestinationKey, Totals)>,
+    pub flows: u64,
+    pub sockets: u64,
+}
+
+impl Pipeline {
+    /// Ends the flows that are over; their outcomes go to the ledger. Returns what is open.
+    pub(super) fn end_flows(&mut self) -> io::Result<Open> {
+        let second = self.second;
+        // Sockets first: a flow of a socket that is not among them, and was to be, is over.
+        let mut sockets = HashSet::new();
+        let count = self
+            .kernel
+            .sockets(|_, socket| _ = sockets.insert(socket.identity))?;
+        let ends_are_seen = self.kernel.serves(Signal::SocketEnd);
+        let (mut open, mut over) = (Vec::new(), Vec::new());
+        let flows = self.kernel.flows(|key, flow| {
+            let closed = ends_are_seen && flow.followed != 0 && !sockets.contains(&key.socket);
+            // Modulo 2^32, and a datagram may have passed in a second that this reading has not reached.
+            let silent = second.wrapping_sub(flow.last_second).cast_signed() > SILENCE as i32;
+            if closed || silent {
+                over.push((*key, *flow, closed));
+            } else {
+                let totals = Totals {
+                    established: u64::from(flow.answered != 0),
+                    open: 1,
+                    ..Totals::default()
+                };
+                open.push((flow.destination, totals));
+            }
+        })?;
+        let ended = over
+            .iter()
+            .filter(|(key, flow, closed)| self.end(key, flow, *closed))
+            .count() as u64;
+        if !ends_are_seen {
+            let mut busy = HashSet::new();
+            self.kernel.flows(|key, _| _ = busy.insert(key.socket))?;
+            self.forget_sockets(&busy)?;
+        }
+        Ok(Open {
+            totals: open,
+            flows: flows - ended,
+            sockets: count,
+        })
+    }
+
+    /// Ends one flow: its outcome goes to the ledger for good. `false` where it could not, and then comes again.
+    fn end(&mut self, key: &FlowKey, flow: &Flow, closed: bool) -> bool {
+        let handle = flow.destination.process;
+        if self.programs.find(handle).is_none() {
+            self.learn();
+        }
+        let own = self.kernel.own_handle == handle;
+        let known = self.programs.find(handle);
+        if (known.is_none() && !own) || self.kernel.maps.flows.remove(key).is_err() {
+            return false;
+        }
+        if let Some(known) = known {
+            let app = Arc::clone(self.identities.app(known.identity));
+            let place = place(known, &flow.destination);
+            self.rows.retire(&app, place, &outcome(flow, closed));
+        }
+        true
+    }
+
+    /// Where nobody tells the end of a socket, one without a flow need not be kept.
+    fn forget_sockets(&mut self, busy: &HashSet<u64>) -> io::Result<()> {
+        let mut idle = Vec::new();
+        self.kernel.sockets(|socket, facts| {
+            if !busy.contains(&facts.identity) {
+                idle.push(*socket);
+            }
+        })?;
+        for socket in idle {
+            // One that is gone is what is wanted.
+            let _ = self.kernel.maps.sockets.remove(&socket);
+        }
+        Ok(())
+    }
+
+    /// Programs to which something can still be counted: those with an open flow, socket or listener.
+    pub(super) fn owners(&mut self) -> io::Result<HashSet<u64>> {
+        let mut owners = HashSet::new();
+        self.kernel
+            .sockets(|_, socket| _ = owners.insert(socket.owner))?;
+        self.kernel
+            .listeners(|_, listener| _ = owners.insert(listener.owner))?;
+        self.kernel
+            .flows(|_, flow| _ = owners.insert(flow.destination.process))?;
+        Ok(owners)
+    }
+}
+
+/// How a flow ended: answered, or why not.
+fn outcome(flow: &Flow, closed: bool) -> Totals {
+    let mut totals = Totals::default();
+    if flow.answered != 0 {
+        totals.established = 1;
+        return totals;
+    }
+    let reason = match outcome::of_errno(flow.error) {
+        Some(reason) => reason,
+        None if closed => outcome::CANCELLED,
+        None => outcome::TIMED_OUT,
+    };
+    totals.failed[reason] = 1;
+    totals
+}
+
+/// Whether a counter is of a flow: those of TCP have their ends counted in the kernel.
+pub(super) fn is_of_flows(key: &DestinationKey) -> bool {
+    key.protocol != tracer_common::map::PROTOCOL_TCP
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(flow: Flow, closed: bool, expected: Result<(), usize>) {
+        let totals = outcome(&flow, closed);
+        let mut wanted = Totals::default();
+        match expected {
+            Ok(()) => wanted.established = 1,
+            Err(reason) => wanted.failed[reason] = 1,
+        }
+        assert_eq!(totals, wanted);
+    }
+
+    #[test]
+    fn a_flow_ends_as_it_was_answered_or_not() {
+        let flow = Flow::default();
+        let answered = Flow {
+            answered: 1,
+            error: 111,
+            ..flow
+        };
+        let refused = Flow { error: 111, ..flow };
+        check(answered, true, Ok(()));
+        check(refused, true, Err(outcome::REFUSED));
+        check(flow, true, Err(outcome::CANCELLED));
+        check(flow, false, Err(outcome::TIMED_OUT));
+    }
+}
