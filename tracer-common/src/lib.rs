@@ -12,6 +12,6 @@ pub mod record;
 
 pub use map::{
     Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older, ProcessFacts,
-    ProcessKey, SocketFacts,
+    ProcessKey, Sending, SocketFacts,
 };
 pub use record::Record;

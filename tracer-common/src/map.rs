@@ -219,6 +219,18 @@ pub struct SocketFacts {
     pub owner: u64,
 }
 
+/// A call that sends a datagram and has not returned.
+#[repr(C)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+pub struct Sending {
+    /// Over which flow.
+    pub flow: FlowKey,
+    /// Bytes of headers among what the program hands over.
+    pub headers: u64,
+}
+
 /// Where a TCP socket listens.
 #[repr(C)]
 #[derive(
@@ -279,7 +291,7 @@ pub mod counter {
 mod plain {
     use super::{
         Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older, ProcessFacts,
-        ProcessKey, SocketFacts,
+        ProcessKey, Sending, SocketFacts,
     };
 
     macro_rules! plain {
@@ -289,6 +301,7 @@ mod plain {
         )* };
     }
     plain! {
-        Connection Counts DestinationKey Endpoint Flow FlowKey Listener Older ProcessFacts ProcessKey SocketFacts
+        Connection Counts DestinationKey Endpoint Flow FlowKey Listener Older ProcessFacts ProcessKey Sending
+        SocketFacts
     }
 }

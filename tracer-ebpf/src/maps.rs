@@ -9,7 +9,7 @@ use aya_ebpf::{
 };
 use tracer_common::{
     Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older, ProcessFacts,
-    ProcessKey, SocketFacts, map::counter,
+    ProcessKey, Sending, SocketFacts, map::counter,
 };
 
 /// `BPF_F_NO_PREALLOC`: mostly empty, and then it takes no memory.
@@ -62,6 +62,11 @@ pub static OLDER: HashMap<u64, Older> = HashMap::with_max_entries(65_536, MOSTLY
 #[map]
 pub static COUNTERS: Array<u64> = Array::with_max_entries(counter::COUNT, 0);
 
+/// Calls that send a datagram and have not returned, by thread: only where kprobes serve. As many as threads can be in
+/// such a call at once.
+#[map]
+pub static SENDING: HashMap<u64, Sending> = HashMap::with_max_entries(32_768, MOSTLY_EMPTY);
+
 /// Seconds since the tracer began, as user space counts them: to read it costs a datagram less than a clock.
 #[map]
 pub static SECONDS: Array<u32> = Array::with_max_entries(1, 0);
@@ -74,6 +79,8 @@ pub static ARRIVED: PerCpuArray<Arrived> = PerCpuArray::with_max_entries(1, 0);
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Arrived {
+    /// Key of its socket in [`SOCKETS`].
+    pub socket: u64,
     pub destination: DestinationKey,
     pub bytes: u64,
 }

@@ -4,11 +4,9 @@ use core::{ffi::c_void, mem::MaybeUninit};
 
 use aya_ebpf::{Global, helpers::generated::bpf_probe_read_kernel};
 
-/// The value of type `T` at `base` plus the offset in `field`; zeroes where nothing is mapped there.
-///
-/// `T` must be an integer or an array of bytes: any bits are a value of it.
+/// The value of type `T` at `address`; zeroes where nothing is mapped there. `T` as in [`read`].
 #[inline(always)]
-pub fn read<T: Copy>(base: u64, field: &Global<u32>) -> T {
+pub fn read_at<T: Copy>(address: u64) -> T {
     let mut value = MaybeUninit::<T>::uninit();
     // SAFETY: the helper writes exactly `size_of::<T>()` bytes, zeroes where the read fails (since 4.17), and never
     // faults; every caller's `T` is an integer or an array of integers, so any bits are a value.
@@ -16,10 +14,18 @@ pub fn read<T: Copy>(base: u64, field: &Global<u32>) -> T {
         bpf_probe_read_kernel(
             value.as_mut_ptr().cast::<c_void>(),
             size_of::<T>() as u32,
-            base.wrapping_add(u64::from(field.load())) as *const c_void,
+            address as *const c_void,
         );
         value.assume_init()
     }
+}
+
+/// The value of type `T` at `base` plus the offset in `field`; zeroes where nothing is mapped there.
+///
+/// `T` must be an integer or an array of bytes: any bits are a value of it.
+#[inline(always)]
+pub fn read<T: Copy>(base: u64, field: &Global<u32>) -> T {
+    read_at(base.wrapping_add(u64::from(field.load())))
 }
 
 /// Where a structure lies that the verifier knows by its type, as a plain number: it refuses additions to such a pointer.

@@ -3,6 +3,7 @@
 //! Where the kernel hands the hooks packets, its cookie tells a socket from every other one. A kprobe cannot ask for the
 //! cookie; there a socket is known by its address and a number of ours, as long as it lives.
 
+use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use tracer_common::{
     SocketFacts,
     map::{HANDLE_NO_OWNER, counter},
@@ -12,7 +13,7 @@ use crate::{
     counts::{NOT_THERE, tally},
     maps::SOCKETS,
     memory::read,
-    offsets::{BY_ADDRESS, SOCK_COOKIE},
+    offsets::{BY_ADDRESS, SOCK_COOKIE, SOCK_SOCKET, SOCKET_FILE},
 };
 
 /// Whose it is from now on, if nobody has it yet. `socket` is its key in the map.
@@ -44,6 +45,23 @@ pub fn owner(socket: u64, identity: u64) -> u64 {
     HANDLE_NO_OWNER
 }
 
+/// The key in the map of the socket at `sock`.
+#[inline(always)]
+pub fn key_of(sock: u64) -> u64 {
+    if BY_ADDRESS.load() == 0 {
+        read(sock, &SOCK_COOKIE)
+    } else {
+        sock
+    }
+}
+
+/// Whether no program holds the socket at `sock`: the kernel answers pings and reports errors over sockets of its own.
+#[inline(always)]
+pub fn is_kernels(sock: u64) -> bool {
+    let socket: u64 = read(sock, &SOCK_SOCKET);
+    socket == 0 || read::<u64>(socket, &SOCKET_FILE) == 0
+}
+
 /// What tells the socket at `sock` from every other one; `None` where it is not known.
 #[inline(always)]
 pub fn identity_of(sock: u64) -> Option<u64> {
@@ -54,4 +72,23 @@ pub fn identity_of(sock: u64) -> Option<u64> {
     SOCKETS
         .get_ptr(&sock)
         .map(|facts| unsafe { (*facts).identity })
+}
+
+/// As [`identity_of`], for hooks that know sockets by their address; one that is new gets a number.
+#[inline(always)]
+pub fn identify(sock: u64) -> u64 {
+    if let Some(identity) = identity_of(sock) {
+        return identity;
+    }
+    // SAFETY: both helpers read a clock or a number. Unique as a program's handle is.
+    let identity =
+        unsafe { (bpf_ktime_get_boot_ns() << 10) | u64::from(bpf_get_smp_processor_id() & 1023) };
+    // One from before the tracer was written down by user space under its cookie, all that it can know.
+    let cookie: u64 = read(sock, &SOCK_COOKIE);
+    let owner = SOCKETS
+        .get_ptr(&cookie)
+        // SAFETY: a live map value.
+        .map_or(HANDLE_NO_OWNER, |facts| unsafe { (*facts).owner });
+    own(sock, identity, owner);
+    identity_of(sock).unwrap_or(identity)
 }

@@ -49,7 +49,8 @@ fn build_debug() -> Result<PathBuf> {
     Ok(target_dir().join("debug/tracer"))
 }
 
-fn target_dir() -> PathBuf {
+/// Where cargo puts what it builds.
+pub fn target_dir() -> PathBuf {
     let named = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     step::workspace().join(Path::new(&named))
 }

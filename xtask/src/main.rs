@@ -16,6 +16,7 @@ mod setup;
 mod step;
 mod test;
 mod tidy;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -61,6 +62,8 @@ enum Command {
     },
     /// Measure what tracer costs on this machine, as root, beside its goals
     Bench(bench::Arguments),
+    /// Run the live tests on other kernels, old and new, under emulation
+    Vm(vm::Arguments),
     /// Check the rules of this code base that no other tool knows
     Tidy,
     /// Start one test binary, for cargo, during `test`
@@ -90,6 +93,7 @@ fn start(command: Command) -> Result<()> {
         Command::Run { arguments } => run::run(&arguments),
         Command::Test { quick, arguments } => test::test(quick, &arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
+        Command::Vm(arguments) => vm::vm(&arguments),
         Command::Tidy => tidy::tidy(),
         Command::Runner {
             program_and_arguments,

@@ -15,6 +15,8 @@ const LINKER_VERSION: &str = "0.13.0";
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Purpose {
     Build,
+    /// Tests on other kernels, in emulated machines.
+    Vm,
     Test,
     Bench,
 }
@@ -44,6 +46,11 @@ pub fn needs(purpose: Purpose) -> Vec<Need> {
     let mut needs = vec![
         toolchain(),
         linker(),
+        program("qemu-system-x86_64", "qemu-system-x86"),
+        program("qemu-system-aarch64", "qemu-system-arm"),
+        arm_linker(),
+        program("readelf", "binutils"),
+        program("xz", "xz-utils"),
         component("rustfmt", "cargo-fmt"),
         component("clippy", "cargo-clippy"),
         program("git", "git"),
@@ -95,6 +102,13 @@ fn linker() -> Need {
     }
 }
 
+/// What the tests for arm64 are linked with, and against.
+fn arm_linker() -> Need {
+    let mut need = program("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu");
+    need.remedy.packages = words("gcc-aarch64-linux-gnu libc6-dev-arm64-cross");
+    need
+}
+
 fn deny() -> Need {
     let install = "cargo install --locked cargo-deny";
     Need {
@@ -134,10 +148,14 @@ fn component(name: &'static str, program: &str) -> Need {
 
 fn program(name: &'static str, package: &str) -> Need {
     Need {
-        purpose: if name == "tcplife" {
-            Purpose::Bench
-        } else {
-            Purpose::Test
+        purpose: match name {
+            "qemu-system-x86_64"
+            | "qemu-system-aarch64"
+            | "aarch64-linux-gnu-gcc"
+            | "readelf"
+            | "xz" => Purpose::Vm,
+            "tcplife" => Purpose::Bench,
+            _ => Purpose::Test,
         },
         name,
         found: ebpf::find_program(name),

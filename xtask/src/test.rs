@@ -13,6 +13,7 @@ use crate::runner;
 use crate::setup::setup;
 use crate::step::{self, step};
 use crate::tidy;
+use crate::vm;
 
 /// Runs every check in the order of its price, and stops at the first that fails.
 pub fn test(quick: bool, arguments: &[String]) -> Result<()> {
@@ -34,6 +35,9 @@ pub fn test(quick: bool, arguments: &[String]) -> Result<()> {
     })?;
     step("cargo deny", deny::deny)?;
     step("static release build", || build::build_static().map(drop))?;
+    if !quick {
+        step("other kernels", || vm::vm(&vm::Arguments::default()))?;
+    }
     // Announced before it runs, so that the output closes with what cargo test itself says.
     eprintln!(
         "after {:>6.1} s  cargo test --workspace {}",

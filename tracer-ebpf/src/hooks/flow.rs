@@ -59,6 +59,16 @@ pub fn leave(datagram: &Datagram, socket: u64, sender: impl FnOnce() -> Option<u
     open(datagram, socket, destination);
 }
 
+/// A call that was to send a datagram over an open flow has failed: `error` is negative. If nothing ever passes, that is
+/// why.
+#[inline(always)]
+pub fn fail_to_leave(key: &FlowKey, error: i32) {
+    if let Some(flow) = FLOWS.get_ptr_mut(key) {
+        // SAFETY: a field of a live map value; of two calls either may be the last.
+        unsafe { (*flow).error = error.wrapping_neg() };
+    }
+}
+
 /// It arrives, in softirq. `is_kernels` says whether the socket is one of the kernel's own.
 #[inline(always)]
 pub fn arrive(datagram: &Datagram, socket: u64, is_kernels: impl FnOnce() -> bool) {
@@ -84,20 +94,25 @@ pub fn arrive(datagram: &Datagram, socket: u64, is_kernels: impl FnOnce() -> boo
     if let Some(arrived) = ARRIVED.get_ptr_mut(0) {
         // SAFETY: this processor's own value; softirq does not interrupt itself.
         unsafe {
+            (*arrived).socket = socket;
             (*arrived).destination = destination;
             (*arrived).bytes = datagram.bytes;
         }
     }
 }
 
-/// The datagram that arrived last on this processor found its socket's queue full.
+/// The datagram that arrived last on this processor found the queue of the socket at `sock` full. Other kinds of sockets
+/// have such queues too, and are not meant.
 #[inline(always)]
-pub fn refuse_last() {
+pub fn refuse_last(sock: u64) {
     let Some(arrived) = ARRIVED.get_ptr_mut(0) else {
         return;
     };
     // SAFETY: as in `arrive`.
     let arrived = unsafe { &mut *arrived };
+    if arrived.socket != socket::key_of(sock) {
+        return;
+    }
     if let Some(counts) = find(&arrived.destination) {
         // SAFETY: as in `leave`.
         add(

@@ -1,5 +1,6 @@
 //! One file for each thing observed.
 
+pub mod call;
 pub mod flow;
 pub mod listener;
 pub mod owner;

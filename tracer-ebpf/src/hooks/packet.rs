@@ -16,12 +16,7 @@ use tracer_common::{
 };
 
 use super::flow::{Datagram, arrive, leave, refuse_last};
-use crate::{
-    address::mapped,
-    memory::{address_of, read},
-    offsets::{SOCK_SOCKET, SOCKET_FILE},
-    process,
-};
+use crate::{address::mapped, memory::address_of, process, socket};
 
 /// The answer of a program that only looks: the packet goes on.
 const PASS: i32 = 1;
@@ -49,7 +44,7 @@ const EXTENSIONS: usize = 4;
 pub fn packet_out(context: SkBuffContext) -> i32 {
     if let Some((sock, cookie, datagram)) = datagram(&context, Way::Out) {
         leave(&datagram, cookie, || {
-            (!is_kernels(sock)).then(|| process::current_by_task(&context))
+            (!socket::is_kernels(address_of(sock))).then(|| process::current_by_task(&context))
         });
     }
     PASS
@@ -59,16 +54,23 @@ pub fn packet_out(context: SkBuffContext) -> i32 {
 #[cgroup_skb(ingress)]
 pub fn packet_in(context: SkBuffContext) -> i32 {
     if let Some((sock, cookie, datagram)) = datagram(&context, Way::In) {
-        arrive(&datagram, cookie, || is_kernels(sock));
+        arrive(&datagram, cookie, || socket::is_kernels(address_of(sock)));
     }
     PASS
 }
 
-/// `udp:udp_fail_queue_rcv_skb(int rc, struct sock *sk)`, since 3.1: right after ingress, on the same processor, for a
+/// `udp:udp_fail_queue_rcv_skb(int rc, struct sock *sk)`, since 3.1: right after it arrived, on the same processor, for a
 /// datagram that found its socket's queue full.
 #[raw_tracepoint(tracepoint = "udp_fail_queue_rcv_skb")]
-pub fn datagram_refused(_context: RawTracePointContext) -> i32 {
-    refuse_last();
+pub fn datagram_refused(context: RawTracePointContext) -> i32 {
+    refuse_last(context.arg(1));
+    0
+}
+
+/// `sock:sock_rcvqueue_full(struct sock *sk, struct sk_buff *skb)`, since 3.2: the same for a raw socket.
+#[raw_tracepoint(tracepoint = "sock_rcvqueue_full")]
+pub fn raw_refused(context: RawTracePointContext) -> i32 {
+    refuse_last(context.arg(0));
     0
 }
 
@@ -119,14 +121,6 @@ fn datagram(context: &SkBuffContext, way: Way) -> Option<(*const bpf_sock, u64, 
             .saturating_sub(header),
     };
     Some((sock.cast_const(), cookie, datagram))
-}
-
-/// Whether no program holds the socket: the kernel answers pings and reports errors over sockets of its own.
-#[inline(always)]
-fn is_kernels(sock: *const bpf_sock) -> bool {
-    // The kernel hands out its own pointer; the type is the verifier's view of it.
-    let socket: u64 = read(address_of(sock), &SOCK_SOCKET);
-    socket == 0 || read::<u64>(socket, &SOCKET_FILE) == 0
 }
 
 struct Packet {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{COULD_NOT_RUN, DONE};
 use crate::kernel::{
-    hooks::HOOKS,
+    hooks::{HOOKS, Hook},
     load::{Options, Verdict},
     source::Kernel,
 };
@@ -86,29 +86,40 @@ fn facts() -> Vec<Fact> {
     ]
 }
 
-/// Why a hook does not serve: its own failure, else that of the whole.
-fn reason<'a>(program: &str, verdicts: &'a [Verdict], failure: Option<&'a str>) -> Option<&'a str> {
-    match verdicts
-        .iter()
-        .find(|verdict| verdict.hook.program == program)
-    {
-        Some(verdict) => verdict.failure.as_deref(),
-        None => failure,
+/// Each hook that was tried, and why it does not serve: its own failure, else that of the whole. Where the whole failed,
+/// none was tried and all are listed.
+fn answers<'a>(
+    verdicts: &'a [Verdict],
+    failure: Option<&'a str>,
+) -> Vec<(&'static Hook, Option<&'a str>)> {
+    if failure.is_some() {
+        return HOOKS.iter().map(|hook| (hook, failure)).collect();
     }
+    verdicts
+        .iter()
+        .map(|verdict| (verdict.hook, verdict.failure.as_deref()))
+        .collect()
+}
+
+/// What nobody sees because of a hook that does not serve; nothing where another one serves its signal.
+fn unseen(hook: &Hook, verdicts: &[Verdict]) -> Option<&'static str> {
+    let is_served = verdicts
+        .iter()
+        .any(|verdict| verdict.hook.gives == hook.gives && verdict.failure.is_none());
+    (!is_served).then(|| hook.gives.unseen())
 }
 
 fn as_json(facts: &[Fact], verdicts: &[Verdict], failure: Option<&str>) -> serde_json::Value {
-    let signals: Vec<_> = HOOKS
-        .iter()
-        .map(|hook| {
-            let reason = reason(hook.program, verdicts, failure);
+    let signals: Vec<_> = answers(verdicts, failure)
+        .into_iter()
+        .map(|(hook, reason)| {
             json!({
                 "signal": hook.gives.label(),
                 "hook": hook.attach.label(),
                 "attached": reason.is_none(),
                 "required": hook.required,
                 "reason": reason,
-                "not_seen": reason.map(|_| hook.gives.unseen()),
+                "not_seen": reason.and_then(|_| unseen(hook, verdicts)),
             })
         })
         .collect();
@@ -125,15 +136,23 @@ fn as_text(facts: &[Fact], verdicts: &[Verdict], failure: Option<&str>) -> Strin
         .map(|fact| format!("{:<30} {}", fact.name, fact.value))
         .collect();
     lines.push(String::new());
-    lines.extend(HOOKS.iter().map(|hook| {
-        let unseen = hook.gives.unseen();
-        let answer = match reason(hook.program, verdicts, failure) {
-            None => format!("served by {}", hook.attach.label()),
-            Some(_) if failure.is_some() => format!("not served; not seen: {unseen}"),
-            Some(reason) => format!("not served ({reason}); not seen: {unseen}"),
-        };
-        format!("{:<30} {answer}", hook.gives.label())
-    }));
+    lines.extend(
+        answers(verdicts, failure)
+            .into_iter()
+            .map(|(hook, reason)| {
+                let answer = match (reason, unseen(hook, verdicts)) {
+                    (None, _) => format!("served by {}", hook.attach.label()),
+                    (Some(reason), None) => format!("not by {} ({reason})", hook.attach.label()),
+                    (Some(_), Some(unseen)) if failure.is_some() => {
+                        format!("not served; not seen: {unseen}")
+                    }
+                    (Some(reason), Some(unseen)) => {
+                        format!("not served ({reason}); not seen: {unseen}")
+                    }
+                };
+                format!("{:<30} {answer}", hook.gives.label())
+            }),
+    );
     lines.push(match failure {
         None => "\nThe main job can run here.\n".to_owned(),
         Some(failure) => format!("\nThe main job cannot run here: {failure}\n"),

@@ -24,7 +24,7 @@ use crate::{
         http::{Source, router},
         serve::serve,
     },
-    kernel::{load::Options, source::Kernel},
+    kernel::{hooks::Way, load::Options, source::Kernel},
     model::Snapshot,
     pipeline::Pipeline,
 };
@@ -76,8 +76,10 @@ pub struct Arguments {
 enum Hooks {
     /// The best that this machine has.
     Auto,
-    /// Tracepoints.
+    /// Tracepoints and kprobes.
     Tracing,
+    /// Tracepoints and the root control group.
+    Cgroup,
 }
 
 /// Names of the maps whose size a user may choose.
@@ -128,6 +130,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let attribution = Attribution::new(Path::new("/"), packages)?;
     let debug = arguments.log >= LevelFilter::Debug;
     let kernel = Kernel::start(&Options {
+        way: match arguments.hooks {
+            Hooks::Auto => None,
+            Hooks::Tracing => Some(Way::Tracing),
+            Hooks::Cgroup => Some(Way::Cgroup),
+        },
         debug,
         capacities: arguments.map_capacity.clone(),
     })?;

@@ -9,7 +9,9 @@ use std::{
 use anyhow::{Context as _, bail};
 use aya::{
     Ebpf,
-    programs::{CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, RawTracePoint},
+    programs::{
+        CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, KProbe, RawTracePoint,
+    },
 };
 
 use super::hooks::{Attach, Cgroup, Hook};
@@ -32,6 +34,19 @@ pub fn start(ebpf: &mut Ebpf, hook: &Hook) -> anyhow::Result<()> {
         Attach::OnDemand => {
             let program: &mut RawTracePoint = program.try_into().context("its type")?;
             program.load().context("load")?;
+        }
+        Attach::Kprobe(functions) | Attach::Kretprobe(functions) => {
+            let program: &mut KProbe = program.try_into().context("its type")?;
+            program.load().context("load")?;
+            for (at, function) in functions.iter().enumerate() {
+                let attached = program
+                    .attach(function, 0)
+                    .with_context(|| format!("attach to {function}"));
+                // A kernel without IPv6 lacks some of the others, and then there is nothing to see there.
+                if at == 0 {
+                    attached?;
+                }
+            }
         }
         Attach::Cgroup(kind) => {
             let root = root()?;

@@ -84,7 +84,7 @@ impl<'a> Btf<'a> {
             })
     }
 
-    /// Value of an enumerator, `None` where this kernel has none of that name.
+    /// Value of an enumerator, of an enumeration without a name where that is empty; `None` where this kernel has none of that name.
     pub fn enumerator(&self, enumeration: &str, name: &str) -> Option<i32> {
         self.all(enumeration)
             .filter(|found| found.kind == KIND_ENUM)
@@ -98,10 +98,23 @@ impl<'a> Btf<'a> {
             })
     }
 
+    /// Number of the bit at which a member begins in its byte: for a bit field.
+    pub fn bit(&self, structure: &str, member: &str) -> Option<u32> {
+        self.all(structure)
+            .filter(|found| found.kind == KIND_STRUCT && found.bit_fields)
+            .find_map(|found| {
+                let entry = found
+                    .rest
+                    .chunks_exact(12)
+                    .find(|entry| number(entry, 0).is_ok_and(|at| self.is_named(at, member)))?;
+                Some((number(entry, 8).ok()? & 0x00ff_ffff) % 8)
+            })
+    }
+
     fn all<'b>(&'b self, name: &'b str) -> impl Iterator<Item = Type<'a>> + 'b {
         (1..self.positions.len() as u32)
             .filter_map(|id| self.get(id))
-            .filter(move |found| found.name != 0 && self.is_named(found.name, name))
+            .filter(move |found| self.is_named(found.name, name))
     }
 
     fn get(&self, id: u32) -> Option<Type<'a>> {

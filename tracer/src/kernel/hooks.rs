@@ -75,6 +75,19 @@ pub enum Attach {
     OnDemand,
     /// The root of the unified control group hierarchy, beside whatever else is there; by a link, since 5.7.
     Cgroup(Cgroup),
+    /// The entry of kernel functions, whichever of them there are; the first must be.
+    Kprobe(&'static [&'static str]),
+    /// Their return.
+    Kretprobe(&'static [&'static str]),
+}
+
+/// Which kind of hooks watch datagrams. Only one kind serves at a time: both would count everything twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Kprobes: beside whatever else is on the machine. Android needs them, and most kernels have them.
+    Tracing,
+    /// Programs at the root control group.
+    Cgroup,
 }
 
 /// What a program at a control group is asked about (`enum bpf_attach_type`, include/uapi/linux/bpf.h).
@@ -98,9 +111,29 @@ impl Attach {
             Self::Cgroup(Cgroup::PostBind4) => "cgroup_post_bind4",
             Self::Cgroup(Cgroup::PostBind6) => "cgroup_post_bind6",
             Self::Cgroup(Cgroup::SockRelease) => "cgroup_sock_release",
+            Self::Kprobe(functions) | Self::Kretprobe(functions) => functions[0],
+        }
+    }
+
+    /// The kind that it is of; `None` where it serves beside either.
+    pub fn way(self) -> Option<Way> {
+        match self {
+            Self::RawTracepoint(_) | Self::OnDemand => None,
+            Self::Cgroup(_) => Some(Way::Cgroup),
+            Self::Kprobe(_) | Self::Kretprobe(_) => Some(Way::Tracing),
         }
     }
 }
+
+/// Functions that send a datagram.
+const SENDING: &[&str] = &[
+    "udp_sendmsg",
+    "udpv6_sendmsg",
+    "ping_v4_sendmsg",
+    "ping_v6_sendmsg",
+    "raw_sendmsg",
+    "rawv6_sendmsg",
+];
 
 /// One way to learn one signal.
 #[derive(Clone, Copy, Debug)]
@@ -150,6 +183,36 @@ pub const HOOKS: &[Hook] = &[
     ),
     required("sample", Attach::OnDemand, Signal::TcpBytes),
     hook(
+        "socket_taken",
+        Attach::Kprobe(&["inet_bind", "inet6_bind", "inet_dgram_connect"]),
+        Signal::SocketOwner,
+    ),
+    hook(
+        "socket_released",
+        Attach::Kprobe(&["sk_common_release"]),
+        Signal::SocketEnd,
+    ),
+    hook(
+        "datagram_out",
+        Attach::Kprobe(SENDING),
+        Signal::DatagramsOut,
+    ),
+    hook(
+        "datagram_sent",
+        Attach::Kretprobe(SENDING),
+        Signal::DatagramsOut,
+    ),
+    hook(
+        "datagram_in",
+        Attach::Kprobe(&["__udp_enqueue_schedule_skb"]),
+        Signal::DatagramsIn,
+    ),
+    hook(
+        "raw_in",
+        Attach::Kprobe(&["sock_queue_rcv_skb_reason"]),
+        Signal::DatagramsIn,
+    ),
+    hook(
         "socket_bound4",
         Attach::Cgroup(Cgroup::PostBind4),
         Signal::SocketOwner,
@@ -177,6 +240,11 @@ pub const HOOKS: &[Hook] = &[
     hook(
         "datagram_refused",
         Attach::RawTracepoint("udp_fail_queue_rcv_skb"),
+        Signal::DatagramRefused,
+    ),
+    hook(
+        "raw_refused",
+        Attach::RawTracepoint("sock_rcvqueue_full"),
         Signal::DatagramRefused,
     ),
 ];

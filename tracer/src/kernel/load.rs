@@ -15,7 +15,7 @@ use crate::kernel::{
     attach::start,
     btf::Btf,
     cgroup,
-    hooks::{HOOKS, Hook},
+    hooks::{HOOKS, Hook, Way},
     object::OBJECT,
 };
 
@@ -25,6 +25,8 @@ const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 /// What a user may choose.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// Which kind of hooks watch datagrams; where none is asked for, the first that serves.
+    pub way: Option<Way>,
     /// Whether the kernel side writes debug messages.
     pub debug: bool,
     /// Other sizes for maps: name (`DESTINATIONS`) and entries, or bytes for the ring buffer.
@@ -39,9 +41,40 @@ pub struct Verdict {
     pub failure: Option<String>,
 }
 
-/// Loads the kernel side and attaches every hook. Hooks that cannot be attached are said in the verdicts; the caller
-/// decides whether it can go on without.
+/// Loads the kernel side with the kind of hooks that is asked for, else with the first kind that serves.
 pub fn load(options: &Options) -> anyhow::Result<(Ebpf, Vec<Verdict>)> {
+    if let Some(way) = options.way {
+        return load_one(options, way);
+    }
+    let (ebpf, verdicts) = load_one(options, Way::Tracing)?;
+    let serve = |verdicts: &[Verdict]| {
+        verdicts
+            .iter()
+            .all(|verdict| verdict.hook.attach.way().is_none() || verdict.failure.is_none())
+    };
+    if serve(&verdicts) {
+        return Ok((ebpf, verdicts));
+    }
+    drop(ebpf);
+    let (ebpf, mut second) = load_one(options, Way::Cgroup)?;
+    // Why the first kind does not serve is worth saying.
+    second.extend(
+        verdicts
+            .into_iter()
+            .filter(|verdict| verdict.hook.attach.way().is_some())
+            .map(|verdict| Verdict {
+                failure: verdict
+                    .failure
+                    .or_else(|| Some("not used: others of its kind do not serve".to_owned())),
+                ..verdict
+            }),
+    );
+    Ok((ebpf, second))
+}
+
+/// Loads the kernel side and attaches every hook of one kind. Hooks that cannot be attached are said in the verdicts; the caller
+/// decides whether it can go on without.
+fn load_one(options: &Options, way: Way) -> anyhow::Result<(Ebpf, Vec<Verdict>)> {
     let globals = globals()?;
     let mut loader = EbpfLoader::new();
     // The object carries no CO-RE relocation, so aya need not read the kernel's BTF a second time.
@@ -49,6 +82,8 @@ pub fn load(options: &Options) -> anyhow::Result<(Ebpf, Vec<Verdict>)> {
     for (name, value) in &globals {
         loader.override_global(name, value, true);
     }
+    let by_address = u32::from(way == Way::Tracing);
+    loader.override_global("BY_ADDRESS", &by_address, true);
     let level: u8 = if options.debug {
         aya_log::Level::Debug as u8
     } else {
@@ -85,6 +120,7 @@ pub fn load(options: &Options) -> anyhow::Result<(Ebpf, Vec<Verdict>)> {
     let mut ebpf = loader.load(OBJECT).map_err(|error| explain_load(&error))?;
     let verdicts = HOOKS
         .iter()
+        .filter(|hook| hook.attach.way().is_none_or(|needed| needed == way))
         .map(|hook| Verdict {
             hook,
             failure: start(&mut ebpf, hook)
@@ -113,6 +149,13 @@ fn globals() -> anyhow::Result<HashMap<&'static str, u32>> {
     let subsystem = hierarchy
         .and_then(|controller| btf.enumerator("cgroup_subsys_id", &format!("{controller}_cgrp_id")))
         .unwrap_or(-1);
+    // A bit of a word since 6.4, a bit field before.
+    let bit = btf
+        .enumerator("", "INET_FLAGS_HDRINCL")
+        .map(i32::cast_unsigned)
+        .or_else(|| btf.bit("inet_sock", "hdrincl"));
+    let mask = bit.and_then(|bit| 1_u32.checked_shl(bit)).unwrap_or(0);
+    globals.insert("HEADER_INCLUDED", mask);
     globals.insert("CGROUP_SUBSYSTEM", subsystem.cast_unsigned());
     Ok(globals)
 }

@@ -61,6 +61,20 @@ mod tests {
                         hook.program
                     );
                 }
+                Attach::Kprobe(_) => {
+                    assert!(
+                        matches!(section, ProgramSection::KProbe),
+                        "{}",
+                        hook.program
+                    );
+                }
+                Attach::Kretprobe(_) => {
+                    assert!(
+                        matches!(section, ProgramSection::KRetProbe),
+                        "{}",
+                        hook.program
+                    );
+                }
                 Attach::Cgroup(Cgroup::Ingress | Cgroup::Egress) => {
                     assert!(
                         matches!(section, ProgramSection::CgroupSkb { .. }),
@@ -95,6 +109,7 @@ mod tests {
             .chain([
                 "BY_ADDRESS",
                 "CGROUP_SUBSYSTEM",
+                "HEADER_INCLUDED",
                 "RING_WAKE_BYTES",
                 "AYA_LOG_LEVEL",
             ])

@@ -1,0 +1,219 @@
+//! Datagrams as calls, where the kernel has kprobes: what programs hand over, and what is queued for them.
+//!
+//! On Android the control groups' hooks are the system's own; functions can be watched beside it. The functions are those
+//! whose address is in a table of the kernel, or which other parts of it call, so that no compiler has inlined them.
+
+use aya_ebpf::{
+    helpers::bpf_get_current_pid_tgid,
+    macros::{kprobe, kretprobe},
+    programs::{ProbeContext, RetProbeContext},
+};
+use tracer_common::{
+    FlowKey, Sending,
+    map::{PROTOCOL_ICMP, PROTOCOL_RAW, PROTOCOL_UDP},
+};
+
+use super::flow::{Datagram, arrive, fail_to_leave, leave};
+use crate::{
+    address::{mapped, remote},
+    maps::{SENDING, SOCKETS},
+    memory::{read, read_at},
+    offsets::{
+        HEADER_INCLUDED, INET_FLAGS, MESSAGE_NAME, PACKET_DATA, PACKET_HEAD, PACKET_LENGTH,
+        PACKET_NETWORK, PACKET_TRANSPORT, SOCK_LOCAL_PORT, SOCK_PROTOCOL, SOCK_TYPE, SOCKET_SOCK,
+    },
+    process, socket,
+};
+
+const AF_INET: u16 = 2;
+const AF_INET6: u16 = 10;
+// include/linux/net.h, `enum sock_type`.
+const SOCK_STREAM: u16 = 1;
+const SOCK_RAW: u16 = 3;
+const IPPROTO_ICMP: u16 = 1;
+const IPPROTO_ICMPV6: u16 = 58;
+/// `BPF_ANY`: insert or replace.
+const ANY: u64 = 0;
+
+/// `int udp_sendmsg(struct sock *sk, struct msghdr *msg, size_t len)`, in `struct proto` since ever, and the functions of
+/// the same form of IPv6, of ping sockets and of raw ones.
+#[kprobe]
+pub fn datagram_out(context: ProbeContext) -> u32 {
+    if let (Some(sock), Some(message)) = (context.arg(0), context.arg(1)) {
+        send(&context, sock, message);
+    }
+    0
+}
+
+/// The same functions return the bytes that were taken, or a negative error.
+#[kretprobe]
+pub fn datagram_sent(context: RetProbeContext) -> u32 {
+    let thread = bpf_get_current_pid_tgid();
+    let Some(sending) = SENDING.get_ptr(&thread) else {
+        return 0;
+    };
+    // SAFETY: a live map value, copied before it is removed; only this thread removes it.
+    let sending = unsafe { *sending };
+    let _ = SENDING.remove(&thread);
+    let result: i32 = context.ret();
+    if result < 0 {
+        fail_to_leave(&sending.flow, result);
+    } else {
+        let datagram = Datagram {
+            flow: sending.flow,
+            local_port: 0,
+            bytes: u64::from(result.cast_unsigned()).saturating_sub(sending.headers),
+        };
+        leave(&datagram, 0, || None);
+    }
+    0
+}
+
+/// `int __udp_enqueue_schedule_skb(struct sock *sk, struct sk_buff *skb)`, since 4.10: a datagram is to be queued, its UDP
+/// header gone.
+#[kprobe]
+pub fn datagram_in(context: ProbeContext) -> u32 {
+    if let (Some(sock), Some(packet)) = (context.arg(0), context.arg(1)) {
+        receive(sock, packet, PROTOCOL_UDP);
+    }
+    0
+}
+
+/// `int sock_queue_rcv_skb_reason(struct sock *sk, struct sk_buff *skb, …)`, since 5.18: a packet is to be queued for a
+/// raw or a ping socket, among others.
+#[kprobe]
+pub fn raw_in(context: ProbeContext) -> u32 {
+    let (Some(sock), Some(packet)) = (context.arg::<u64>(0), context.arg(1)) else {
+        return 0;
+    };
+    if let Some(class) = class(sock) {
+        receive(sock, packet, class);
+    }
+    0
+}
+
+/// `int inet_bind(struct socket *sock, …)` and `int inet6_bind(…)`, `int inet_dgram_connect(struct socket *sock, …)`, in
+/// `struct proto_ops` since ever: the caller has the socket.
+#[kprobe]
+pub fn socket_taken(context: ProbeContext) -> u32 {
+    let Some(socket) = context.arg::<u64>(0) else {
+        return 0;
+    };
+    let sock: u64 = read(socket, &SOCKET_SOCK);
+    if read::<u16>(sock, &SOCK_TYPE) != SOCK_STREAM {
+        let identity = socket::identify(sock);
+        socket::own(sock, identity, process::current(&context));
+    }
+    0
+}
+
+/// `void sk_common_release(struct sock *sk)`, since 2.6: a socket of datagrams is closed.
+#[kprobe]
+pub fn socket_released(context: ProbeContext) -> u32 {
+    if let Some(sock) = context.arg::<u64>(0) {
+        // Most were never written down.
+        let _ = SOCKETS.remove(&sock);
+    }
+    0
+}
+
+/// Opens the flow now, since on loopback an answer can come before the call returns; the bytes are counted then.
+#[inline(always)]
+fn send(context: &ProbeContext, sock: u64, message: u64) {
+    let Some(protocol) = class(sock) else {
+        return;
+    };
+    let name: u64 = read(message, &MESSAGE_NAME);
+    let Some((address, port)) = (if name == 0 {
+        Some(remote(sock))
+    } else {
+        name_of(name)
+    }) else {
+        return;
+    };
+    let flow = FlowKey {
+        socket: socket::identify(sock),
+        address,
+        port: if protocol == PROTOCOL_UDP { port } else { 0 },
+        protocol,
+        padding: [0; 5],
+    };
+    let writes_header = read::<u16>(sock, &SOCK_TYPE) == SOCK_RAW
+        && read::<u32>(sock, &INET_FLAGS) & HEADER_INCLUDED.load() != 0;
+    // Without options, which such a program may write as well.
+    let headers = match writes_header {
+        false => 0,
+        true if address[..12] == mapped([0; 4])[..12] => 20,
+        true => 40,
+    };
+    let datagram = Datagram {
+        flow,
+        local_port: 0,
+        bytes: 0,
+    };
+    leave(&datagram, sock, || {
+        (!socket::is_kernels(sock)).then(|| process::current(context))
+    });
+    let _ = SENDING.insert(&bpf_get_current_pid_tgid(), &Sending { flow, headers }, ANY);
+}
+
+/// Address and port of a `struct sockaddr` in kernel memory; `None` where it is of another family. `AF_UNSPEC` is IPv4, as
+/// the kernel takes it.
+#[inline(always)]
+fn name_of(name: u64) -> Option<([u8; 16], u16)> {
+    let port = u16::from_be(read_at(name + 2));
+    match read_at::<u16>(name) {
+        0 | AF_INET => Some((mapped(read_at(name + 4)), port)),
+        AF_INET6 => Some((read_at(name + 8), port)),
+        _ => None,
+    }
+}
+
+/// Under which protocol what passes over a socket is counted; `None` where it is none of datagrams.
+#[inline(always)]
+fn class(sock: u64) -> Option<u8> {
+    let protocol: u16 = read(sock, &SOCK_PROTOCOL);
+    let kind: u16 = read(sock, &SOCK_TYPE);
+    if !matches!(read(sock, &crate::offsets::SOCK_FAMILY), AF_INET | AF_INET6) {
+        return None;
+    }
+    match protocol {
+        IPPROTO_ICMP | IPPROTO_ICMPV6 => Some(PROTOCOL_ICMP),
+        _ if kind == SOCK_RAW => Some(PROTOCOL_RAW),
+        _ if kind == SOCK_STREAM => None,
+        _ => Some(PROTOCOL_UDP),
+    }
+}
+
+#[inline(always)]
+fn receive(sock: u64, packet: u64, protocol: u8) {
+    let head: u64 = read(packet, &PACKET_HEAD);
+    let network = head + u64::from(read::<u16>(packet, &PACKET_NETWORK));
+    let transport = head + u64::from(read::<u16>(packet, &PACKET_TRANSPORT));
+    let length = u64::from(read::<u32>(packet, &PACKET_LENGTH));
+    let address = match read_at::<u8>(network) >> 4 {
+        4 => mapped(read_at(network + 12)),
+        6 => read_at(network + 8),
+        _ => return,
+    };
+    let (port, local_port, bytes) = if protocol == PROTOCOL_UDP {
+        let port = u16::from_be(read_at(transport));
+        (port, read(sock, &SOCK_LOCAL_PORT), length)
+    } else {
+        // Some begin at the IP header, some behind it.
+        let data: u64 = read(packet, &PACKET_DATA);
+        (0, 0, (data + length).saturating_sub(transport))
+    };
+    let datagram = Datagram {
+        flow: FlowKey {
+            socket: socket::identify(sock),
+            address,
+            port,
+            protocol,
+            padding: [0; 5],
+        },
+        local_port,
+        bytes,
+    };
+    arrive(&datagram, sock, || socket::is_kernels(sock));
+}

@@ -1,0 +1,220 @@
+//! How are the tests built for a machine that has no libraries, and of another architecture?
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, fs};
+
+use anyhow::{Context, Result, bail};
+
+use super::archive::Archive;
+use super::cache::Cache;
+use super::kernels::Architecture;
+use super::packages::Packages;
+use crate::build;
+use crate::ebpf;
+use crate::step;
+
+/// The test binaries, of `tracer/tests/`, that are run in machines of their own.
+const TESTS: &[&str] = &[
+    "live_exact",
+    "live_datagram",
+    "live_beside",
+    "live_traps",
+    "live_android",
+];
+
+/// What was built for one architecture.
+pub struct Binaries {
+    /// Name and path of each test binary.
+    pub tests: Vec<(String, PathBuf)>,
+    /// The tracer and the generator, which the tests look for where they were built.
+    others: Vec<PathBuf>,
+}
+
+impl Binaries {
+    /// Puts them at the very paths that they have here.
+    pub fn archive(&self, file: &Path) -> Result<()> {
+        let mut archive = Archive::create(file)?;
+        let tests = self.tests.iter().map(|(_, path)| path);
+        for path in tests.chain(&self.others) {
+            archive.copy(&path.display().to_string(), path)?;
+        }
+        archive.finish()
+    }
+}
+
+/// Builds the tracer, the generator and the tests, all of them linked statically.
+pub fn build(cache: &Cache, packages: &Packages, architecture: Architecture) -> Result<Binaries> {
+    let tests: Vec<&str> = TESTS
+        .iter()
+        .copied()
+        .filter(|name| {
+            step::workspace()
+                .join(format!("tracer/tests/{name}.rs"))
+                .exists()
+        })
+        .collect();
+    let mut command = cargo(cache, packages, architecture)?;
+    command
+        .args(["build", "--package", "tracer", "--bin", "tracer"])
+        .args(["--example", "workload"])
+        .args(tests.iter().flat_map(|name| ["--test", name]))
+        .args(["--target", architecture.triple(), "--target-dir"])
+        .arg(build::target_dir())
+        .args(["--message-format", "json-render-diagnostics"])
+        .current_dir(step::workspace())
+        // An emulated processor is slow: without optimisation the tests would wait for the tracer.
+        .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
+        // All of this is copied into the machine's memory.
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .env("CARGO_PROFILE_DEV_STRIP", "debuginfo")
+        .stderr(Stdio::inherit());
+    let output = command
+        .output()
+        .with_context(|| format!("start {}", command.get_program().display()))?;
+    if !output.status.success() {
+        bail!(
+            "the tests could not be built for {}: {}",
+            architecture.triple(),
+            output.status
+        );
+    }
+    let said = String::from_utf8(output.stdout).context("what cargo says")?;
+    let mut binaries = Binaries {
+        tests: Vec::new(),
+        others: Vec::new(),
+    };
+    for path in said.lines().filter_map(executable) {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.with_context(|| format!("{} has no name", path.display()))?;
+        match tests.iter().find(|test| is_build_of(name, test)) {
+            Some(test) => binaries.tests.push(((*test).to_owned(), path)),
+            None => binaries.others.push(path),
+        }
+    }
+    // In the order of the list, not in that in which they were done.
+    binaries
+        .tests
+        .sort_by_key(|(name, _)| tests.iter().position(|test| test == name));
+    Ok(binaries)
+}
+
+/// The cargo for an architecture, told how to link.
+fn cargo(cache: &Cache, packages: &Packages, architecture: Architecture) -> Result<Command> {
+    let flags = env::var("RUSTFLAGS").unwrap_or_default();
+    let flags = format!("{flags} -C target-feature=+crt-static");
+    if architecture.triple().starts_with(env::consts::ARCH) {
+        let mut command = step::cargo(&[]);
+        command.env("RUSTFLAGS", flags.trim_start());
+        return Ok(command);
+    }
+    if architecture != Architecture::Arm {
+        bail!(
+            "the tests for x86-64 are built on x86-64 only\nhint: name the kernels to run with --kernel"
+        );
+    }
+    let linker = "aarch64-linux-gnu-gcc";
+    if has_std(architecture) {
+        let mut command = step::cargo(&[]);
+        command
+            .env("RUSTFLAGS", flags.trim_start())
+            .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", linker);
+        return Ok(command);
+    }
+    let toolchain = ebpf::toolchain().map_err(anyhow::Error::msg)?;
+    if !toolchain.core_is_prebuilt {
+        bail!(
+            "no Rust here builds for arm64\nhint: rustup target add {}",
+            architecture.triple()
+        );
+    }
+    let sysroot = debian_std(cache, packages, architecture)?;
+    let mut command = ebpf::clean_command(&toolchain.cargo);
+    command
+        .env("RUSTC", &toolchain.rustc)
+        .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", linker)
+        .env(
+            "RUSTFLAGS",
+            format!("{flags} --sysroot {}", sysroot.display()).trim_start(),
+        );
+    Ok(command)
+}
+
+/// Whether the Rust that runs us has the standard library of an architecture.
+fn has_std(architecture: Architecture) -> bool {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc"));
+    Command::new(rustc)
+        .args([
+            "--print",
+            "target-libdir",
+            "--target",
+            architecture.triple(),
+        ])
+        .output()
+        .is_ok_and(|output| Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir())
+}
+
+/// A folder with the standard library of Debian's Rust for another architecture. It is a package like any other, and
+/// cannot be installed beside the one of this architecture. Proc macros are built with the Rust that is installed.
+fn debian_std(cache: &Cache, packages: &Packages, architecture: Architecture) -> Result<PathBuf> {
+    let output = Command::new("dpkg-query")
+        .args(["--show", "--showformat", "${Version}", "rustc-web"])
+        .output()
+        .context("start dpkg-query")?;
+    // It must be of the very same version.
+    let version = String::from_utf8(output.stdout).context("the version of rustc-web")?;
+    let name = format!(
+        "std-{}-{}",
+        architecture.debian(),
+        super::cache::key(&version)
+    );
+    cache.folder(&name, |folder| {
+        let unpacked = folder.join("unpacked");
+        let package = format!("libstd-rust-web-dev={version}");
+        packages.unpack(&[&package], architecture, &unpacked)?;
+        let inside = format!("lib/rustlib/{}", architecture.triple());
+        fs::create_dir_all(folder.join("lib/rustlib")).context("create the sysroot")?;
+        fs::rename(unpacked.join("usr").join(&inside), folder.join(&inside))
+            .context("take the standard library from its package")?;
+        fs::remove_dir_all(&unpacked).context("remove the rest of the package")
+    })
+}
+
+/// The program that a line of cargo's says was built. A path with a quote in it is more than cargo's own tests have.
+fn executable(line: &str) -> Option<PathBuf> {
+    let (_, rest) = line.split_once("\"executable\":\"")?;
+    rest.split_once('"').map(|(path, _)| PathBuf::from(path))
+}
+
+/// cargo names a test binary after its file, with a hash behind.
+fn is_build_of(binary: &str, test: &str) -> bool {
+    binary
+        .strip_prefix(test)
+        .and_then(|rest| rest.strip_prefix('-'))
+        .is_some_and(|hash| hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_found_in_what_cargo_says() {
+        let check = |line, expected: Option<&str>| {
+            assert_eq!(executable(line), expected.map(PathBuf::from), "{line}");
+        };
+        check(
+            r#"{"filenames":["/t/a"],"executable":"/t/a","fresh":true}"#,
+            Some("/t/a"),
+        );
+        check(r#"{"filenames":["/t/a.rlib"],"executable":null}"#, None);
+    }
+
+    #[test]
+    fn a_test_binary_is_known_by_its_name() {
+        assert!(is_build_of("live_exact-0123abcd", "live_exact"));
+        assert!(!is_build_of("tracer", "live_exact"));
+        assert!(!is_build_of("live_exact-other-0123", "live_exact"));
+    }
+}

@@ -1,0 +1,111 @@
+//! Which kernels are the live tests run on? The table.
+
+/// A processor that qemu emulates.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Architecture {
+    X86,
+    Arm,
+}
+
+impl Architecture {
+    /// Debian's name for it.
+    pub fn debian(self) -> &'static str {
+        match self {
+            Self::X86 => "amd64",
+            Self::Arm => "arm64",
+        }
+    }
+
+    /// Rust's name for Linux on it.
+    pub fn triple(self) -> &'static str {
+        match self {
+            Self::X86 => "x86_64-unknown-linux-gnu",
+            Self::Arm => "aarch64-unknown-linux-gnu",
+        }
+    }
+
+    /// The folder that Debian keeps its libraries in.
+    pub fn libraries(self) -> &'static str {
+        match self {
+            Self::X86 => "x86_64-linux-gnu",
+            Self::Arm => "aarch64-linux-gnu",
+        }
+    }
+
+    /// Where programs look for what loads their libraries.
+    pub fn loader(self) -> &'static str {
+        match self {
+            Self::X86 => "/lib64/ld-linux-x86-64.so.2",
+            Self::Arm => "/lib/ld-linux-aarch64.so.1",
+        }
+    }
+}
+
+/// A kernel, and how it is started.
+#[derive(Debug)]
+pub struct Kernel {
+    /// What `--kernel` and the table of results call it.
+    pub name: &'static str,
+    pub architecture: Architecture,
+    /// The Debian package is this, a version, and `package_end`: the newest is taken.
+    pub package_start: &'static str,
+    pub package_end: &'static str,
+    /// qemu's name of the processor.
+    pub processor: &'static str,
+    /// Whether the kernel tells of its types; otherwise that is hidden before the tests start.
+    pub has_types: bool,
+}
+
+/// The oldest and the newest Debian has for bookworm, as it is what phones of today run: 6.1 is the base of Android 14,
+/// 6.12 with pages of 16 KB that of Android 16.
+pub const KERNELS: &[Kernel] = &[
+    Kernel {
+        name: "x86-6.1",
+        architecture: Architecture::X86,
+        package_start: "linux-image-6.1.0-",
+        package_end: "-cloud-amd64-unsigned",
+        processor: "max",
+        has_types: true,
+    },
+    Kernel {
+        name: "x86-6.1-no-btf",
+        architecture: Architecture::X86,
+        package_start: "linux-image-6.1.0-",
+        package_end: "-cloud-amd64-unsigned",
+        processor: "max",
+        has_types: false,
+    },
+    Kernel {
+        name: "x86-6.12",
+        architecture: Architecture::X86,
+        package_start: "linux-image-6.12.",
+        package_end: "-cloud-amd64-unsigned",
+        processor: "max",
+        has_types: true,
+    },
+    Kernel {
+        name: "arm-6.1",
+        architecture: Architecture::Arm,
+        package_start: "linux-image-6.1.0-",
+        package_end: "-cloud-arm64-unsigned",
+        processor: "cortex-a76",
+        has_types: true,
+    },
+    Kernel {
+        name: "arm-6.12",
+        architecture: Architecture::Arm,
+        package_start: "linux-image-6.12.",
+        package_end: "-cloud-arm64-unsigned",
+        processor: "cortex-a76",
+        has_types: true,
+    },
+    Kernel {
+        name: "arm-6.12-16k",
+        architecture: Architecture::Arm,
+        package_start: "linux-image-6.12.",
+        package_end: "-arm64-16k-unsigned",
+        // The cortex has no pages of 16 KB; `max` has, and is half as fast.
+        processor: "neoverse-n1",
+        has_types: true,
+    },
+];

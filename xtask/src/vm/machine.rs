@@ -1,0 +1,154 @@
+//! How is a kernel started under emulation, and when is it given up?
+//!
+//! Emulation in software, always: it is there on every machine, and in a VM without one of its own.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::archive::Archive;
+use super::guest;
+use super::kernels::{Architecture, Kernel};
+use super::modules::Image;
+
+/// The tests' tracer has tables of a few ten megabytes, and the file system with all programs is in memory too.
+const MEMORY: &str = "2G";
+
+/// What goes into one machine.
+pub struct Machine<'parts> {
+    pub kernel: &'parts Kernel,
+    pub image: Image,
+    /// Archives of the programs and of the tests.
+    pub archives: Vec<PathBuf>,
+    /// What is run inside.
+    pub script: String,
+    /// Where the logs go.
+    pub folder: &'parts Path,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    PoweredOff,
+    TimeIsUp,
+}
+
+impl Machine<'_> {
+    /// What the tests say.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join(format!("{}.log", self.kernel.name))
+    }
+
+    /// What the kernel says.
+    pub fn console(&self) -> PathBuf {
+        self.folder
+            .join(format!("{}.console.log", self.kernel.name))
+    }
+
+    /// Runs it to its end, or until the time is up. What is said inside goes to the log, or straight to stdout.
+    pub fn run(&self, limit: Duration, is_shown: bool) -> Result<End> {
+        let initrd = self.initrd()?;
+        let console = self.console();
+        let port = if is_shown {
+            // Not qemu's `stdio`, which holds the guest up as soon as our input ends.
+            "file,id=tests,path=/dev/fd/1,append=on".to_owned()
+        } else {
+            // Left by an earlier run, it would be taken for this one's where qemu does not start.
+            let _ = fs::remove_file(self.log());
+            format!("file,id=tests,path={}", self.log().display())
+        };
+        let console =
+            File::create(&console).with_context(|| format!("write {}", console.display()))?;
+        let mut command = self.qemu();
+        command
+            .arg("-kernel")
+            .arg(&self.image.kernel)
+            .arg("-initrd")
+            .arg(&initrd)
+            .args(["-chardev", &port])
+            .arg("-serial")
+            .arg(format!("file:{}", self.console().display()))
+            .stdin(Stdio::null())
+            // qemu's own complaints lie with the kernel's.
+            .stderr(console);
+        let start = Instant::now();
+        let mut qemu = Ended(command.spawn().context("start qemu")?);
+        let end = loop {
+            if let Some(status) = qemu.0.try_wait().context("wait for qemu")? {
+                anyhow::ensure!(
+                    status.success(),
+                    "qemu ended with {status}, see {}",
+                    self.console().display()
+                );
+                break End::PoweredOff;
+            }
+            if start.elapsed() > limit {
+                break End::TimeIsUp;
+            }
+            sleep(Duration::from_millis(20));
+        };
+        drop(qemu);
+        fs::remove_file(&initrd).with_context(|| format!("remove {}", initrd.display()))?;
+        Ok(end)
+    }
+
+    fn qemu(&self) -> Command {
+        let (program, console) = match self.kernel.architecture {
+            Architecture::X86 => ("qemu-system-x86_64", "ttyS0"),
+            Architecture::Arm => ("qemu-system-aarch64", "ttyAMA0"),
+        };
+        let mut command = Command::new(program);
+        if self.kernel.architecture == Architecture::Arm {
+            command.args(["-machine", "virt"]);
+        }
+        command
+            .args(["-accel", "tcg,thread=multi", "-cpu", self.kernel.processor])
+            .args(["-smp", "2", "-m", MEMORY])
+            .args(["-display", "none", "-monitor", "none", "-no-reboot"])
+            .args(["-nodefaults", "-nic", "none"])
+            .args(["-device", "virtio-serial-pci"])
+            .args(["-device", "virtserialport,chardev=tests,name=tests"])
+            .arg("-append")
+            // Mitigations make emulation slower and protect nobody here. A kernel that has found itself broken is to
+            // stop at once: the next test would run into the time limit.
+            .arg(format!(
+                "console={console} quiet loglevel=5 panic=-1 oops=panic mitigations=off"
+            ));
+        command
+    }
+
+    /// All archives in one file, with the script.
+    fn initrd(&self) -> Result<PathBuf> {
+        let script = self
+            .folder
+            .join(format!("{}.script.cpio", self.kernel.name));
+        let mut archive = Archive::create(&script)?;
+        archive.file(guest::RUN, self.script.as_bytes())?;
+        archive.finish()?;
+        let path = self.folder.join(format!("{}.initrd", self.kernel.name));
+        let mut whole = File::create(&path).with_context(|| format!("write {}", path.display()))?;
+        for part in self.archives.iter().chain([&self.image.modules, &script]) {
+            File::open(part)
+                .and_then(|mut part| io::copy(&mut part, &mut whole))
+                .with_context(|| format!("copy {}", part.display()))?;
+        }
+        fs::remove_file(&script).with_context(|| format!("remove {}", script.display()))?;
+        Ok(path)
+    }
+}
+
+/// A process that does not outlive its owner.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // Where it has ended already there is nothing to end.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

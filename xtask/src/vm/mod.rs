@@ -1,0 +1,120 @@
+//! Does tracer work on the kernels it is meant for? `cargo xtask vm` runs the live tests on each, under emulation.
+//!
+//! A test that cannot be run on a kernel says so: it prints a line `skipped: REASON` and returns. It knows where it is
+//! by `TRACER_VM=1`, `TRACER_VM_KERNEL=NAME` and, where the kernel's types are hidden, `TRACER_VM_BTF=hidden`.
+
+mod archive;
+mod binaries;
+mod cache;
+mod guest;
+mod kernels;
+mod machine;
+mod modules;
+mod packages;
+mod results;
+mod rootfs;
+mod runs;
+mod table;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::needs::Purpose;
+use crate::setup::setup;
+use cache::Cache;
+use kernels::{KERNELS, Kernel};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// Only this kernel; may be given several times. Without it, every kernel that tells of its types: the tracer needs that
+    #[arg(long = "kernel", value_name = "NAME")]
+    kernels: Vec<String>,
+    /// Say which kernels there are
+    #[arg(long)]
+    list: bool,
+    /// Run a shell command instead of the tests, with the same programs around it
+    #[arg(long, value_name = "COMMAND")]
+    shell: Option<String>,
+    /// With --shell: build nothing, leave the tracer and the tests out
+    #[arg(long, requires = "shell")]
+    bare: bool,
+    /// Another file to put inside, at the path that it has here; may be given several times
+    #[arg(long = "file", value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Minutes after which a kernel is given up
+    #[arg(long, default_value_t = 10)]
+    limit: u64,
+    /// How many kernels run at the same time
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
+    jobs: u8,
+    /// Fetch the newest kernels and programs, even where there are some
+    #[arg(long)]
+    update: bool,
+    /// Names of tests, or parts of them, and further options of a test binary
+    #[arg(last = true)]
+    tests: Vec<String>,
+}
+
+impl Default for Arguments {
+    /// What `cargo xtask test` runs.
+    fn default() -> Self {
+        Self {
+            kernels: Vec::new(),
+            list: false,
+            shell: None,
+            bare: false,
+            files: Vec::new(),
+            limit: 10,
+            jobs: 2,
+            update: false,
+            tests: Vec::new(),
+        }
+    }
+}
+
+pub fn vm(arguments: &Arguments) -> Result<()> {
+    if arguments.list {
+        list();
+        return Ok(());
+    }
+    let kernels = chosen(&arguments.kernels)?;
+    setup(Purpose::Vm)?;
+    let cache = Cache::open()?;
+    if arguments.update {
+        cache.clear()?;
+    }
+    runs::runs(&runs::Plan {
+        cache: &cache,
+        kernels,
+        shell: arguments.shell.as_deref(),
+        is_bare: arguments.bare,
+        files: &arguments.files,
+        limit: Duration::from_secs(arguments.limit * 60),
+        jobs: usize::from(arguments.jobs),
+        tests: &arguments.tests,
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "the list is what `--list` asks for")]
+fn list() {
+    for kernel in KERNELS {
+        println!("{}", kernel.name);
+    }
+}
+
+fn chosen(names: &[String]) -> Result<Vec<&'static Kernel>> {
+    if names.is_empty() {
+        return Ok(KERNELS.iter().filter(|kernel| kernel.has_types).collect());
+    }
+    let mut chosen = Vec::new();
+    for name in names {
+        match KERNELS.iter().find(|kernel| kernel.name == name) {
+            Some(kernel) => chosen.push(kernel),
+            None => bail!("there is no kernel {name}\nhint: cargo xtask vm --list"),
+        }
+    }
+    Ok(chosen)
+}
