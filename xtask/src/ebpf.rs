@@ -76,7 +76,24 @@ pub fn build(workspace: &Path, target_dir: &Path, arch: &str) -> Result<PathBuf,
             toolchain.cargo.display()
         )));
     }
-    Ok(target_dir.join(TARGET).join("release/tracer-ebpf"))
+    let object = target_dir.join(TARGET).join("release/tracer-ebpf");
+    Ok(without_debug_information(&object, toolchain.llvm).unwrap_or(object))
+}
+
+/// A copy without DWARF, which the linker needs to write the BTF and the loader does not read: four fifths of the object.
+/// `None` where LLVM's tools are not installed; the object serves as it is.
+fn without_debug_information(object: &Path, llvm: u32) -> Option<PathBuf> {
+    let versioned = PathBuf::from(format!("/usr/lib/llvm-{llvm}/bin/llvm-objcopy"));
+    let tool = Some(versioned)
+        .filter(|path| path.is_file())
+        .or_else(|| find_program("llvm-objcopy"))?;
+    let copy = object.with_extension("o");
+    let status = clean_command(tool)
+        .arg("--strip-debug")
+        .args([object, &copy])
+        .stdout(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success()).then_some(copy)
 }
 
 /// The toolchain to use: the first one that bpf-linker fits, else the first one.
