@@ -11,7 +11,7 @@ pub mod outcome;
 pub mod record;
 
 pub use map::{
-    Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older, ProcessFacts,
-    ProcessKey, Sending, SocketFacts,
+    Attempt, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older,
+    ProcessFacts, ProcessKey, Sending, SocketFacts,
 };
 pub use record::Record;

@@ -219,6 +219,20 @@ pub struct SocketFacts {
     pub owner: u64,
 }
 
+/// A `connect(2)` that has not sent a SYN yet.
+#[repr(C)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+pub struct Attempt {
+    /// Where it is to be counted if it never does.
+    pub destination: DestinationKey,
+    /// When it began, in the tracer's seconds.
+    pub second: u32,
+    /// Zero.
+    pub padding: [u8; 4],
+}
+
 /// A call that sends a datagram and has not returned.
 #[repr(C)]
 #[derive(
@@ -290,8 +304,8 @@ pub mod counter {
 #[cfg(feature = "user")]
 mod plain {
     use super::{
-        Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older, ProcessFacts,
-        ProcessKey, Sending, SocketFacts,
+        Attempt, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older,
+        ProcessFacts, ProcessKey, Sending, SocketFacts,
     };
 
     macro_rules! plain {
@@ -301,7 +315,7 @@ mod plain {
         )* };
     }
     plain! {
-        Connection Counts DestinationKey Endpoint Flow FlowKey Listener Older ProcessFacts ProcessKey Sending
+        Attempt Connection Counts DestinationKey Endpoint Flow FlowKey Listener Older ProcessFacts ProcessKey Sending
         SocketFacts
     }
 }

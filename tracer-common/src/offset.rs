@@ -42,6 +42,7 @@ pub const FIELDS: &[Field] = &[
     field("NAMESPACE_INODE", "net", "ns.inum"),
     field("SOCKET_FILE", "socket", "file"),
     field("SOCKET_SOCK", "socket", "sk"),
+    field("SOCKET_STATE", "socket", "state"),
     field("SOCK_TYPE", "sock", "sk_type"),
     field("MESSAGE_NAME", "msghdr", "msg_name"),
     field("PACKET_LENGTH", "sk_buff", "len"),

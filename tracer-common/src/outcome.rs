@@ -6,7 +6,7 @@ pub const REFUSED: usize = 0;
 pub const RESET: usize = 1;
 /// Nobody answered (`ETIMEDOUT`).
 pub const TIMED_OUT: usize = 2;
-/// No way to the address (`EHOSTUNREACH`, `ENETUNREACH`, …), or no SYN could leave.
+/// No way to the address (`EHOSTUNREACH`, `ENETUNREACH`, …) or none from here (`EADDRNOTAVAIL`), or no SYN could leave.
 pub const UNREACHABLE: usize = 3;
 /// Forbidden on the way or on this machine (`EACCES`, `EPERM`).
 pub const DENIED: usize = 4;
@@ -35,7 +35,7 @@ pub const fn of_errno(errno: i32) -> Option<usize> {
         0 => None,
         1 | 13 => Some(DENIED),
         32 | 104 => Some(RESET),
-        100 | 101 | 112 | 113 => Some(UNREACHABLE),
+        99..=101 | 112 | 113 => Some(UNREACHABLE),
         110 => Some(TIMED_OUT),
         111 => Some(REFUSED),
         _ => Some(OTHER),

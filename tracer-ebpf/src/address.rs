@@ -3,14 +3,16 @@
 use aya_ebpf::Global;
 
 use crate::{
-    memory::read,
+    memory::{read, read_at},
     offsets::{
         SOCK_FAMILY, SOCK_LOCAL_IPV4, SOCK_LOCAL_IPV6, SOCK_REMOTE_IPV4, SOCK_REMOTE_IPV6,
         SOCK_REMOTE_PORT,
     },
 };
 
-const AF_INET6: u16 = 10;
+// include/linux/socket.h
+pub const AF_INET: u16 = 2;
+pub const AF_INET6: u16 = 10;
 
 /// The remote's address, IPv4 as v4-mapped, and its port in the machine's byte order.
 #[inline(always)]
@@ -40,4 +42,16 @@ fn either(sock: u64, ipv4: &Global<u32>, ipv6: &Global<u32>) -> [u8; 16] {
 #[inline(always)]
 pub const fn mapped([a, b, c, d]: [u8; 4]) -> [u8; 16] {
     [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
+}
+
+/// Address and port of a `struct sockaddr` in kernel memory; `None` where it is of another family. `AF_UNSPEC` is IPv4, as
+/// the kernel takes it.
+#[inline(always)]
+pub fn name_of(name: u64) -> Option<([u8; 16], u16)> {
+    let port = u16::from_be(read_at(name + 2));
+    match read_at::<u16>(name) {
+        0 | AF_INET => Some((mapped(read_at(name + 4)), port)),
+        AF_INET6 => Some((read_at(name + 8), port)),
+        _ => None,
+    }
 }

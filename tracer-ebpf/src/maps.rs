@@ -8,8 +8,8 @@ use aya_ebpf::{
     maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
 use tracer_common::{
-    Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older, ProcessFacts,
-    ProcessKey, Sending, SocketFacts, map::counter,
+    Attempt, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older,
+    ProcessFacts, ProcessKey, Sending, SocketFacts, map::counter,
 };
 
 /// `BPF_F_NO_PREALLOC`: mostly empty, and then it takes no memory.
@@ -61,6 +61,10 @@ pub static OLDER: HashMap<u64, Older> = HashMap::with_max_entries(65_536, MOSTLY
 /// Counters that belong to no program: see `tracer_common::map::counter`.
 #[map]
 pub static COUNTERS: Array<u64> = Array::with_max_entries(counter::COUNT, 0);
+
+/// Calls of `connect(2)` that have not sent a SYN, by thread. As many as threads can be in such a call at once.
+#[map]
+pub static ATTEMPTS: HashMap<u64, Attempt> = HashMap::with_max_entries(32_768, 0);
 
 /// Calls that send a datagram and have not returned, by thread: only where kprobes serve. As many as threads can be in
 /// such a call at once.

@@ -15,7 +15,7 @@ use tracer_common::{
 
 use super::flow::{Datagram, arrive, fail_to_leave, leave};
 use crate::{
-    address::{mapped, remote},
+    address::{AF_INET, AF_INET6, mapped, name_of, remote},
     maps::{SENDING, SOCKETS},
     memory::{read, read_at},
     offsets::{
@@ -25,8 +25,6 @@ use crate::{
     process, socket,
 };
 
-const AF_INET: u16 = 2;
-const AF_INET6: u16 = 10;
 // include/linux/net.h, `enum sock_type`.
 const SOCK_STREAM: u16 = 1;
 const SOCK_RAW: u16 = 3;
@@ -155,18 +153,6 @@ fn send(context: &ProbeContext, sock: u64, message: u64) {
         (!socket::is_kernels(sock)).then(|| process::current(context))
     });
     let _ = SENDING.insert(&bpf_get_current_pid_tgid(), &Sending { flow, headers }, ANY);
-}
-
-/// Address and port of a `struct sockaddr` in kernel memory; `None` where it is of another family. `AF_UNSPEC` is IPv4, as
-/// the kernel takes it.
-#[inline(always)]
-fn name_of(name: u64) -> Option<([u8; 16], u16)> {
-    let port = u16::from_be(read_at(name + 2));
-    match read_at::<u16>(name) {
-        0 | AF_INET => Some((mapped(read_at(name + 4)), port)),
-        AF_INET6 => Some((read_at(name + 8), port)),
-        _ => None,
-    }
 }
 
 /// Under which protocol what passes over a socket is counted; `None` where it is none of datagrams.

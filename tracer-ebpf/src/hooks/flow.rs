@@ -27,8 +27,9 @@ pub struct Datagram {
     pub bytes: u64,
 }
 
+/// Seconds since the tracer began.
 #[inline(always)]
-fn second() -> u32 {
+pub fn second() -> u32 {
     // SAFETY: the only element of an array, which is always there.
     SECONDS
         .get_ptr(0)

@@ -1,5 +1,6 @@
 //! One file for each thing observed.
 
+pub mod attempt;
 pub mod call;
 pub mod flow;
 pub mod listener;

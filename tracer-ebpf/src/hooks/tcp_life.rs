@@ -15,7 +15,7 @@ use crate::{
     counts::{NOT_THERE, add, add_one, find, find_or_make, key, tally},
     emit::emit,
     hooks::{
-        flow, listener,
+        attempt, flow, listener,
         sample::{Payload, payload},
     },
     maps::{CONNECTIONS, OLDER},
@@ -94,6 +94,7 @@ fn begin(context: &RawTracePointContext, sock: u64) {
     if read::<u16>(sock, &SOCK_PROTOCOL) != u16::from(PROTOCOL_TCP) {
         return;
     }
+    attempt::strike_off();
     let mut destination = key(
         process::current(context),
         remote(sock),

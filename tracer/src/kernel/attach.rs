@@ -10,7 +10,8 @@ use anyhow::{Context as _, bail};
 use aya::{
     Ebpf,
     programs::{
-        CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, KProbe, RawTracePoint,
+        CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, CgroupSockAddr, KProbe,
+        RawTracePoint,
     },
 };
 
@@ -63,6 +64,11 @@ pub fn start(ebpf: &mut Ebpf, hook: &Hook) -> anyhow::Result<()> {
                         CgroupSkbAttachType::Egress
                     };
                     program.attach(root, way, mode).context("attach")?;
+                }
+                Cgroup::Connect4 | Cgroup::Connect6 => {
+                    let program: &mut CgroupSockAddr = program.try_into().context("its type")?;
+                    program.load().context("load")?;
+                    program.attach(root, mode).context("attach")?;
                 }
                 Cgroup::PostBind4 | Cgroup::PostBind6 | Cgroup::SockRelease => {
                     let program: &mut CgroupSock = program.try_into().context("its type")?;

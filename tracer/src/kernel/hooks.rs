@@ -14,6 +14,8 @@ pub enum Signal {
     TcpError,
     /// How much passed over open TCP connections.
     TcpBytes,
+    /// TCP connects that fail before a SYN.
+    TcpAttempt,
     /// Datagrams (UDP, ICMP, SCTP, raw) that leave.
     DatagramsOut,
     /// Datagrams that arrive.
@@ -34,6 +36,7 @@ impl Signal {
             Self::TcpEnd => "tcp_end",
             Self::TcpError => "tcp_error",
             Self::TcpBytes => "tcp_bytes",
+            Self::TcpAttempt => "tcp_attempt",
             Self::DatagramsOut => "datagrams_out",
             Self::DatagramsIn => "datagrams_in",
             Self::DatagramRefused => "datagram_refused",
@@ -53,6 +56,9 @@ impl Signal {
                 "why a connection failed whose last state change interrupts the tracer's own program"
             }
             Self::TcpBytes => "the bytes of connections that are still open",
+            Self::TcpAttempt => {
+                "TCP connects that fail before a SYN, for want of a route or because they are forbidden"
+            }
             Self::DatagramsOut => "every contact over UDP, ICMP, SCTP or raw IP",
             Self::DatagramsIn => "answers, and contacts accepted, over UDP, ICMP, SCTP or raw IP",
             Self::DatagramRefused => {
@@ -95,6 +101,8 @@ pub enum Way {
 pub enum Cgroup {
     Ingress = 0,
     Egress = 1,
+    Connect4 = 10,
+    Connect6 = 11,
     PostBind4 = 12,
     PostBind6 = 13,
     SockRelease = 34,
@@ -108,6 +116,8 @@ impl Attach {
             Self::OnDemand => "on_demand",
             Self::Cgroup(Cgroup::Ingress) => "cgroup_ingress",
             Self::Cgroup(Cgroup::Egress) => "cgroup_egress",
+            Self::Cgroup(Cgroup::Connect4) => "cgroup_connect4",
+            Self::Cgroup(Cgroup::Connect6) => "cgroup_connect6",
             Self::Cgroup(Cgroup::PostBind4) => "cgroup_post_bind4",
             Self::Cgroup(Cgroup::PostBind6) => "cgroup_post_bind6",
             Self::Cgroup(Cgroup::SockRelease) => "cgroup_sock_release",
@@ -182,6 +192,26 @@ pub const HOOKS: &[Hook] = &[
         Signal::TcpError,
     ),
     required("sample", Attach::OnDemand, Signal::TcpBytes),
+    hook(
+        "connect_begins",
+        Attach::Kprobe(&["inet_stream_connect"]),
+        Signal::TcpAttempt,
+    ),
+    hook(
+        "connect_ends",
+        Attach::Kretprobe(&["inet_stream_connect"]),
+        Signal::TcpAttempt,
+    ),
+    hook(
+        "connect4",
+        Attach::Cgroup(Cgroup::Connect4),
+        Signal::TcpAttempt,
+    ),
+    hook(
+        "connect6",
+        Attach::Cgroup(Cgroup::Connect6),
+        Signal::TcpAttempt,
+    ),
     hook(
         "socket_taken",
         Attach::Kprobe(&["inet_bind", "inet6_bind", "inet_dgram_connect"]),

@@ -8,8 +8,8 @@ use aya::{
     maps::{Array, HashMap, IterableMap as _, Map, MapData, RingBuf},
 };
 use tracer_common::{
-    Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older, ProcessFacts,
-    ProcessKey, SocketFacts,
+    Attempt, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older,
+    ProcessFacts, ProcessKey, SocketFacts,
 };
 
 /// The maps of a loaded object.
@@ -19,6 +19,7 @@ pub struct Maps {
     pub processes: HashMap<MapData, ProcessKey, u64>,
     pub facts: HashMap<MapData, u64, ProcessFacts>,
     pub overflow: HashMap<MapData, DestinationKey, Counts>,
+    pub attempts: HashMap<MapData, u64, Attempt>,
     pub flows: HashMap<MapData, FlowKey, Flow>,
     pub sockets: HashMap<MapData, u64, SocketFacts>,
     pub listeners: HashMap<MapData, Endpoint, Listener>,
@@ -75,6 +76,7 @@ impl Maps {
             sockets: sockets.try_into()?,
             listeners: listeners.try_into()?,
             processes: processes.try_into()?,
+            attempts: take("ATTEMPTS")?.try_into()?,
             facts: take("FACTS")?.try_into()?,
             overflow: overflow.try_into()?,
             connections: connections.try_into()?,

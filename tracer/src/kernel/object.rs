@@ -82,6 +82,13 @@ mod tests {
                         hook.program
                     );
                 }
+                Attach::Cgroup(Cgroup::Connect4 | Cgroup::Connect6) => {
+                    assert!(
+                        matches!(section, ProgramSection::CgroupSockAddr { .. }),
+                        "{}",
+                        hook.program
+                    );
+                }
                 Attach::Cgroup(_) => {
                     assert!(
                         matches!(section, ProgramSection::CgroupSock { .. }),

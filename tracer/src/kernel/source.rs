@@ -11,8 +11,8 @@ use aya::{
     programs::{Program, RawTracePoint, RawTracePointRunOptions, TestRun as _},
 };
 use tracer_common::{
-    Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older, ProcessFacts,
-    Record, SocketFacts,
+    Attempt, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older,
+    ProcessFacts, Record, SocketFacts,
     map::{
         DIRECTION_IN, DIRECTION_OUT, FLAG_DESCRIBED, HANDLE_UNATTRIBUTED, HANDLE_USER_MAXIMUM,
         PROTOCOL_TCP,
@@ -43,6 +43,7 @@ pub struct Kernel {
     destinations: Batch<DestinationKey, Counts>,
     facts: Batch<u64, ProcessFacts>,
     connections: Batch<u64, Connection>,
+    attempts: Batch<u64, Attempt>,
     flows: Batch<FlowKey, Flow>,
     open_sockets: Batch<u64, SocketFacts>,
     listeners: Batch<Endpoint, Listener>,
@@ -64,6 +65,7 @@ impl Kernel {
             destinations: Batch::new(4096),
             facts: Batch::new(512),
             connections: Batch::new(4096),
+            attempts: Batch::new(512),
             flows: Batch::new(4096),
             open_sockets: Batch::new(4096),
             listeners: Batch::new(512),
@@ -155,6 +157,11 @@ impl Kernel {
     /// Open flows of datagrams.
     pub fn flows(&mut self, each: impl FnMut(&FlowKey, &Flow)) -> io::Result<u64> {
         self.flows.read(descriptor(&self.maps.flows), each)
+    }
+
+    /// Calls of `connect(2)` that have not sent a SYN, by thread.
+    pub fn attempts(&mut self, each: impl FnMut(&u64, &Attempt)) -> io::Result<u64> {
+        self.attempts.read(descriptor(&self.maps.attempts), each)
     }
 
     /// Open sockets of datagrams.

@@ -97,7 +97,8 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Programs to which something can still be counted: those with an open flow, socket or listener.
+    /// Programs to which something can still be counted: those with an open flow, socket,
+    /// listener or attempt.
     pub(super) fn owners(&mut self) -> io::Result<HashSet<u64>> {
         let mut owners = HashSet::new();
         self.kernel
@@ -106,6 +107,8 @@ impl Pipeline {
             .listeners(|_, listener| _ = owners.insert(listener.owner))?;
         self.kernel
             .flows(|_, flow| _ = owners.insert(flow.destination.process))?;
+        self.kernel
+            .attempts(|_, attempt| _ = owners.insert(attempt.destination.process))?;
         Ok(owners)
     }
 }

@@ -1,5 +1,6 @@
 //! The one place where the stages meet. One task owns a [`Pipeline`]; readers get finished snapshots.
 
+mod attempts;
 mod flows;
 mod older;
 mod programs;
@@ -114,6 +115,8 @@ impl Pipeline {
     /// counters that go down.
     pub fn snapshot(&mut self) -> io::Result<Arc<Snapshot>> {
         self.drain();
+        self.end_attempts()
+            .inspect_err(|_| self.failed_reads += 1)?;
         let open = self.end_flows().inspect_err(|_| self.failed_reads += 1)?;
         self.rows.begin();
         self.unattributed.now = Default::default();

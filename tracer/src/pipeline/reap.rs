@@ -15,6 +15,9 @@ impl Pipeline {
     /// had better come soon.
     pub fn reap(&mut self) -> bool {
         self.drain();
+        if self.end_attempts().is_err() {
+            self.failed_reads += 1;
+        }
         let gone = self.gone();
         if !gone.is_empty() && self.retire(&gone).is_err() {
             self.failed_reads += 1;
