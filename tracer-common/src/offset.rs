@@ -35,6 +35,7 @@ pub const FIELDS: &[Field] = &[
     field("SOCK_REMOTE_IPV4", "sock_common", "skc_daddr"),
     field("SOCK_REMOTE_IPV6", "sock_common", "skc_v6_daddr"),
     field("SOCK_LOCAL_PORT", "sock_common", "skc_num"),
+    field("SOCK_SOURCE_PORT", "inet_sock", "inet_sport"),
     field("SOCK_LOCAL_IPV4", "sock_common", "skc_rcv_saddr"),
     field("SOCK_LOCAL_IPV6", "sock_common", "skc_v6_rcv_saddr"),
     field("SOCK_NAMESPACE", "sock_common", "skc_net.net"),

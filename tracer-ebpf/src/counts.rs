@@ -83,10 +83,14 @@ pub fn find(key: &DestinationKey) -> Option<*mut Counts> {
     }
 }
 
-/// Where `key` is counted; made where it is missing. Where the map has no room, `key` becomes the key of its program's
+/// Where a new contact of `key` is counted; made where it is missing. Where the map has no room, `key` becomes the key of its program's
 /// overflow entry, so that the program's total stays exact.
 #[inline(always)]
 pub fn find_or_make(key: &mut DestinationKey) -> Option<*mut Counts> {
+    // Here, once for each contact: whose a listener or a call is, is asked for without one.
+    if key.process == HANDLE_UNATTRIBUTED {
+        tally(counter::PROCESSES_FULL);
+    }
     if let Some(counts) = find(key) {
         return Some(counts);
     }

@@ -122,7 +122,6 @@ fn register<C: EbpfContext>(context: &C, key: &ProcessKey, task: u64) -> u64 {
             // SAFETY: as in `identify`.
             return unsafe { *kept };
         }
-        tally(counter::PROCESSES_FULL);
         return HANDLE_UNATTRIBUTED;
     }
     // The entry is filled in where it stands, and by nobody else: the program may be interrupted here by another one on

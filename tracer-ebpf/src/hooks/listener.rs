@@ -14,7 +14,7 @@ use crate::{
     counts::{NOT_THERE, add_one, tally},
     maps::LISTENERS,
     memory::read,
-    offsets::{NAMESPACE_INODE, SOCK_LOCAL_PORT, SOCK_NAMESPACE, SOCK_PROTOCOL},
+    offsets::{NAMESPACE_INODE, SOCK_LOCAL_PORT, SOCK_NAMESPACE, SOCK_PROTOCOL, SOCK_SOURCE_PORT},
     process,
 };
 
@@ -51,7 +51,11 @@ pub fn begin(context: &RawTracePointContext, sock: u64) {
 /// A TCP socket that listened is closed.
 #[inline(always)]
 pub fn end(sock: u64) {
-    let endpoint = endpoint(sock);
+    // A port that the kernel chose is given back by now; what packets were to carry still says it.
+    let endpoint = Endpoint {
+        port: u16::from_be(read(sock, &SOCK_SOURCE_PORT)),
+        ..endpoint(sock)
+    };
     let Some(listener) = LISTENERS.get_ptr_mut(&endpoint) else {
         return;
     };

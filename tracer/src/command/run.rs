@@ -145,6 +145,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 verdict.hook.gives.label(),
                 verdict.hook.attach.label()
             ),
+            // Another hook stands in for it; `tracer doctor` says why.
+            Some(_) if kernel.serves(verdict.hook.gives) => {}
             Some(failure) => eprintln!(
                 "{}: none ({failure}); not seen: {}",
                 verdict.hook.gives.label(),
