@@ -85,6 +85,7 @@ fn a_killed_tracer_leaves_nothing_and_a_new_one_counts_from_zero() {
         [
             "inet_sk_error_report",
             "inet_sock_set_state",
+            "sock_rcvqueue_full",
             "tcp_destroy_sock",
             "udp_fail_queue_rcv_skb"
         ]
