@@ -1,6 +1,6 @@
 //! Whose a socket of datagrams is before anything has passed over it, and when it is closed.
 //!
-//! `bind(2)` and `connect(2)` run in the caller's own context; a datagram arrives in softirq.
+//! `bind(2)` runs in the caller's own context; a datagram arrives in softirq.
 
 use aya_ebpf::{
     EbpfContext as _, helpers::generated::bpf_get_socket_cookie, macros::cgroup_sock,
