@@ -5,11 +5,13 @@
 //! become enums where they are decoded.
 #![no_std]
 
+pub mod address;
 pub mod map;
 pub mod offset;
 pub mod outcome;
 pub mod record;
 
+pub use address::Address;
 pub use map::{
     Attempt, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older,
     ProcessFacts, ProcessKey, Sending, SocketFacts,

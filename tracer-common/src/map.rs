@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::outcome::REASONS;
+use crate::{Address, outcome::REASONS};
 
 /// Bytes kept of an executable's file name. Longer names are cut.
 pub const EXECUTABLE_BYTES: usize = 64;
@@ -95,8 +95,8 @@ pub struct ProcessFacts {
 pub struct DestinationKey {
     /// [`ProcessFacts::handle`].
     pub process: u64,
-    /// IPv6 address in network byte order; IPv4 as v4-mapped (`::ffff:a.b.c.d`), whichever family the socket has.
-    pub address: [u8; 16],
+    /// The remote's, v4-mapped for IPv4 whichever family the socket has.
+    pub address: Address,
     /// The remote's port for contacts begun here, the local one for accepted ones.
     pub port: u16,
     /// `PROTOCOL_…`.
@@ -104,9 +104,7 @@ pub struct DestinationKey {
     /// `DIRECTION_…`.
     pub direction: u8,
     /// 1 in the key of an overflow entry, which holds what found no room of its own; its address and port are zero.
-    pub overflow: u8,
-    /// Zero.
-    pub padding: [u8; 3],
+    pub overflow: u32,
 }
 
 /// The exact counters of one program at one destination. Each only grows, by atomic additions.
@@ -119,9 +117,9 @@ pub struct Counts {
     pub connections: u64,
     /// Handshakes completed, flows answered.
     pub established: u64,
-    /// Payload bytes that left: of ended TCP connections, of all flows.
+    /// Payload bytes that left, of what has ended.
     pub sent: u64,
-    /// Payload bytes that arrived: of ended TCP connections, of all flows.
+    /// Payload bytes that arrived, of what has ended.
     pub received: u64,
     /// TCP attempts that are over, failed or closed, or that are no longer followed because the table of connections was
     /// full; modulo 2^32. Equal to `connections` (modulo 2^32) when nothing can change any more.
@@ -179,13 +177,15 @@ pub struct FlowKey {
     /// [`SocketFacts::identity`].
     pub socket: u64,
     /// As [`DestinationKey::address`].
-    pub address: [u8; 16],
+    pub address: Address,
     /// The remote's port, 0 where the protocol has none.
     pub port: u16,
     /// `PROTOCOL_…`.
     pub protocol: u8,
+    /// Zero. Whole words, as are other paddings: the compiler makes a call of a row of zero bytes.
+    pub padding: u8,
     /// Zero.
-    pub padding: [u8; 5],
+    pub more_padding: u32,
 }
 
 /// What is known of a flow that is open.
@@ -194,17 +194,27 @@ pub struct FlowKey {
     Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
 pub struct Flow {
-    /// Where it is counted.
+    /// Where its contact is counted.
     pub destination: DestinationKey,
+    /// Payload bytes that have left.
+    pub sent: u64,
+    /// Payload bytes that have arrived.
+    pub received: u64,
     /// When the last datagram passed, in the tracer's seconds (the map `SECONDS`), modulo 2^32.
     pub last_second: u32,
     /// 1 once a datagram has passed each way.
-    pub answered: u32,
+    pub answered: u16,
+    /// 1 where the socket is in `SOCKETS`, so that its end will be seen.
+    pub followed: u16,
     /// The last error (`errno`) that the socket reported to its program, 0 where there was none.
     pub error: i32,
-    /// 1 where the socket is in `SOCKETS`, so that its end will be seen.
-    pub followed: u32,
+    /// The error (`errno`) with which the last call to send failed, 0 where it did not.
+    pub refused: i32,
 }
+
+/// A flow over which nothing has passed for more than so many seconds is over, as long as conntrack keeps one that was
+/// answered (`nf_conntrack_udp_timeout_stream`): what passes next is another contact.
+pub const SILENCE: u32 = 120;
 
 /// A socket that sends or receives datagrams. Its key is the socket's cookie, or, where only kprobes serve, the address
 /// of its `struct sock`.
@@ -241,6 +251,8 @@ pub struct Attempt {
 pub struct Sending {
     /// Over which flow.
     pub flow: FlowKey,
+    /// Where its contact is counted, should the flow find no room or end before the call does.
+    pub destination: DestinationKey,
     /// Bytes of headers among what the program hands over.
     pub headers: u64,
 }
@@ -252,7 +264,7 @@ pub struct Sending {
 )]
 pub struct Endpoint {
     /// As [`DestinationKey::address`]; `::` and `::ffff:0.0.0.0` are any address.
-    pub address: [u8; 16],
+    pub address: Address,
     /// Inode number of the network namespace.
     pub namespace: u32,
     /// The local port.
@@ -291,14 +303,17 @@ pub mod counter {
     pub const END_MISSED: u32 = 5;
     /// Programs registered since the start.
     pub const PROCESSES: u32 = 6;
-    /// Datagrams each counted as a contact of its own: the table of flows was full.
+    /// Datagrams each counted as a contact of its own, whose outcome is unknown: the table of flows was full.
     pub const FLOWS_FULL: u32 = 7;
     /// Sockets whose end will not be seen: the table of sockets was full.
     pub const SOCKETS_FULL: u32 = 8;
     /// Listening sockets of which nobody knows whose they are: the table of listeners was full.
     pub const LISTENERS_FULL: u32 = 9;
+    /// Calls of which neither a failure before the SYN nor the bytes of a datagram will be seen: the table of calls in
+    /// progress was full.
+    pub const CALLS_FULL: u32 = 10;
     /// How many there are.
-    pub const COUNT: u32 = 10;
+    pub const COUNT: u32 = 11;
 }
 
 #[cfg(feature = "user")]

@@ -41,3 +41,13 @@ pub const fn of_errno(errno: i32) -> Option<usize> {
         _ => Some(OTHER),
     }
 }
+
+/// Why nobody answered on a flow that nobody closed, from the error that came back (`errno`, 0 where none did) and the one
+/// with which the last call to send failed.
+#[inline]
+pub const fn of_silence(error: i32, refused: i32) -> usize {
+    match of_errno(if error == 0 { refused } else { error }) {
+        Some(reason) => reason,
+        None => TIMED_OUT,
+    }
+}

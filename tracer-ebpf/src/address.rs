@@ -1,6 +1,7 @@
 //! Addresses and ports of a `struct sock`, in the form that keys have.
 
 use aya_ebpf::Global;
+use tracer_common::Address;
 
 use crate::{
     memory::{read, read_at},
@@ -14,43 +15,37 @@ use crate::{
 pub const AF_INET: u16 = 2;
 pub const AF_INET6: u16 = 10;
 
-/// The remote's address, IPv4 as v4-mapped, and its port in the machine's byte order.
+/// The remote's address, and its port in the machine's byte order.
 #[inline(always)]
-pub fn remote(sock: u64) -> ([u8; 16], u16) {
+pub fn remote(sock: u64) -> (Address, u16) {
     (
         either(sock, &SOCK_REMOTE_IPV4, &SOCK_REMOTE_IPV6),
         u16::from_be(read(sock, &SOCK_REMOTE_PORT)),
     )
 }
 
-/// The local address, IPv4 as v4-mapped.
+/// The local address.
 #[inline(always)]
-pub fn local(sock: u64) -> [u8; 16] {
+pub fn local(sock: u64) -> Address {
     either(sock, &SOCK_LOCAL_IPV4, &SOCK_LOCAL_IPV6)
 }
 
 #[inline(always)]
-fn either(sock: u64, ipv4: &Global<u32>, ipv6: &Global<u32>) -> [u8; 16] {
+fn either(sock: u64, ipv4: &Global<u32>, ipv6: &Global<u32>) -> Address {
     if read::<u16>(sock, &SOCK_FAMILY) == AF_INET6 {
         read(sock, ipv6)
     } else {
-        mapped(read(sock, ipv4))
+        Address::mapped(read(sock, ipv4))
     }
-}
-
-/// An IPv4 address as v4-mapped IPv6.
-#[inline(always)]
-pub const fn mapped([a, b, c, d]: [u8; 4]) -> [u8; 16] {
-    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
 }
 
 /// Address and port of a `struct sockaddr` in kernel memory; `None` where it is of another family. `AF_UNSPEC` is IPv4, as
 /// the kernel takes it.
 #[inline(always)]
-pub fn name_of(name: u64) -> Option<([u8; 16], u16)> {
+pub fn name_of(name: u64) -> Option<(Address, u16)> {
     let port = u16::from_be(read_at(name + 2));
     match read_at::<u16>(name) {
-        0 | AF_INET => Some((mapped(read_at(name + 4)), port)),
+        0 | AF_INET => Some((Address::mapped(read_at(name + 4)), port)),
         AF_INET6 => Some((read_at(name + 8), port)),
         _ => None,
     }

@@ -1,7 +1,7 @@
 //! The exact counters: found or made, and added to atomically.
 
 use tracer_common::{
-    Counts, DestinationKey,
+    Address, Counts, DestinationKey,
     map::{DIRECTION_IN, HANDLE_UNATTRIBUTED, counter},
 };
 
@@ -48,7 +48,7 @@ pub fn tally(index: u32) {
 /// The key of what `process` and `remote` (address and port) have to do with each other. A program without a name has no
 /// destinations of its own.
 #[inline(always)]
-pub fn key(process: u64, remote: ([u8; 16], u16), protocol: u8, direction: u8) -> DestinationKey {
+pub fn key(process: u64, remote: (Address, u16), protocol: u8, direction: u8) -> DestinationKey {
     let mut key = DestinationKey {
         process,
         address: remote.0,
@@ -56,7 +56,6 @@ pub fn key(process: u64, remote: ([u8; 16], u16), protocol: u8, direction: u8) -
         protocol,
         direction,
         overflow: 0,
-        padding: [0; 3],
     };
     if process == HANDLE_UNATTRIBUTED {
         overflow(&mut key);
@@ -66,7 +65,7 @@ pub fn key(process: u64, remote: ([u8; 16], u16), protocol: u8, direction: u8) -
 
 #[inline(always)]
 fn overflow(key: &mut DestinationKey) {
-    key.address = [0; 16];
+    key.address = Address::ANY;
     key.port = 0;
     key.overflow = 1;
 }

@@ -75,7 +75,7 @@ pub static SENDING: HashMap<u64, Sending> = HashMap::with_max_entries(32_768, MO
 #[map]
 pub static SECONDS: Array<u32> = Array::with_max_entries(1, 0);
 
-/// Where the datagram that arrived last on this processor was counted, in case its socket's queue is found full.
+/// The datagram that arrived last on this processor, in case its socket's queue is found full.
 #[map]
 pub static ARRIVED: PerCpuArray<Arrived> = PerCpuArray::with_max_entries(1, 0);
 
@@ -85,6 +85,8 @@ pub static ARRIVED: PerCpuArray<Arrived> = PerCpuArray::with_max_entries(1, 0);
 pub struct Arrived {
     /// Key of its socket in [`SOCKETS`].
     pub socket: u64,
+    pub flow: FlowKey,
+    /// Where it was counted if the flow found no room.
     pub destination: DestinationKey,
     pub bytes: u64,
 }

@@ -15,7 +15,7 @@ pub fn destination(key: &DestinationKey) -> Destination {
         return Destination::Other;
     }
     Destination::Address {
-        address: Ipv6Addr::from(key.address).to_canonical(),
+        address: Ipv6Addr::from(key.address.octets()).to_canonical(),
         port: key.port,
     }
 }
@@ -63,7 +63,7 @@ mod tests {
             std::net::IpAddr::V6(address) => address.octets(),
         };
         let key = DestinationKey {
-            address: bytes,
+            address: tracer_common::Address::of_octets(bytes),
             port: 443,
             protocol: PROTOCOL_TCP,
             ..DestinationKey::default()

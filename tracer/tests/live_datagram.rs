@@ -398,7 +398,11 @@ fn a_flood_to_a_million_remotes_is_bounded_and_its_totals_are_exact() {
     // Some of those others may have ended and left their room to the flood.
     let least = remotes.saturating_sub(room("destinations"));
     let most = remotes.saturating_sub(room("destinations") - others);
-    assert!((least..=most).contains(&full("destinations_full")));
+    let found = full("destinations_full");
+    assert!(
+        (least..=most).contains(&found),
+        "{found} is not from {least} to {most}"
+    );
     assert_eq!(full("flows_full"), remotes.saturating_sub(room("flows")));
     let grown = tracer.resident().saturating_sub(before);
     assert!(grown < 64 << 20, "it grew by {grown} bytes");

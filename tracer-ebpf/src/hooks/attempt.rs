@@ -9,15 +9,15 @@ use aya_ebpf::{
     programs::{ProbeContext, RetProbeContext, SockAddrContext},
 };
 use tracer_common::{
-    Attempt, DestinationKey,
-    map::{DIRECTION_OUT, PROTOCOL_TCP},
+    Address, Attempt, DestinationKey,
+    map::{DIRECTION_OUT, PROTOCOL_TCP, counter},
     outcome,
 };
 
 use super::flow::second;
 use crate::{
-    address::{mapped, name_of},
-    counts::{add, add_one, find_or_make, key},
+    address::name_of,
+    counts::{add, add_one, find_or_make, key, tally},
     maps::ATTEMPTS,
     memory::read,
     offsets::{SOCK_PROTOCOL, SOCKET_SOCK, SOCKET_STATE},
@@ -37,7 +37,7 @@ const ANY: u64 = 0;
 #[cgroup_sock_addr(connect4)]
 pub fn connect4(context: SockAddrContext) -> i32 {
     // SAFETY: a field of the context, in network byte order.
-    let address = mapped(unsafe { (*context.sock_addr).user_ip4 }.to_ne_bytes());
+    let address = Address::mapped(unsafe { (*context.sock_addr).user_ip4 });
     begin_at_cgroup(&context, address);
     PASS
 }
@@ -45,14 +45,14 @@ pub fn connect4(context: SockAddrContext) -> i32 {
 /// `BPF_CGROUP_INET6_CONNECT`; as above.
 #[cgroup_sock_addr(connect6)]
 pub fn connect6(context: SockAddrContext) -> i32 {
+    // The kernel admits reads of the context only at fixed places, word by word.
     // SAFETY: fields of the context, in network byte order.
-    let words = unsafe { (*context.sock_addr).user_ip6 };
-    let mut address = [0; 16];
-    address[..4].copy_from_slice(&words[0].to_ne_bytes());
-    address[4..8].copy_from_slice(&words[1].to_ne_bytes());
-    address[8..12].copy_from_slice(&words[2].to_ne_bytes());
-    address[12..].copy_from_slice(&words[3].to_ne_bytes());
-    begin_at_cgroup(&context, address);
+    let word = |at: usize| unsafe {
+        let call = context.sock_addr;
+        core::ptr::read_volatile((&raw const (*call).user_ip6).cast::<u32>().add(at))
+    };
+    let words = [word(0), word(1), word(2), word(3)];
+    begin_at_cgroup(&context, Address::of_words(words));
     PASS
 }
 
@@ -103,7 +103,7 @@ pub fn strike_off() -> Option<Attempt> {
 }
 
 #[inline(always)]
-fn begin_at_cgroup(context: &SockAddrContext, address: [u8; 16]) {
+fn begin_at_cgroup(context: &SockAddrContext, address: Address) {
     // SAFETY: fields of the context.
     let (kind, protocol, port) = unsafe {
         let call = context.sock_addr;
@@ -138,8 +138,12 @@ fn note(destination: DestinationKey) {
         second: second(),
         padding: [0; 4],
     };
-    // Where there is no room, only a failure before the SYN goes unseen.
-    let _ = ATTEMPTS.insert(&bpf_get_current_pid_tgid(), &attempt, ANY);
+    if ATTEMPTS
+        .insert(&bpf_get_current_pid_tgid(), &attempt, ANY)
+        .is_err()
+    {
+        tally(counter::CALLS_FULL);
+    }
 }
 
 #[inline(always)]

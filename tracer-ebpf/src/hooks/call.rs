@@ -9,13 +9,14 @@ use aya_ebpf::{
     programs::{ProbeContext, RetProbeContext},
 };
 use tracer_common::{
-    FlowKey, Sending,
-    map::{PROTOCOL_ICMP, PROTOCOL_RAW, PROTOCOL_UDP},
+    Address, FlowKey, Sending,
+    map::{PROTOCOL_ICMP, PROTOCOL_RAW, PROTOCOL_UDP, counter},
 };
 
-use super::flow::{Datagram, arrive, fail_to_leave, leave};
+use super::flow::{Datagram, arrive, fail_to_leave, leave, sent};
 use crate::{
-    address::{AF_INET, AF_INET6, mapped, name_of, remote},
+    address::{AF_INET, AF_INET6, name_of, remote},
+    counts::tally,
     maps::{SENDING, SOCKETS},
     memory::{read, read_at},
     offsets::{
@@ -57,12 +58,8 @@ pub fn datagram_sent(context: RetProbeContext) -> u32 {
     if result < 0 {
         fail_to_leave(&sending.flow, result);
     } else {
-        let datagram = Datagram {
-            flow: sending.flow,
-            local_port: 0,
-            bytes: u64::from(result.cast_unsigned()).saturating_sub(sending.headers),
-        };
-        leave(&datagram, 0, || None);
+        let bytes = u64::from(result.cast_unsigned());
+        sent(&sending, bytes.saturating_sub(sending.headers));
     }
     0
 }
@@ -134,14 +131,15 @@ fn send(context: &ProbeContext, sock: u64, message: u64) {
         address,
         port: if protocol == PROTOCOL_UDP { port } else { 0 },
         protocol,
-        padding: [0; 5],
+        padding: 0,
+        more_padding: 0,
     };
     let writes_header = read::<u16>(sock, &SOCK_TYPE) == SOCK_RAW
         && read::<u32>(sock, &INET_FLAGS) & HEADER_INCLUDED.load() != 0;
     // Without options, which such a program may write as well.
     let headers = match writes_header {
         false => 0,
-        true if address[..12] == mapped([0; 4])[..12] => 20,
+        true if address.is_mapped() => 20,
         true => 40,
     };
     let datagram = Datagram {
@@ -149,10 +147,23 @@ fn send(context: &ProbeContext, sock: u64, message: u64) {
         local_port: 0,
         bytes: 0,
     };
-    leave(&datagram, sock, || {
+    let destination = leave(&datagram, sock, || {
         (!socket::is_kernels(sock)).then(|| process::current(context))
     });
-    let _ = SENDING.insert(&bpf_get_current_pid_tgid(), &Sending { flow, headers }, ANY);
+    let Some(destination) = destination else {
+        return;
+    };
+    let sending = Sending {
+        flow,
+        destination,
+        headers,
+    };
+    if SENDING
+        .insert(&bpf_get_current_pid_tgid(), &sending, ANY)
+        .is_err()
+    {
+        tally(counter::CALLS_FULL);
+    }
 }
 
 /// Under which protocol what passes over a socket is counted; `None` where it is none of datagrams.
@@ -178,7 +189,7 @@ fn receive(sock: u64, packet: u64, protocol: u8) {
     let transport = head + u64::from(read::<u16>(packet, &PACKET_TRANSPORT));
     let length = u64::from(read::<u32>(packet, &PACKET_LENGTH));
     let address = match read_at::<u8>(network) >> 4 {
-        4 => mapped(read_at(network + 12)),
+        4 => Address::mapped(read_at(network + 12)),
         6 => read_at(network + 8),
         _ => return,
     };
@@ -196,7 +207,8 @@ fn receive(sock: u64, packet: u64, protocol: u8) {
             address,
             port,
             protocol,
-            padding: [0; 5],
+            padding: 0,
+            more_padding: 0,
         },
         local_port,
         bytes,

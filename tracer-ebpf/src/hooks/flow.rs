@@ -1,17 +1,18 @@
 //! Flows of datagrams: one socket and one remote, from the first datagram that passes between them.
 //!
 //! The first one that is sent opens a contact of the sender's, whose context this runs in. The first one that comes from a
-//! stranger opens a contact that is accepted: it belongs to whose the socket is. User space ends flows, since no program
-//! could go through all flows of a socket that closes.
+//! stranger opens a contact that is accepted: it belongs to whose the socket is. What passes is counted in the flow: one
+//! look-up for a datagram. User space ends flows, since no program could go through all flows of a socket that closes.
 
 use tracer_common::{
-    DestinationKey, Flow, FlowKey,
-    map::{DIRECTION_IN, DIRECTION_OUT, PROTOCOL_TCP, PROTOCOL_UDP, counter},
+    DestinationKey, Flow, FlowKey, Sending,
+    map::{DIRECTION_IN, DIRECTION_OUT, PROTOCOL_TCP, PROTOCOL_UDP, SILENCE, counter},
+    outcome,
 };
 
 use crate::{
     address::remote,
-    counts::{NOT_THERE, add, find, find_or_make, key, tally},
+    counts::{NOT_THERE, add, add_one, find, find_or_make, key, tally},
     maps::{ARRIVED, FLOWS, SECONDS, SOCKETS},
     memory::read,
     offsets::{SOCK_ERROR, SOCK_PROTOCOL},
@@ -36,20 +37,21 @@ pub fn second() -> u32 {
         .map_or(0, |second| unsafe { core::ptr::read_volatile(second) })
 }
 
-/// It leaves. `sender` says who is running, and is asked for a new flow only.
+/// It leaves. `sender` says who is running, and is asked for a new flow only. Returns where its contact is counted.
 #[inline(always)]
-pub fn leave(datagram: &Datagram, socket: u64, sender: impl FnOnce() -> Option<u64>) {
-    if let Some(flow) = FLOWS.get_ptr_mut(&datagram.flow) {
-        let destination = touch(flow, DIRECTION_IN);
-        if let Some(counts) = find(&destination) {
-            // SAFETY: a field of a live map value; no reference is made.
-            add(unsafe { &raw mut (*counts).sent }, datagram.bytes);
-        }
-        return;
+pub fn leave(
+    datagram: &Datagram,
+    socket: u64,
+    sender: impl FnOnce() -> Option<u64>,
+) -> Option<DestinationKey> {
+    if let Some(flow) = pass(&datagram.flow, DIRECTION_IN) {
+        // SAFETY: fields of a live map value; no reference is made.
+        return unsafe {
+            add(&raw mut (*flow).sent, datagram.bytes);
+            Some((*flow).destination)
+        };
     }
-    let Some(sender) = sender() else {
-        return;
-    };
+    let sender = sender()?;
     socket::own(socket, datagram.flow.socket, sender);
     let destination = key(
         sender,
@@ -57,7 +59,24 @@ pub fn leave(datagram: &Datagram, socket: u64, sender: impl FnOnce() -> Option<u
         datagram.flow.protocol,
         DIRECTION_OUT,
     );
-    open(datagram, socket, destination);
+    Some(open(datagram, socket, destination))
+}
+
+/// A call that was noted when it began has sent `bytes`.
+#[inline(always)]
+pub fn sent(sending: &Sending, bytes: u64) {
+    if let Some(flow) = pass(&sending.flow, DIRECTION_IN) {
+        // SAFETY: fields of a live map value; no reference is made to what others add to.
+        unsafe {
+            add(&raw mut (*flow).sent, bytes);
+            if (*flow).refused != 0 {
+                (*flow).refused = 0;
+            }
+        }
+    } else if let Some(counts) = find(&sending.destination) {
+        // SAFETY: as above.
+        add(unsafe { &raw mut (*counts).sent }, bytes);
+    }
 }
 
 /// A call that was to send a datagram over an open flow has failed: `error` is negative. If nothing ever passes, that is
@@ -66,20 +85,21 @@ pub fn leave(datagram: &Datagram, socket: u64, sender: impl FnOnce() -> Option<u
 pub fn fail_to_leave(key: &FlowKey, error: i32) {
     if let Some(flow) = FLOWS.get_ptr_mut(key) {
         // SAFETY: a field of a live map value; of two calls either may be the last.
-        unsafe { (*flow).error = error.wrapping_neg() };
+        unsafe { (*flow).refused = error.wrapping_neg() };
     }
 }
 
 /// It arrives, in softirq. `is_kernels` says whether the socket is one of the kernel's own.
 #[inline(always)]
 pub fn arrive(datagram: &Datagram, socket: u64, is_kernels: impl FnOnce() -> bool) {
-    let destination = if let Some(flow) = FLOWS.get_ptr_mut(&datagram.flow) {
-        let destination = touch(flow, DIRECTION_OUT);
-        if let Some(counts) = find(&destination) {
-            // SAFETY: as in `leave`.
-            add(unsafe { &raw mut (*counts).received }, datagram.bytes);
-        }
-        destination
+    let Some(arrived) = ARRIVED.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: this processor's own value; softirq does not interrupt itself.
+    let arrived = unsafe { &mut *arrived };
+    if let Some(flow) = pass(&datagram.flow, DIRECTION_OUT) {
+        // SAFETY: as in `leave`.
+        add(unsafe { &raw mut (*flow).received }, datagram.bytes);
     } else {
         if is_kernels() {
             return;
@@ -90,16 +110,11 @@ pub fn arrive(datagram: &Datagram, socket: u64, is_kernels: impl FnOnce() -> boo
             datagram.flow.protocol,
             DIRECTION_IN,
         );
-        open(datagram, socket, destination)
-    };
-    if let Some(arrived) = ARRIVED.get_ptr_mut(0) {
-        // SAFETY: this processor's own value; softirq does not interrupt itself.
-        unsafe {
-            (*arrived).socket = socket;
-            (*arrived).destination = destination;
-            (*arrived).bytes = datagram.bytes;
-        }
+        arrived.destination = open(datagram, socket, destination);
     }
+    arrived.socket = socket;
+    arrived.flow = datagram.flow;
+    arrived.bytes = datagram.bytes;
 }
 
 /// The datagram that arrived last on this processor found the queue of the socket at `sock` full. Other kinds of sockets
@@ -114,12 +129,13 @@ pub fn refuse_last(sock: u64) {
     if arrived.socket != socket::key_of(sock) {
         return;
     }
-    if let Some(counts) = find(&arrived.destination) {
+    let less = arrived.bytes.wrapping_neg();
+    if let Some(flow) = FLOWS.get_ptr_mut(&arrived.flow) {
         // SAFETY: as in `leave`.
-        add(
-            unsafe { &raw mut (*counts).received },
-            arrived.bytes.wrapping_neg(),
-        );
+        add(unsafe { &raw mut (*flow).received }, less);
+    } else if let Some(counts) = find(&arrived.destination) {
+        // SAFETY: as in `leave`.
+        add(unsafe { &raw mut (*counts).received }, less);
     }
     arrived.bytes = 0;
 }
@@ -139,7 +155,8 @@ pub fn fail(sock: u64) {
         address,
         port,
         protocol: PROTOCOL_UDP,
-        padding: [0; 5],
+        padding: 0,
+        more_padding: 0,
     };
     if let Some(flow) = FLOWS.get_ptr_mut(&key) {
         // SAFETY: a field of a live map value; of two errors either may be the last.
@@ -147,22 +164,57 @@ pub fn fail(sock: u64) {
     }
 }
 
-/// Notes that a datagram passes over an open flow. One against the direction `answers` is an answer. Returns where the
-/// flow is counted.
+/// The flow of that key, over which a datagram passes. One against the direction `answers` is an answer.
+///
+/// A flow that was silent for too long is over, and is ended here: user space, which also ends such flows, comes later, and
+/// what either has removed nobody adds to any more.
 #[inline(always)]
-fn touch(flow: *mut Flow, answers: u8) -> DestinationKey {
-    // SAFETY: a live map value.
-    let flow = unsafe { &mut *flow };
+fn pass(key: &FlowKey, answers: u8) -> Option<*mut Flow> {
+    let flow = FLOWS.get_ptr_mut(key)?;
     let now = second();
+    // SAFETY: a field of a live map value.
+    let last = unsafe { (*flow).last_second };
+    // Another processor's second may be one ahead of this one's.
+    if now.wrapping_sub(last).cast_signed() > SILENCE as i32 {
+        end(key, flow);
+        return None;
+    }
     // Written only where it changes: two processors need not pass the line to and fro.
-    if flow.last_second != now {
-        flow.last_second = now;
+    if last != now {
+        // SAFETY: as above.
+        unsafe { (*flow).last_second = now };
     }
-    // Two answers at once write the same. User space counts answered flows, so neither counts twice.
-    if flow.answered == 0 && flow.destination.direction == answers {
-        flow.answered = 1;
+    // SAFETY: as above. Two answers at once write the same; user space counts answered flows, so neither counts twice.
+    unsafe {
+        if (*flow).answered == 0 && (*flow).destination.direction == answers {
+            (*flow).answered = 1;
+        }
     }
-    flow.destination
+    Some(flow)
+}
+
+/// Counts the outcome of a flow that was silent for too long, and what passed over it.
+#[inline(always)]
+fn end(key: &FlowKey, flow: *mut Flow) {
+    // SAFETY: a live map value, copied before it is removed; nobody adds to one that is over.
+    let flow = unsafe { *flow };
+    if FLOWS.remove(key).is_err() {
+        return;
+    }
+    let Some(counts) = find(&flow.destination) else {
+        return;
+    };
+    // SAFETY: fields of a live map value; no reference is made. The reason is one of the list.
+    unsafe {
+        add(&raw mut (*counts).sent, flow.sent);
+        add(&raw mut (*counts).received, flow.received);
+        if flow.answered != 0 {
+            add(&raw mut (*counts).established, 1);
+        } else {
+            let reason = outcome::of_silence(flow.error, flow.refused);
+            add_one((&raw mut (*counts).failed).cast::<u32>().add(reason));
+        }
+    }
 }
 
 /// Opens a flow and counts its first datagram. Returns where it is counted.
@@ -171,33 +223,39 @@ fn open(datagram: &Datagram, socket: u64, mut destination: DestinationKey) -> De
     let Some(counts) = find_or_make(&mut destination) else {
         return destination;
     };
+    let (sent, received) = if destination.direction == DIRECTION_IN {
+        (0, datagram.bytes)
+    } else {
+        (datagram.bytes, 0)
+    };
     let flow = Flow {
         destination,
+        sent,
+        received,
         last_second: second(),
         answered: 0,
+        followed: u16::from(SOCKETS.get_ptr(&socket).is_some()),
         error: 0,
-        followed: u32::from(SOCKETS.get_ptr(&socket).is_some()),
+        refused: 0,
     };
-    // SAFETY: fields of a live map value; no reference is made.
-    let (connections, bytes) = unsafe {
-        (
-            &raw mut (*counts).connections,
-            if destination.direction == DIRECTION_IN {
-                &raw mut (*counts).received
-            } else {
-                &raw mut (*counts).sent
-            },
-        )
-    };
-    add(bytes, datagram.bytes);
     if FLOWS.insert(&datagram.flow, &flow, NOT_THERE).is_ok() {
-        add(connections, 1);
+        // SAFETY: a field of a live map value; no reference is made.
+        add(unsafe { &raw mut (*counts).connections }, 1);
         return destination;
     }
     // Another thread of the program opened it in between, or there is no room.
-    if FLOWS.get_ptr(&datagram.flow).is_none() {
-        add(connections, 1);
-        tally(counter::FLOWS_FULL);
+    let there = FLOWS.get_ptr_mut(&datagram.flow);
+    // SAFETY: as above.
+    unsafe {
+        if let Some(flow) = there {
+            add(&raw mut (*flow).sent, sent);
+            add(&raw mut (*flow).received, received);
+        } else {
+            add(&raw mut (*counts).connections, 1);
+            add(&raw mut (*counts).sent, sent);
+            add(&raw mut (*counts).received, received);
+            tally(counter::FLOWS_FULL);
+        }
     }
     destination
 }

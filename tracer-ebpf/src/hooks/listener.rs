@@ -5,12 +5,12 @@
 
 use aya_ebpf::programs::RawTracePointContext;
 use tracer_common::{
-    Endpoint, Listener,
+    Address, Endpoint, Listener,
     map::{HANDLE_NO_OWNER, counter},
 };
 
 use crate::{
-    address::{local, mapped},
+    address::local,
     counts::{NOT_THERE, add_one, tally},
     maps::LISTENERS,
     memory::read,
@@ -19,7 +19,6 @@ use crate::{
 };
 
 const IPPROTO_TCP: u16 = 6;
-const ANY_IPV4: [u8; 16] = mapped([0; 4]);
 
 /// A TCP socket begins to listen; runs in the context of `listen(2)`.
 #[inline(always)]
@@ -79,14 +78,14 @@ pub fn owner(sock: u64) -> u64 {
         // SAFETY: a field of a live map value.
         return unsafe { (*listener).owner };
     }
-    if endpoint.address[..12] == ANY_IPV4[..12] {
-        endpoint.address = ANY_IPV4;
+    if endpoint.address.is_mapped() {
+        endpoint.address = Address::ANY_IPV4;
         if let Some(listener) = LISTENERS.get_ptr(&endpoint) {
             // SAFETY: as above.
             return unsafe { (*listener).owner };
         }
     }
-    endpoint.address = [0; 16];
+    endpoint.address = Address::ANY;
     LISTENERS
         .get_ptr(&endpoint)
         // SAFETY: as above.

@@ -11,12 +11,12 @@ use aya_ebpf::{
     programs::{RawTracePointContext, SkBuffContext},
 };
 use tracer_common::{
-    FlowKey,
+    Address, FlowKey,
     map::{PROTOCOL_ICMP, PROTOCOL_RAW, PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP},
 };
 
 use super::flow::{Datagram, arrive, leave, refuse_last};
-use crate::{address::mapped, memory::address_of, process, socket};
+use crate::{memory::address_of, process, socket};
 
 /// The answer of a program that only looks: the packet goes on.
 const PASS: i32 = 1;
@@ -113,7 +113,8 @@ fn datagram(context: &SkBuffContext, way: Way) -> Option<(*const bpf_sock, u64, 
             address: packet.remote,
             port: remote,
             protocol: class,
-            padding: [0; 5],
+            padding: 0,
+            more_padding: 0,
         },
         local_port: local,
         bytes: u64::from(context.len())
@@ -124,35 +125,90 @@ fn datagram(context: &SkBuffContext, way: Way) -> Option<(*const bpf_sock, u64, 
 }
 
 struct Packet {
-    remote: [u8; 16],
+    remote: Address,
     protocol: u8,
     /// Where the header of that protocol begins.
     payload: usize,
+    /// The first word there, if it was at hand: the ports, where the protocol has them.
+    ports: Option<u32>,
 }
 
 #[inline(always)]
 fn packet(context: &SkBuffContext, way: Way) -> Option<Packet> {
+    near(context, way).or_else(|| far(context, way))
+}
+
+/// The headers as they mostly are: in one piece, without options, and more behind them.
+#[inline(always)]
+fn near(context: &SkBuffContext, way: Way) -> Option<Packet> {
+    let skb = context.skb.skb;
+    // SAFETY: fields of the context; the kernel makes pointers of them.
+    let (start, end) = unsafe { ((*skb).data as usize, (*skb).data_end as usize) };
+    if start + IPV4_HEADER + size_of::<u32>() > end {
+        return None;
+    }
+    let (bytes, words) = (start as *const u8, start as *const u32);
+    // SAFETY: within the bounds that were just compared, or are before the second read. An IP header is aligned as words
+    // are, or the machine reads words wherever they lie: the kernel's own code does the same.
+    unsafe {
+        let first = *bytes;
+        if first == (4 << 4) | 5 {
+            return Some(Packet {
+                remote: Address::mapped(*words.add(if way == Way::Out { 4 } else { 3 })),
+                protocol: *bytes.add(9),
+                payload: IPV4_HEADER,
+                ports: Some(*words.add(5)),
+            });
+        }
+        if first >> 4 != 6 || start + IPV6_HEADER + size_of::<u32>() > end {
+            return None;
+        }
+        let at = if way == Way::Out { 6 } else { 2 };
+        let protocol = *bytes.add(6);
+        (!is_extension(protocol)).then(|| Packet {
+            remote: Address::of_words([
+                *words.add(at),
+                *words.add(at + 1),
+                *words.add(at + 2),
+                *words.add(at + 3),
+            ]),
+            protocol,
+            payload: IPV6_HEADER,
+            ports: Some(*words.add(10)),
+        })
+    }
+}
+
+/// The headers wherever they are.
+#[inline(always)]
+fn far(context: &SkBuffContext, way: Way) -> Option<Packet> {
     let first: [u8; IPV4_HEADER] = context.load(0).ok()?;
     match first[0] >> 4 {
-        4 => {
-            let at = if way == Way::Out { 16 } else { 12 };
-            Some(Packet {
-                remote: mapped([first[at], first[at + 1], first[at + 2], first[at + 3]]),
-                protocol: first[9],
-                payload: usize::from(first[0] & 15) * 4,
-            })
-        }
+        4 => Some(Packet {
+            remote: Address::mapped(context.load(if way == Way::Out { 16 } else { 12 }).ok()?),
+            protocol: first[9],
+            payload: usize::from(first[0] & 15) * 4,
+            ports: None,
+        }),
         6 => {
             let remote = context.load(if way == Way::Out { 24 } else { 8 }).ok()?;
             let (protocol, payload) = behind_extensions(context, first[6])?;
             Some(Packet {
-                remote,
+                remote: Address::of_words(remote),
                 protocol,
                 payload,
+                ports: None,
             })
         }
         _ => None,
     }
+}
+
+fn is_extension(header: u8) -> bool {
+    matches!(
+        header,
+        HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION_OPTIONS
+    )
 }
 
 /// The protocol behind the extension headers of IPv6 (RFC 8200, section 4), and where its header begins.
@@ -160,7 +216,7 @@ fn packet(context: &SkBuffContext, way: Way) -> Option<Packet> {
 fn behind_extensions(context: &SkBuffContext, mut next: u8) -> Option<(u8, usize)> {
     let mut at = IPV6_HEADER;
     for _ in 0..EXTENSIONS {
-        if !matches!(next, HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION_OPTIONS) {
+        if !is_extension(next) {
             break;
         }
         let header: [u8; 2] = context.load(at).ok()?;
@@ -189,6 +245,10 @@ fn class(context: &SkBuffContext, kind: u32, packet: &Packet) -> Option<(u8, (u1
 
 #[inline(always)]
 fn ports(context: &SkBuffContext, packet: &Packet) -> Option<(u16, u16)> {
-    let ports: [[u8; 2]; 2] = context.load(packet.payload).ok()?;
-    Some((u16::from_be_bytes(ports[0]), u16::from_be_bytes(ports[1])))
+    let word = match packet.ports {
+        Some(word) => word,
+        None => context.load(packet.payload).ok()?,
+    };
+    let both = u32::from_be(word);
+    Some(((both >> 16) as u16, both as u16))
 }

@@ -3,16 +3,20 @@
 //! The kernel side opens flows and counts what passes; nothing there could go through all flows of a socket that closes.
 //! So they end here: with their socket, or after two minutes of silence.
 
-use std::{collections::HashSet, io, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    sync::Arc,
+};
 
-use tracer_common::{DestinationKey, Flow, FlowKey, outcome};
+use tracer_common::{DestinationKey, Flow, FlowKey, map::SILENCE, outcome};
 
 use super::{Pipeline, reading::place};
 use crate::{kernel::hooks::Signal, model::Totals};
 
-/// A flow over which nothing has passed for so long is over, in seconds: as long as conntrack keeps one that was
-/// answered (`nf_conntrack_udp_timeout_stream`).
-const SILENCE: u32 = 120;
+/// The kernel side ends a flow itself when something passes after the silence; a program that began before the silence
+/// was full, and is late, is over by then too. In seconds.
+const MARGIN: u32 = 2;
 
 /// What is open, and how many entries that takes.
 pub(super) struct Open {
@@ -22,7 +26,7 @@ pub(super) struct Open {
 }
 
 impl Pipeline {
-    /// Ends the flows that are over; their outcomes go to the ledger. Returns what is open.
+    /// Ends the flows that are over; what they were goes to the ledger. Returns what is open.
     pub(super) fn end_flows(&mut self) -> io::Result<Open> {
         let second = self.second;
         // Sockets first: a flow of a socket that is not among them, and was to be, is over.
@@ -32,21 +36,35 @@ impl Pipeline {
             .sockets(|_, socket| _ = sockets.insert(socket.identity))?;
         let ends_are_seen = self.kernel.serves(Signal::SocketEnd);
         let (mut open, mut over) = (Vec::new(), Vec::new());
+        // Since when a socket is known to be closed. Its flows stay for a while: a packet that was on its way to it when
+        // it was closed is counted, too.
+        let mut closing = HashMap::new();
         let flows = self.kernel.flows(|key, flow| {
             let closed = ends_are_seen && flow.followed != 0 && !sockets.contains(&key.socket);
+            let since = self.closing.get(&key.socket).copied().unwrap_or(second);
             // Modulo 2^32, and a datagram may have passed in a second that this reading has not reached.
-            let silent = second.wrapping_sub(flow.last_second).cast_signed() > SILENCE as i32;
-            if closed || silent {
+            let silence = second.wrapping_sub(flow.last_second).cast_signed();
+            if (closed && second.wrapping_sub(since) >= MARGIN)
+                || silence > (SILENCE + MARGIN) as i32
+            {
                 over.push((*key, *flow, closed));
-            } else {
-                let totals = Totals {
-                    established: u64::from(flow.answered != 0),
-                    open: 1,
-                    ..Totals::default()
-                };
-                open.push((flow.destination, totals));
+                return;
             }
+            let mut totals = Totals {
+                sent: flow.sent,
+                received: flow.received,
+                ..Totals::default()
+            };
+            if closed {
+                closing.insert(key.socket, since);
+                conclude(&mut totals, flow, closed);
+            } else {
+                totals.established = u64::from(flow.answered != 0);
+                totals.open = 1;
+            }
+            open.push((flow.destination, totals));
         })?;
+        self.closing = closing;
         let ended = over
             .iter()
             .filter(|(key, flow, closed)| self.end(key, flow, *closed))
@@ -77,7 +95,13 @@ impl Pipeline {
         if let Some(known) = known {
             let app = Arc::clone(self.identities.app(known.identity));
             let place = place(known, &flow.destination);
-            self.rows.retire(&app, place, &outcome(flow, closed));
+            let mut totals = Totals {
+                sent: flow.sent,
+                received: flow.received,
+                ..Totals::default()
+            };
+            conclude(&mut totals, flow, closed);
+            self.rows.retire(&app, place, &totals);
         }
         true
     }
@@ -114,19 +138,18 @@ impl Pipeline {
 }
 
 /// How a flow ended: answered, or why not.
-fn outcome(flow: &Flow, closed: bool) -> Totals {
-    let mut totals = Totals::default();
+fn conclude(totals: &mut Totals, flow: &Flow, closed: bool) {
     if flow.answered != 0 {
         totals.established = 1;
-        return totals;
+        return;
     }
-    let reason = match outcome::of_errno(flow.error) {
-        Some(reason) => reason,
-        None if closed => outcome::CANCELLED,
-        None => outcome::TIMED_OUT,
+    let quiet = flow.error == 0 && flow.refused == 0;
+    let reason = if closed && quiet {
+        outcome::CANCELLED
+    } else {
+        outcome::of_silence(flow.error, flow.refused)
     };
     totals.failed[reason] = 1;
-    totals
 }
 
 /// Whether a counter is of a flow: those of TCP have their ends counted in the kernel.
@@ -139,7 +162,8 @@ mod tests {
     use super::*;
 
     fn check(flow: Flow, closed: bool, expected: Result<(), usize>) {
-        let totals = outcome(&flow, closed);
+        let mut totals = Totals::default();
+        conclude(&mut totals, &flow, closed);
         let mut wanted = Totals::default();
         match expected {
             Ok(()) => wanted.established = 1,
@@ -157,8 +181,11 @@ mod tests {
             ..flow
         };
         let refused = Flow { error: 111, ..flow };
+        let forbidden = Flow { refused: 1, ..flow };
         check(answered, true, Ok(()));
         check(refused, true, Err(outcome::REFUSED));
+        check(forbidden, true, Err(outcome::DENIED));
+        check(forbidden, false, Err(outcome::DENIED));
         check(flow, true, Err(outcome::CANCELLED));
         check(flow, false, Err(outcome::TIMED_OUT));
     }

@@ -8,7 +8,7 @@ mod reading;
 mod reap;
 mod report;
 
-use std::{io, sync::Arc};
+use std::{collections::HashMap, io, sync::Arc};
 
 use tracer_common::{Record, record};
 
@@ -28,6 +28,8 @@ pub struct Pipeline {
     attribution: Attribution,
     programs: Programs,
     older: OlderSockets,
+    /// Sockets of datagrams that are closed and still have flows, and in which second that was seen.
+    closing: HashMap<u64, u32>,
     identities: Identities,
     rows: Rows,
     durations: DurationsByApp,
@@ -55,6 +57,7 @@ impl Pipeline {
             attribution,
             programs: Programs::default(),
             older: OlderSockets::default(),
+            closing: HashMap::new(),
             identities: Identities::default(),
             rows: Rows::new(maximum_destinations),
             durations: DurationsByApp::default(),

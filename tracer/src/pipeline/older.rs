@@ -7,7 +7,7 @@ use std::{
 };
 
 use tracer_common::{
-    DestinationKey, Endpoint, Older,
+    Address, DestinationKey, Endpoint, Older,
     map::{DIRECTION_IN, DIRECTION_OUT, PROTOCOL_TCP},
 };
 
@@ -79,7 +79,7 @@ impl Pipeline {
             for socket in sockets.listeners {
                 let owner = self.owner(holders.get(&socket.inode).copied(), &mut handles);
                 let endpoint = Endpoint {
-                    address: socket.address,
+                    address: Address::of_octets(socket.address),
                     namespace: namespace.inode,
                     port: socket.port,
                     padding: [0; 2],
@@ -223,7 +223,7 @@ fn older_of(socket: &OlderSocket, handle: u64) -> Older {
     Older {
         destination: DestinationKey {
             process: handle,
-            address: address.octets(),
+            address: Address::of_octets(address.octets()),
             port: socket.port,
             protocol: PROTOCOL_TCP,
             direction: if socket.accepted {
@@ -232,7 +232,6 @@ fn older_of(socket: &OlderSocket, handle: u64) -> Older {
                 DIRECTION_OUT
             },
             overflow: 0,
-            padding: [0; 3],
         },
         sent: socket.sent,
         received: socket.received,

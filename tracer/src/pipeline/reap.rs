@@ -15,8 +15,8 @@ impl Pipeline {
     /// had better come soon.
     pub fn reap(&mut self) -> bool {
         self.drain();
-        if self.end_attempts().is_err() {
-            self.failed_reads += 1;
+        for ended in [self.end_attempts(), self.end_flows().map(|_| ())] {
+            self.failed_reads += u64::from(ended.is_err());
         }
         let gone = self.gone();
         if !gone.is_empty() && self.retire(&gone).is_err() {

@@ -33,6 +33,7 @@ impl Pipeline {
             kernel("flows_full", counter::FLOWS_FULL),
             kernel("sockets_full", counter::SOCKETS_FULL),
             kernel("listeners_full", counter::LISTENERS_FULL),
+            kernel("calls_full", counter::CALLS_FULL),
             Loss {
                 stage: "kernel",
                 reason: "read_failed",
