@@ -12,6 +12,8 @@ pub struct Field {
     pub structure: &'static str,
     /// Path of members, separated by dots.
     pub member: &'static str,
+    /// Whether kernels may lack it; the global is then 0, and whoever reads it asks for that first.
+    pub optional: bool,
 }
 
 const fn field(global: &'static str, structure: &'static str, member: &'static str) -> Field {
@@ -19,6 +21,14 @@ const fn field(global: &'static str, structure: &'static str, member: &'static s
         global,
         structure,
         member,
+        optional: false,
+    }
+}
+
+const fn optional(global: &'static str, structure: &'static str, member: &'static str) -> Field {
+    Field {
+        optional: true,
+        ..field(global, structure, member)
     }
 }
 
@@ -51,6 +61,22 @@ pub const FIELDS: &[Field] = &[
     field("PACKET_DATA", "sk_buff", "data"),
     field("PACKET_NETWORK", "sk_buff", "network_header"),
     field("PACKET_TRANSPORT", "sk_buff", "transport_header"),
+    field("PACKET_SOCK", "sk_buff", "sk"),
+    field("PACKET_DEVICE", "sk_buff", "dev"),
+    field("PACKET_DATA_LENGTH", "sk_buff", "data_len"),
+    field("PACKET_END", "sk_buff", "end"),
+    field("SHARED_FRAGMENTS", "skb_shared_info", "frags"),
+    optional("DEVICE_UPPER", "net_device", "adj_list.upper"),
+    optional("ADJACENT_DEVICE", "netdev_adjacent", "dev"),
+    optional("ADJACENT_LIST", "netdev_adjacent", "list"),
+    optional("RING_BLOCKS", "packet_sock", "tx_ring.pg_vec"),
+    optional("RING_HEAD", "packet_sock", "tx_ring.head"),
+    optional("RING_FRAME_BYTES", "packet_sock", "tx_ring.frame_size"),
+    optional(
+        "RING_BLOCK_FRAMES",
+        "packet_sock",
+        "tx_ring.frames_per_block",
+    ),
     field("INET_FLAGS", "inet_sock", "inet_flags|hdrincl"),
     field("TCP_SEGMENTS_OUT", "tcp_sock", "segs_out"),
     field("TCP_BYTES_SENT", "tcp_sock", "bytes_sent"),

@@ -91,6 +91,18 @@ pub struct Arrived {
     pub bytes: u64,
 }
 
+/// The frame that a program made and handed to a device last on this processor.
+#[map]
+pub static FRAME: PerCpuArray<Frame> = PerCpuArray::with_max_entries(1, 0);
+
+/// See [`FRAME`]: addresses in the kernel's memory.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Frame {
+    pub packet: u64,
+    pub device: u64,
+}
+
 /// Details. At 180,000 connections a second, the most measured here, the reader has 40 ms from its wake-up.
 #[map]
 pub static RECORDS: RingBuf = RingBuf::with_byte_size(1 << 21, 0);

@@ -3,8 +3,8 @@
 use std::net::Ipv6Addr;
 
 use tracer_common::{
-    Counts, DestinationKey,
-    map::{DIRECTION_IN, PROTOCOL_ICMP, PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP},
+    Address, Counts, DestinationKey,
+    map::{DIRECTION_IN, PROTOCOL_ICMP, PROTOCOL_RAW, PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP},
 };
 
 use crate::model::{Destination, Direction, Protocol, Totals};
@@ -13,6 +13,10 @@ use crate::model::{Destination, Direction, Protocol, Totals};
 pub fn destination(key: &DestinationKey) -> Destination {
     if key.overflow != 0 {
         return Destination::Other;
+    }
+    // No IP packet is sent to `::`: the kernel takes it for the machine itself.
+    if key.address == Address::ANY && key.protocol == PROTOCOL_RAW {
+        return Destination::Unknown;
     }
     Destination::Address {
         address: Ipv6Addr::from(key.address.octets()).to_canonical(),
@@ -82,6 +86,15 @@ mod tests {
         check("2001:db8::1", "2001:db8::1");
         check("::1", "::1");
         check("64:ff9b::192.0.2.1", "64:ff9b::192.0.2.1");
+    }
+
+    #[test]
+    fn a_frame_that_is_not_ip_is_for_nobody_known() {
+        let key = DestinationKey {
+            protocol: PROTOCOL_RAW,
+            ..DestinationKey::default()
+        };
+        assert_eq!(destination(&key), Destination::Unknown);
     }
 
     #[test]

@@ -129,6 +129,8 @@ pub enum Destination {
     Address { address: IpAddr, port: u16 },
     /// What found no room of its own: `~other`. It has no port.
     Other,
+    /// Frames that are not IP say of no address whom they are for: the empty string.
+    Unknown,
 }
 
 /// The numbers of one row. All but `open` only grow.

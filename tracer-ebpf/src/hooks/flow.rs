@@ -169,7 +169,7 @@ pub fn fail(sock: u64) {
 /// A flow that was silent for too long is over, and is ended here: user space, which also ends such flows, comes later, and
 /// what either has removed nobody adds to any more.
 #[inline(always)]
-fn pass(key: &FlowKey, answers: u8) -> Option<*mut Flow> {
+pub fn pass(key: &FlowKey, answers: u8) -> Option<*mut Flow> {
     let flow = FLOWS.get_ptr_mut(key)?;
     let now = second();
     // SAFETY: a field of a live map value.
@@ -219,7 +219,7 @@ fn end(key: &FlowKey, flow: *mut Flow) {
 
 /// Opens a flow and counts its first datagram. Returns where it is counted.
 #[inline(always)]
-fn open(datagram: &Datagram, socket: u64, mut destination: DestinationKey) -> DestinationKey {
+pub fn open(datagram: &Datagram, socket: u64, mut destination: DestinationKey) -> DestinationKey {
     let Some(counts) = find_or_make(&mut destination) else {
         return destination;
     };

@@ -3,6 +3,7 @@
 pub mod attempt;
 pub mod call;
 pub mod flow;
+pub mod frame;
 pub mod listener;
 pub mod owner;
 pub mod packet;

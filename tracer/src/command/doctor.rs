@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{COULD_NOT_RUN, DONE};
 use crate::kernel::{
-    hooks::{HOOKS, Hook},
+    hooks::{HOOKS, Hook, Need},
     load::{Options, Verdict},
     source::Kernel,
 };
@@ -117,7 +117,7 @@ fn as_json(facts: &[Fact], verdicts: &[Verdict], failure: Option<&str>) -> serde
                 "signal": hook.gives.label(),
                 "hook": hook.attach.label(),
                 "attached": reason.is_none(),
-                "required": hook.required,
+                "required": hook.need == Need::Job,
                 "reason": reason,
                 "not_seen": reason.and_then(|_| unseen(hook, verdicts)),
             })

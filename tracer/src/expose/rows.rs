@@ -88,6 +88,7 @@ impl Measure {
                 out.extend_from_slice(b"\",port=\"");
                 integer(out, port.into());
             }
+            Destination::Unknown => out.extend_from_slice(b"\",destination=\"\",port=\""),
             Destination::Other => out.extend_from_slice(b"\",destination=\"~other\",port=\""),
         }
         out.extend_from_slice(b"\",protocol=\"");

@@ -278,6 +278,7 @@ mod tests {
                 global: "",
                 structure,
                 member,
+                optional: false,
             })
             .ok()
     }

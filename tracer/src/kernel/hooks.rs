@@ -22,6 +22,10 @@ pub enum Signal {
     DatagramsIn,
     /// Datagrams that arrived and found their socket's queue full.
     DatagramRefused,
+    /// Frames that a program makes itself (AF_PACKET).
+    Frames,
+    /// Such frames that go past the device's queue.
+    FramesDirect,
     /// Who bound a socket of datagrams.
     SocketOwner,
     /// The end of a socket of datagrams.
@@ -40,6 +44,8 @@ impl Signal {
             Self::DatagramsOut => "datagrams_out",
             Self::DatagramsIn => "datagrams_in",
             Self::DatagramRefused => "datagram_refused",
+            Self::Frames => "frames",
+            Self::FramesDirect => "frames_direct",
             Self::SocketOwner => "socket_owner",
             Self::SocketEnd => "socket_end",
         }
@@ -63,6 +69,12 @@ impl Signal {
             Self::DatagramsIn => "answers, and contacts accepted, over UDP, ICMP, SCTP or raw IP",
             Self::DatagramRefused => {
                 "that a datagram was not received although it arrived: its socket's queue was full"
+            }
+            Self::Frames => {
+                "frames that a program makes itself and hands to an interface (AF_PACKET)"
+            }
+            Self::FramesDirect => {
+                "such frames when they go past the interface's queue (PACKET_QDISC_BYPASS, AF_XDP)"
             }
             Self::SocketOwner => "whose a socket is that receives datagrams before it has sent one",
             Self::SocketEnd => {
@@ -145,6 +157,17 @@ const SENDING: &[&str] = &[
     "rawv6_sendmsg",
 ];
 
+/// What is missing where a hook does not serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The main job: it cannot run without.
+    Job,
+    /// The whole of its kind of hooks, if it is of one: the other kind is better than a part of this one.
+    Kind,
+    /// Nothing but its signal.
+    Signal,
+}
+
 /// One way to learn one signal.
 #[derive(Clone, Copy, Debug)]
 pub struct Hook {
@@ -152,8 +175,7 @@ pub struct Hook {
     pub program: &'static str,
     pub attach: Attach,
     pub gives: Signal,
-    /// Whether the main job cannot run without its signal.
-    pub required: bool,
+    pub need: Need,
 }
 
 const fn required(program: &'static str, attach: Attach, gives: Signal) -> Hook {
@@ -161,7 +183,7 @@ const fn required(program: &'static str, attach: Attach, gives: Signal) -> Hook 
         program,
         attach,
         gives,
-        required: true,
+        need: Need::Job,
     }
 }
 
@@ -170,7 +192,16 @@ const fn hook(program: &'static str, attach: Attach, gives: Signal) -> Hook {
         program,
         attach,
         gives,
-        required: false,
+        need: Need::Kind,
+    }
+}
+
+const fn extra(program: &'static str, attach: Attach, gives: Signal) -> Hook {
+    Hook {
+        program,
+        attach,
+        gives,
+        need: Need::Signal,
     }
 }
 
@@ -276,5 +307,15 @@ pub const HOOKS: &[Hook] = &[
         "raw_refused",
         Attach::RawTracepoint("sock_rcvqueue_full"),
         Signal::DatagramRefused,
+    ),
+    hook(
+        "frame_out",
+        Attach::RawTracepoint("net_dev_queue"),
+        Signal::Frames,
+    ),
+    extra(
+        "frame_out_directly",
+        Attach::Kprobe(&["__dev_direct_xmit"]),
+        Signal::FramesDirect,
     ),
 ];

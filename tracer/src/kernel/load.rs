@@ -15,7 +15,7 @@ use crate::kernel::{
     attach::start,
     btf::Btf,
     cgroup,
-    hooks::{HOOKS, Hook, Way},
+    hooks::{HOOKS, Hook, Need, Way},
     object::OBJECT,
 };
 
@@ -48,9 +48,11 @@ pub fn load(options: &Options) -> anyhow::Result<(Ebpf, Vec<Verdict>)> {
     }
     let (ebpf, verdicts) = load_one(options, Way::Tracing)?;
     let serve = |verdicts: &[Verdict]| {
-        verdicts
-            .iter()
-            .all(|verdict| verdict.hook.attach.way().is_none() || verdict.failure.is_none())
+        verdicts.iter().all(|verdict| {
+            verdict.hook.attach.way().is_none()
+                || verdict.hook.need == Need::Signal
+                || verdict.failure.is_none()
+        })
     };
     if serve(&verdicts) {
         return Ok((ebpf, verdicts));
@@ -143,7 +145,11 @@ fn globals() -> anyhow::Result<HashMap<&'static str, u32>> {
     let btf = Btf::new(&bytes)?;
     let mut globals = HashMap::new();
     for field in FIELDS {
-        globals.insert(field.global, btf.offset(field)?);
+        let offset = match btf.offset(field) {
+            Err(_) if field.optional => 0,
+            offset => offset?,
+        };
+        globals.insert(field.global, offset);
     }
     let hierarchy = cgroup::naming_controller(Path::new("/proc/cgroups"));
     let subsystem = hierarchy
@@ -215,7 +221,7 @@ fn page_size() -> u32 {
 /// Fails where a hook that the main job needs does not serve.
 pub fn require(verdicts: &[Verdict]) -> anyhow::Result<()> {
     for verdict in verdicts {
-        if let (true, Some(failure)) = (verdict.hook.required, &verdict.failure) {
+        if let (Need::Job, Some(failure)) = (verdict.hook.need, &verdict.failure) {
             bail!(
                 "{}: {failure}\nhint: tracer doctor says what this kernel allows",
                 verdict.hook.gives.label()

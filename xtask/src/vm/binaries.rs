@@ -19,6 +19,7 @@ use crate::step;
 const TESTS: &[&str] = &[
     "live_exact",
     "live_datagram",
+    "live_frames",
     "live_beside",
     "live_attempts",
     "live_traps",

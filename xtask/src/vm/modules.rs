@@ -20,6 +20,7 @@ const WANTED: &[&str] = &[
     "virtio_console",
     "veth",
     "dummy",
+    "macvlan",
     "tun",
     "inet_diag",
     "tcp_diag",
