@@ -128,6 +128,17 @@ pub struct Counts {
     pub failed: [u32; REASONS],
 }
 
+/// [`Connection::flags`]: the SYN came from outside.
+pub const CONNECTION_ACCEPTED: u32 = 1;
+/// [`Connection::flags`]: a connection of MPTCP, which counts the bytes of the contact that its first subflow is.
+pub const CONNECTION_CARRIER: u32 = 2;
+/// [`Connection::flags`]: the first subflow of such a connection, whose bytes are counted there.
+pub const CONNECTION_CARRIED: u32 = 4;
+/// [`Connection::flags`]: a further subflow, where MPTCP does not count bytes itself.
+pub const CONNECTION_JOINED: u32 = 8;
+/// [`Connection::flags`] of what is no contact of its own.
+pub const CONNECTION_NO_CONTACT: u32 = CONNECTION_CARRIER | CONNECTION_JOINED;
+
 /// A connection from its SYN to its end, found by the address of its `struct sock`.
 #[repr(C)]
 #[derive(
@@ -150,8 +161,8 @@ pub struct Connection {
     pub cookie: u64,
     /// The last error (`errno`) that the socket reported to its program, 0 where there was none.
     pub error: i32,
-    /// Zero.
-    pub padding: [u8; 4],
+    /// `CONNECTION_…`.
+    pub flags: u32,
 }
 
 /// A socket that was there before the tracer, found by its cookie.

@@ -42,6 +42,11 @@ pub static OVERFLOW: HashMap<DestinationKey, Counts> =
 #[map]
 pub static CONNECTIONS: HashMap<u64, Connection> = HashMap::with_max_entries(65_536, 0);
 
+/// Where the contact of a connection of MPTCP is counted, by the address of that connection's `struct sock`.
+#[map]
+pub static MULTIPATH: HashMap<u64, DestinationKey> =
+    HashMap::with_max_entries(16_384, MOSTLY_EMPTY);
+
 /// Flows of datagrams that are open. User space removes those that are over.
 #[map]
 pub static FLOWS: HashMap<FlowKey, Flow> = HashMap::with_max_entries(262_144, MOSTLY_EMPTY);

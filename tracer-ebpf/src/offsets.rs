@@ -15,6 +15,8 @@ offsets! {
     SOCK_NAMESPACE SOCK_SOCKET NAMESPACE_INODE SOCKET_FILE SOCKET_SOCK SOCKET_STATE SOCK_TYPE
     INET_FLAGS MESSAGE_NAME PACKET_LENGTH PACKET_HEAD PACKET_DATA PACKET_NETWORK PACKET_TRANSPORT
     PACKET_SOCK PACKET_DEVICE PACKET_DATA_LENGTH PACKET_END SHARED_FRAGMENTS
+    TCP_IS_MULTIPATH TCP_SUBFLOW SUBFLOW_CONNECTION SUBFLOW_JOINS SUBFLOW_JOINED
+    MULTIPATH_SENT MULTIPATH_RECEIVED
     DEVICE_UPPER ADJACENT_DEVICE ADJACENT_LIST RING_BLOCKS RING_HEAD RING_FRAME_BYTES RING_BLOCK_FRAMES
     TCP_SEGMENTS_OUT TCP_BYTES_SENT TCP_BYTES_RETRANSMITTED TCP_BYTES_RECEIVED
     TCP_BYTES_ACKNOWLEDGED TCP_SEND_UNACKNOWLEDGED TCP_SEND_NEXT TCP_SEND_END
@@ -37,6 +39,14 @@ pub static RING_WAKE_BYTES: Global<u64> = Global::new(1 << 18);
 /// 1 where sockets of datagrams are known by their address (kprobes), 0 where by their cookie.
 #[unsafe(no_mangle)]
 pub static BY_ADDRESS: Global<u32> = Global::new(0);
+
+/// The bit of the byte at `SUBFLOW_JOINS` that says that a subflow is to join a connection of MPTCP, begun here.
+#[unsafe(no_mangle)]
+pub static JOINS: Global<u32> = Global::new(0);
+
+/// The bit of the byte at `SUBFLOW_JOINED` that says that one that was accepted joins.
+#[unsafe(no_mangle)]
+pub static JOINED: Global<u32> = Global::new(0);
 
 /// The bit of the word at `INET_FLAGS` that says that a raw socket's program writes the IP header itself.
 #[unsafe(no_mangle)]

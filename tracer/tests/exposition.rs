@@ -79,6 +79,7 @@ fn filled() -> Arc<Snapshot> {
             Arc::new(vec![]),
             Arc::new(vec![
                 row(0, Destination::Other, busy),
+                row(0, Destination::Unknown, busy),
                 Row {
                     direction: Direction::In,
                     ..row(2, Destination::Other, busy)
@@ -164,6 +165,7 @@ fn rows(snapshot: &Snapshot, add: Add) {
         let (destination, port) = match row.destination {
             Destination::Address { address, port } => (address.to_string(), port.to_string()),
             Destination::Other => ("~other".to_owned(), String::new()),
+            Destination::Unknown => (String::new(), String::new()),
         };
         let labels = [
             ("app", &*identity.app),

@@ -5,6 +5,7 @@ pub mod call;
 pub mod flow;
 pub mod frame;
 pub mod listener;
+pub mod multipath;
 pub mod owner;
 pub mod packet;
 pub mod sample;

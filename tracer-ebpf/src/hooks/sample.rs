@@ -4,14 +4,15 @@
 //! open ones when user space asks.
 
 use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
+use tracer_common::map::{CONNECTION_ACCEPTED, CONNECTION_CARRIED, CONNECTION_CARRIER};
 
 use crate::{
     maps::CONNECTIONS,
     memory::read,
     offsets::{
-        SOCK_COOKIE, SOCK_FLAGS, SOCK_STATE, TCP_BYTES_ACKNOWLEDGED, TCP_BYTES_RECEIVED,
-        TCP_BYTES_RETRANSMITTED, TCP_BYTES_SENT, TCP_SEND_END, TCP_SEND_NEXT,
-        TCP_SEND_UNACKNOWLEDGED,
+        MULTIPATH_RECEIVED, MULTIPATH_SENT, SOCK_COOKIE, SOCK_FLAGS, SOCK_STATE,
+        TCP_BYTES_ACKNOWLEDGED, TCP_BYTES_RECEIVED, TCP_BYTES_RETRANSMITTED, TCP_BYTES_SENT,
+        TCP_SEND_END, TCP_SEND_NEXT, TCP_SEND_UNACKNOWLEDGED,
     },
 };
 
@@ -30,20 +31,32 @@ pub struct Payload {
     pub received: u64,
 }
 
-/// What left and what arrived over `sock`.
+/// What left and what arrived over `sock`; `flags` are those of its connection.
 ///
 /// Never more than left, also while the connection lives: the number that is subtracted is read after the number it is
 /// subtracted from. What arrived may be one too high for the moment in which the kernel has counted the peer's FIN and not
 /// yet said so.
 #[inline(always)]
-pub fn payload(sock: u64) -> Payload {
+pub fn payload(sock: u64, flags: u32) -> Payload {
+    if flags & CONNECTION_CARRIER != 0 {
+        return Payload {
+            sent: read(sock, &MULTIPATH_SENT),
+            received: read(sock, &MULTIPATH_RECEIVED),
+        };
+    }
+    if flags & CONNECTION_CARRIED != 0 {
+        return Payload {
+            sent: 0,
+            received: 0,
+        };
+    }
     let sent: u64 = read(sock, &TCP_BYTES_SENT);
     let retransmitted: u64 = read(sock, &TCP_BYTES_RETRANSMITTED);
     let mut sent = sent.saturating_sub(retransmitted);
     // The kernel counts a segment as sent before it is: one that a full queue, a firewall or a lost route refused is sent
     // again, as new. It has moved on in the sequence only with what left.
     if sent != 0 {
-        sent = sent.min(sequence(sock));
+        sent = sent.min(sequence(sock, flags));
     }
     let mut received: u64 = read(sock, &TCP_BYTES_RECEIVED);
     // The peer's FIN takes a number in the sequence and is counted by the kernel as a byte.
@@ -55,7 +68,7 @@ pub fn payload(sock: u64) -> Payload {
 
 /// How far the sequence of payload has moved on.
 #[inline(always)]
-fn sequence(sock: u64) -> u64 {
+fn sequence(sock: u64, flags: u32) -> u64 {
     let acknowledged: u64 = read(sock, &TCP_BYTES_ACKNOWLEDGED);
     let from: u32 = read(sock, &TCP_SEND_UNACKNOWLEDGED);
     let next: u32 = read(sock, &TCP_SEND_NEXT);
@@ -63,8 +76,10 @@ fn sequence(sock: u64) -> u64 {
     let state: u8 = read(sock, &SOCK_STATE);
     let closing = matches!(state, FIN_WAIT1 | FIN_WAIT2 | LAST_ACK | CLOSING);
     let fin = closing && next == read::<u32>(sock, &TCP_SEND_END);
-    // The SYN took a number, and a FIN that left another.
-    (acknowledged + u64::from(next.wrapping_sub(from))).saturating_sub(1 + u64::from(fin))
+    // A SYN that was sent took a number, and a FIN that left another. The kernel does not count the answer to a SYN.
+    let syn = flags & CONNECTION_ACCEPTED == 0;
+    (acknowledged + u64::from(next.wrapping_sub(from)))
+        .saturating_sub(u64::from(syn) + u64::from(fin))
 }
 
 /// Attached to nothing: user space runs it (`BPF_PROG_TEST_RUN`, since 5.10) with up to twelve keys of `CONNECTIONS` as
@@ -92,8 +107,8 @@ fn one(sock: u64) {
         return;
     };
     // SAFETY: a live map value.
-    let began_ns = unsafe { (*connection).began_ns };
-    let payload = payload(sock);
+    let (began_ns, flags) = unsafe { ((*connection).began_ns, (*connection).flags) };
+    let payload = payload(sock, flags);
     let cookie: u64 = read(sock, &SOCK_COOKIE);
     // The socket may have ended meanwhile and its memory may be another's by now. Its entry goes before its memory
     // does, so what was read is its own if the entry is still there.

@@ -6,16 +6,20 @@ use aya_ebpf::{
 use aya_log_ebpf::debug;
 use tracer_common::{
     Connection, Counts, DestinationKey, Record,
-    map::{DIRECTION_IN, DIRECTION_OUT, PROTOCOL_TCP, counter},
+    map::{
+        CONNECTION_ACCEPTED, CONNECTION_CARRIED, CONNECTION_CARRIER, CONNECTION_JOINED,
+        CONNECTION_NO_CONTACT, DIRECTION_IN, DIRECTION_OUT, PROTOCOL_TCP, counter,
+    },
     outcome, record,
 };
 
 use crate::{
     address::remote,
-    counts::{NOT_THERE, add, add_one, find, find_or_make, key, tally},
+    counts::{NOT_THERE, add, add_one, find, find_or_make, key, subtract_one, tally},
     emit::emit,
     hooks::{
         attempt, flow, listener,
+        multipath::{self, Subflow},
         sample::{Payload, payload},
     },
     maps::{CONNECTIONS, OLDER},
@@ -33,6 +37,9 @@ const SYN_SENT: i32 = 2;
 const SYN_RECV: i32 = 3;
 const CLOSE: i32 = 7;
 const LISTEN: i32 = 10;
+
+/// `IPPROTO_MPTCP` (include/uapi/linux/in.h), since 5.6.
+const IPPROTO_MPTCP: u16 = 262;
 
 /// `BPF_ANY`: insert or replace.
 const ANY: u64 = 0;
@@ -95,6 +102,10 @@ fn begin(context: &RawTracePointContext, sock: u64) {
         return;
     }
     attempt::strike_off();
+    let subflow = multipath::subflow(sock);
+    if join(context, sock, &subflow, 0) {
+        return;
+    }
     let mut destination = key(
         process::current(context),
         remote(sock),
@@ -106,7 +117,62 @@ fn begin(context: &RawTracePointContext, sock: u64) {
     };
     // SAFETY: a field of a live map value; no reference is made.
     add(unsafe { &raw mut (*counts).connections }, 1);
-    follow(context, sock, destination, counts, zero());
+    let flags = carry(context, &subflow, destination, counts);
+    follow(context, sock, destination, counts, zero(), flags);
+}
+
+/// Follows a subflow that joins a contact. `false` where it is a contact of its own.
+#[inline(always)]
+fn join(context: &RawTracePointContext, sock: u64, subflow: &Option<Subflow>, flags: u32) -> bool {
+    let Some(destination) = subflow.as_ref().and_then(Subflow::joined) else {
+        return false;
+    };
+    if !multipath::counts_bytes()
+        && let Some(counts) = find(&destination)
+    {
+        follow_beside(
+            context,
+            sock,
+            destination,
+            counts,
+            CONNECTION_JOINED | flags,
+        );
+    }
+    true
+}
+
+/// Follows the connection of MPTCP whose first subflow is a contact. Returns the flags of that subflow.
+#[inline(always)]
+fn carry(
+    context: &RawTracePointContext,
+    subflow: &Option<Subflow>,
+    destination: DestinationKey,
+    counts: *mut Counts,
+) -> u32 {
+    let Some(subflow) = subflow else {
+        return 0;
+    };
+    subflow.begin(&destination);
+    if !multipath::counts_bytes() {
+        return 0;
+    }
+    let carrier = CONNECTION_CARRIER;
+    follow_beside(context, subflow.connection, destination, counts, carrier);
+    CONNECTION_CARRIED
+}
+
+/// Follows what is no contact of its own. The contact is not over before it has ended too, which adds one again.
+#[inline(always)]
+fn follow_beside(
+    context: &RawTracePointContext,
+    sock: u64,
+    destination: DestinationKey,
+    counts: *mut Counts,
+    flags: u32,
+) {
+    // SAFETY: a field of a live map value; no reference is made.
+    subtract_one(unsafe { &raw mut (*counts).ended });
+    follow(context, sock, destination, counts, zero(), flags);
 }
 
 /// Keeps what is known of a new connection until its end. `established_ns` is 0 for an attempt.
@@ -117,6 +183,7 @@ fn follow(
     destination: DestinationKey,
     counts: *mut Counts,
     established_ns: u64,
+    flags: u32,
 ) {
     let zero = zero();
     let connection = Connection {
@@ -128,7 +195,7 @@ fn follow(
         received: zero,
         cookie: zero,
         error: 0,
-        padding: [0; 4],
+        flags,
     };
     if CONNECTIONS.insert(&sock, &connection, NOT_THERE).is_ok() {
         return;
@@ -170,6 +237,9 @@ fn establish(context: &RawTracePointContext, sock: u64, before: i32) {
         return;
     }
     connection.established_ns = now();
+    if connection.flags & CONNECTION_NO_CONTACT != 0 {
+        return;
+    }
     if let Some(counts) = find(&connection.destination) {
         // SAFETY: a field of a live map value.
         add(unsafe { &raw mut (*counts).established }, 1);
@@ -193,6 +263,10 @@ fn accept(context: &RawTracePointContext, sock: u64) {
     if read::<u16>(sock, &SOCK_PROTOCOL) != u16::from(PROTOCOL_TCP) {
         return;
     }
+    let subflow = multipath::subflow(sock);
+    if join(context, sock, &subflow, CONNECTION_ACCEPTED) {
+        return;
+    }
     let mut destination = key(
         listener::owner(sock),
         (remote(sock).0, read(sock, &SOCK_LOCAL_PORT)),
@@ -207,12 +281,18 @@ fn accept(context: &RawTracePointContext, sock: u64) {
         add(&raw mut (*counts).connections, 1);
         add(&raw mut (*counts).established, 1);
     }
-    follow(context, sock, destination, counts, now());
+    let flags = carry(context, &subflow, destination, counts) | CONNECTION_ACCEPTED;
+    follow(context, sock, destination, counts, now(), flags);
 }
 
 #[inline(always)]
 fn close(sock: u64, after_handshake: bool) {
-    if !end(sock, after_handshake) {
+    if end(sock, after_handshake) {
+        return;
+    }
+    if read::<u16>(sock, &SOCK_PROTOCOL) == IPPROTO_MPTCP {
+        multipath::end(sock);
+    } else {
         end_older(sock);
     }
 }
@@ -230,7 +310,11 @@ fn end(sock: u64, after_handshake: bool) -> bool {
     if CONNECTIONS.remove(&sock).is_err() {
         return true;
     }
-    let payload = payload(sock);
+    if connection.flags & CONNECTION_CARRIER != 0 {
+        multipath::end(sock);
+    }
+    let payload = payload(sock, connection.flags);
+    let is_contact = connection.flags & CONNECTION_NO_CONTACT == 0;
     let Some(counts) = find(&connection.destination) else {
         return true;
     };
@@ -247,7 +331,7 @@ fn end(sock: u64, after_handshake: bool) -> bool {
     };
     // SAFETY: fields of a live map value; no reference is made.
     unsafe {
-        if connection.established_ns == 0 {
+        if connection.established_ns == 0 && is_contact {
             // A handshake that was missed, as an end can be (see `tcp_end`), is told by what came after it. What was sent
             // tells nothing: a SYN of TCP Fast Open carries data.
             if after_handshake || payload.received != 0 {
@@ -267,7 +351,7 @@ fn end(sock: u64, after_handshake: bool) -> bool {
         }
     }
     // Details are for the histograms, which are of contacts begun.
-    if connection.destination.direction == DIRECTION_OUT {
+    if connection.destination.direction == DIRECTION_OUT && is_contact {
         emit(record);
     }
     // Last: a program whose connections have all ended is forgotten, and its details must be in the ring buffer by then.
@@ -292,7 +376,9 @@ fn end_older(sock: u64) {
     if OLDER.remove(&cookie).is_err() {
         return;
     }
-    let Payload { sent, received } = payload(sock);
+    let accepted = older.destination.direction == DIRECTION_IN;
+    let flags = if accepted { CONNECTION_ACCEPTED } else { 0 };
+    let Payload { sent, received } = payload(sock, flags);
     if let Some(counts) = find(&older.destination) {
         // SAFETY: fields of a live map value.
         unsafe {

@@ -3,13 +3,15 @@
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd};
+use std::thread;
+use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::json;
 
 use crate::kernel::checked;
-use crate::session::{Session, answer};
+use crate::session::{PATIENCE, STEP, Session, answer};
 use crate::truth::{Truth, failure};
 use crate::{header, socket};
 
@@ -25,6 +27,9 @@ pub struct Multipath {
     /// Payload bytes from the server to here
     #[arg(long, default_value_t = 10_000)]
     pub bytes_in: u64,
+    /// Send only when so many further subflows carry each connection
+    #[arg(long, default_value_t = 0)]
+    pub subflows: u8,
 }
 
 /// `SOL_MPTCP` of linux/socket.h.
@@ -32,6 +37,8 @@ const SOL_MPTCP: libc::c_int = 284;
 /// Of linux/mptcp.h.
 const MPTCP_INFO: libc::c_int = 1;
 const MPTCP_INFO_FLAG_FALLBACK: u8 = 1;
+/// Where `mptcpi_subflows` stands: those beside the first one.
+const SUBFLOWS: usize = 0;
 /// Where `mptcpi_flags` stands in `struct mptcp_info`, its low byte on a little-endian machine.
 const FLAGS: usize = 8;
 
@@ -62,6 +69,16 @@ fn exchange(arguments: &Multipath, truth: &mut Truth) -> Result<bool> {
         .write_all(&answer(arguments.bytes_out, arguments.bytes_in).encode())
         .context("send the header")?;
     session.sent = header::LENGTH as u64;
+    let deadline = Instant::now() + PATIENCE;
+    while arguments.subflows > 0
+        && information(&session.stream).is_none_or(|info| info[SUBFLOWS] < arguments.subflows)
+    {
+        ensure!(
+            Instant::now() < deadline,
+            "no further subflow\nhint: ip mptcp endpoint add ADDRESS subflow, and limits at both ends"
+        );
+        thread::sleep(STEP);
+    }
     session.send(arguments.bytes_out)?;
     session.receive(arguments.bytes_in)?;
     let stayed = is_multipath(&session.stream);
@@ -69,7 +86,12 @@ fn exchange(arguments: &Multipath, truth: &mut Truth) -> Result<bool> {
     Ok(stayed)
 }
 
+/// After a fallback it is refused, or says so.
 fn is_multipath(socket: &impl AsFd) -> bool {
+    information(socket).is_some_and(|info| info[FLAGS] & MPTCP_INFO_FLAG_FALLBACK == 0)
+}
+
+fn information(socket: &impl AsFd) -> Option<[u8; 64]> {
     let mut info = [0u8; 64];
     let mut bytes = info.len() as libc::socklen_t;
     let (descriptor, start) = (socket.as_fd().as_raw_fd(), info.as_mut_ptr().cast());
@@ -77,6 +99,5 @@ fn is_multipath(socket: &impl AsFd) -> bool {
     let told = checked(unsafe {
         libc::getsockopt(descriptor, SOL_MPTCP, MPTCP_INFO, start, &raw mut bytes)
     });
-    // After a fallback the option is refused, or says so.
-    told.is_ok() && info[FLAGS] & MPTCP_INFO_FLAG_FALLBACK == 0
+    told.is_ok().then_some(info)
 }

@@ -73,9 +73,8 @@ impl<'a> Btf<'a> {
 
     /// Byte offset of a field.
     pub fn offset(&self, field: &Field) -> anyhow::Result<u32> {
-        self.all(field.structure)
-            .filter(|found| found.kind == KIND_STRUCT)
-            .find_map(|found| self.path(found, field.member))
+        self.bits(field.structure, field.member)
+            .map(|bits| bits / 8)
             .with_context(|| {
                 format!(
                     "struct {} has no member {} in this kernel's BTF",
@@ -100,15 +99,14 @@ impl<'a> Btf<'a> {
 
     /// Number of the bit at which a member begins in its byte: for a bit field.
     pub fn bit(&self, structure: &str, member: &str) -> Option<u32> {
+        self.bits(structure, member).map(|bits| bits % 8)
+    }
+
+    /// Offset of a member in bits.
+    fn bits(&self, structure: &str, member: &str) -> Option<u32> {
         self.all(structure)
-            .filter(|found| found.kind == KIND_STRUCT && found.bit_fields)
-            .find_map(|found| {
-                let entry = found
-                    .rest
-                    .chunks_exact(12)
-                    .find(|entry| number(entry, 0).is_ok_and(|at| self.is_named(at, member)))?;
-                Some((number(entry, 8).ok()? & 0x00ff_ffff) % 8)
-            })
+            .filter(|found| found.kind == KIND_STRUCT)
+            .find_map(|found| self.path(found, member))
     }
 
     fn all<'b>(&'b self, name: &'b str) -> impl Iterator<Item = Type<'a>> + 'b {
@@ -134,7 +132,7 @@ impl<'a> Btf<'a> {
         })
     }
 
-    /// Follows a path of members, `a.b`, each perhaps under one of several names, `a|b`.
+    /// Follows a path of members, `a.b`, each perhaps under one of several names, `a|b`. Gives bits.
     fn path(&self, mut structure: Type<'a>, path: &str) -> Option<u32> {
         let mut offset = 0;
         let mut names = path.split('.').peekable();
@@ -148,7 +146,7 @@ impl<'a> Btf<'a> {
         Some(offset)
     }
 
-    /// Offset in bytes and type of a member, also of one inside an anonymous structure or union.
+    /// Offset in bits and type of a member, also of one inside an anonymous structure or union.
     fn member(
         &self,
         structure: Type<'a>,
@@ -168,19 +166,19 @@ impl<'a> Btf<'a> {
                 let name = number(member, 0).ok()?;
                 let id = number(member, 4).ok()?;
                 let bits = number(member, 8).ok()?;
-                let bytes = if structure.bit_fields {
+                let bits = if structure.bit_fields {
                     bits & 0x00ff_ffff
                 } else {
                     bits
-                } / 8;
+                };
                 if name == 0 || self.is_named(name, "") {
                     let (inside, id) = self.member(self.plain(id)?, names, depth - 1, visits)?;
-                    return Some((bytes.checked_add(inside)?, id));
+                    return Some((bits.checked_add(inside)?, id));
                 }
                 names
                     .split('|')
                     .any(|wanted| self.is_named(name, wanted))
-                    .then_some((bytes, id))
+                    .then_some((bits, id))
             })
     }
 

@@ -162,6 +162,11 @@ fn globals() -> anyhow::Result<HashMap<&'static str, u32>> {
         .or_else(|| btf.bit("inet_sock", "hdrincl"));
     let mask = bit.and_then(|bit| 1_u32.checked_shl(bit)).unwrap_or(0);
     globals.insert("HEADER_INCLUDED", mask);
+    for (global, member) in [("JOINS", "request_join"), ("JOINED", "mp_join")] {
+        let bit = btf.bit("mptcp_subflow_context", member);
+        let mask = bit.and_then(|bit| 1_u32.checked_shl(bit)).unwrap_or(0);
+        globals.insert(global, mask);
+    }
     globals.insert("CGROUP_SUBSYSTEM", subsystem.cast_unsigned());
     Ok(globals)
 }

@@ -117,6 +117,8 @@ mod tests {
                 "BY_ADDRESS",
                 "CGROUP_SUBSYSTEM",
                 "HEADER_INCLUDED",
+                "JOINED",
+                "JOINS",
                 "RING_WAKE_BYTES",
                 "AYA_LOG_LEVEL",
             ])

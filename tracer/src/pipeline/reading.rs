@@ -2,7 +2,7 @@
 
 use std::io;
 
-use tracer_common::DestinationKey;
+use tracer_common::{DestinationKey, map};
 
 use super::{Pipeline, Tally, flows::Open, programs::Known};
 use crate::{
@@ -75,10 +75,12 @@ impl Pipeline {
             if connection.destination.process == own {
                 return;
             }
+            let is_open = connection.established_ns != 0
+                && connection.flags & map::CONNECTION_NO_CONTACT == 0;
             // A sample of another connection of the same place in memory is none of this one.
             let sampled = connection.sampled_ns == connection.began_ns;
             let totals = Totals {
-                open: u64::from(connection.established_ns != 0),
+                open: u64::from(is_open),
                 sent: if sampled { connection.sent } else { 0 },
                 received: if sampled { connection.received } else { 0 },
                 ..Totals::default()

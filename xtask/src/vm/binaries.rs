@@ -20,6 +20,7 @@ const TESTS: &[&str] = &[
     "live_exact",
     "live_datagram",
     "live_frames",
+    "live_multipath",
     "live_beside",
     "live_attempts",
     "live_traps",

@@ -1,0 +1,140 @@
+//! Connections of MPTCP: one contact each, however many subflows carry it.
+
+mod support;
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+use support::{
+    Directory, Helper, Metrics, Namespace, Tracer, ip,
+    network::{Network, start},
+    run,
+};
+
+const TIMES: u64 = 10;
+
+fn generate(directory: &Directory, network: &Network, app: &str, arguments: &str) -> Value {
+    let mut command = network.client.command(&directory.app(app));
+    let times = TIMES.to_string();
+    command
+        .args(["multipath", "--times", &times])
+        .args(arguments.split(' '));
+    let output = start(command).wait_with_output().expect("wait for it");
+    assert!(output.status.success(), "{app}: {}", output.status);
+    serde_json::from_slice(&output.stdout).expect("a line of truth")
+}
+
+/// One of the kernel's own counters of MPTCP.
+fn joins(namespace: &Namespace, name: &str) -> u64 {
+    let text = run(namespace.command(Path::new("cat")).arg("/proc/net/netstat"));
+    let mut lines = text.lines().filter(|line| line.starts_with("MPTcpExt:"));
+    let names = lines.next().expect("a line of names").split(' ');
+    let values = lines.next().expect("a line of values").split(' ');
+    let (_, value) = names
+        .zip(values)
+        .find(|(found, _)| *found == name)
+        .expect("the counter");
+    value.parse().expect("a number")
+}
+
+/// Whether this kernel's MPTCP counts bytes itself: since 6.5. Before, what it sends again over another subflow counts there
+/// too, and only contacts can be compared.
+fn bytes_are_exact() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("a release");
+    let mut numbers = release
+        .split(['.', '-'])
+        .map(|number| number.parse::<u32>());
+    let mut next = || numbers.next().expect("a number").expect("a number");
+    (next(), next()) >= (6, 5)
+}
+
+/// Connections, established, sent and received: as one end counts them.
+fn counted(metrics: &Metrics, app: &str, direction: &str) -> [u64; 4] {
+    let labels = [("app", app), ("direction", direction), ("protocol", "tcp")];
+    [
+        "tracer_connections_total",
+        "tracer_connections_established_total",
+        "tracer_sent_bytes_total",
+        "tracer_received_bytes_total",
+    ]
+    .map(|family| match family {
+        "tracer_sent_bytes_total" | "tracer_received_bytes_total" if !bytes_are_exact() => 0,
+        _ => metrics.sum(family, &labels),
+    })
+}
+
+#[test]
+fn subflows_are_no_further_contacts_and_their_bytes_are_the_contacts() {
+    let (directory, network) = (Directory::new("multipath"), Network::new());
+    let (client, server) = (&network.client.0, &network.server.0);
+    // A second way from here to there for each connection.
+    ip(&format!("-n {client} addr add 10.77.0.3/24 dev c0"));
+    for name in [client, server] {
+        ip(&format!(
+            "-n {name} mptcp limits set subflow 2 add_addr_accepted 2"
+        ));
+    }
+    ip(&format!(
+        "-n {client} mptcp endpoint add 10.77.0.3 dev c0 subflow"
+    ));
+    let mut command = network.server.command(&directory.app("server"));
+    command.args([
+        "serve",
+        "--multipath",
+        "--until-stdin-closes",
+        "--listen",
+        "10.77.0.2:7000",
+        "[fd77::2]:7000",
+    ]);
+    let serving = Helper::start(&mut command, "ready");
+    let tracer = Tracer::start(&[]);
+    // A server that is none of MPTCP's: those that connect fall back to plain TCP.
+    let plain = network.serve(&directory.app("plain"), &["10.77.0.2:7002"]);
+    let plays = [
+        (
+            "two-ways",
+            "--to 10.77.0.2:7000 --subflows 1 --bytes-out 300007 --bytes-in 200003",
+        ),
+        (
+            "one-way",
+            "--to [fd77::2]:7000 --bytes-out 30007 --bytes-in 20003",
+        ),
+        (
+            "fallback",
+            "--to 10.77.0.2:7002 --bytes-out 30007 --bytes-in 20003",
+        ),
+    ];
+    let truths = plays.map(|(app, arguments)| generate(&directory, &network, app, arguments));
+    assert_eq!(joins(&network.client, "MPJoinSynAckRx"), TIMES);
+    let metrics = tracer.wait_for("every connection has ended", |metrics| {
+        let open = |port| metrics.sum("tracer_connections_open", &[("port", port)]);
+        open("7000") + open("7002") == 0
+    });
+    let mut total = [0; 4];
+    for ((app, _), truth) in plays.iter().zip(&truths) {
+        let truth = ["connections", "established", "sent", "received"].map(|name| match name {
+            "sent" | "received" if !bytes_are_exact() => Some(0),
+            _ => truth[name].as_u64(),
+        });
+        let found = counted(&metrics, app, "out");
+        assert_eq!(found.map(Some), truth, "{app}");
+        for (total, found) in total.iter_mut().zip(found) {
+            *total += found;
+        }
+    }
+    // The other end saw the same, the other way round.
+    let [connections, established, sent, received] = total;
+    let accepted = ["server", "plain"].map(|app| counted(&metrics, app, "in"));
+    assert_eq!(
+        [0, 1, 2, 3].map(|at| accepted[0][at] + accepted[1][at]),
+        [connections, established, received, sent]
+    );
+    // Nobody else was charged with the subflows: the kernel makes them in a thread of its own.
+    let begun: u64 = ["7000", "7002"]
+        .map(|port| metrics.begun("tracer_connections_total", &[("port", port)]))
+        .iter()
+        .sum();
+    assert_eq!(begun, connections);
+    metrics.assert_nothing_lost();
+    drop((serving, plain));
+}
