@@ -38,6 +38,7 @@ pub const fn of_errno(errno: i32) -> Option<usize> {
         99..=101 | 112 | 113 => Some(UNREACHABLE),
         110 => Some(TIMED_OUT),
         111 => Some(REFUSED),
+        125 => Some(CANCELLED),
         _ => Some(OTHER),
     }
 }

@@ -41,9 +41,7 @@ fn joins(namespace: &Namespace, name: &str) -> u64 {
 /// too, and only contacts can be compared.
 fn bytes_are_exact() -> bool {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("a release");
-    let mut numbers = release
-        .split(['.', '-'])
-        .map(|number| number.parse::<u32>());
+    let mut numbers = release.split(['.', '-']).map(str::parse::<u32>);
     let mut next = || numbers.next().expect("a number").expect("a number");
     (next(), next()) >= (6, 5)
 }

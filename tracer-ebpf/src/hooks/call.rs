@@ -10,7 +10,7 @@ use aya_ebpf::{
 };
 use tracer_common::{
     Address, FlowKey, Sending,
-    map::{PROTOCOL_ICMP, PROTOCOL_RAW, PROTOCOL_UDP, counter},
+    map::{PROTOCOL_ICMP, PROTOCOL_RAW, PROTOCOL_SCTP, PROTOCOL_UDP, counter},
 };
 
 use super::flow::{Datagram, arrive, fail_to_leave, leave, sent};
@@ -95,7 +95,9 @@ pub fn socket_taken(context: ProbeContext) -> u32 {
         return 0;
     };
     let sock: u64 = read(socket, &SOCKET_SOCK);
-    if read::<u16>(sock, &SOCK_TYPE) != SOCK_STREAM {
+    if read::<u16>(sock, &SOCK_TYPE) != SOCK_STREAM
+        || read::<u16>(sock, &SOCK_PROTOCOL) == u16::from(PROTOCOL_SCTP)
+    {
         let identity = socket::identify(sock);
         socket::own(sock, identity, process::current(&context));
     }

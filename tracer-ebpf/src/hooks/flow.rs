@@ -193,9 +193,9 @@ pub fn pass(key: &FlowKey, answers: u8) -> Option<*mut Flow> {
     Some(flow)
 }
 
-/// Counts the outcome of a flow that was silent for too long, and what passed over it.
+/// Ends a flow: counts its outcome, and what passed over it.
 #[inline(always)]
-fn end(key: &FlowKey, flow: *mut Flow) {
+pub fn end(key: &FlowKey, flow: *mut Flow) {
     // SAFETY: a live map value, copied before it is removed; nobody adds to one that is over.
     let flow = unsafe { *flow };
     if FLOWS.remove(key).is_err() {

@@ -103,7 +103,7 @@ fn begin(context: &RawTracePointContext, sock: u64) {
     }
     attempt::strike_off();
     let subflow = multipath::subflow(sock);
-    if join(context, sock, &subflow, 0) {
+    if join(context, sock, subflow.as_ref(), 0) {
         return;
     }
     let mut destination = key(
@@ -117,14 +117,14 @@ fn begin(context: &RawTracePointContext, sock: u64) {
     };
     // SAFETY: a field of a live map value; no reference is made.
     add(unsafe { &raw mut (*counts).connections }, 1);
-    let flags = carry(context, &subflow, destination, counts);
+    let flags = carry(context, subflow.as_ref(), destination, counts);
     follow(context, sock, destination, counts, zero(), flags);
 }
 
 /// Follows a subflow that joins a contact. `false` where it is a contact of its own.
 #[inline(always)]
-fn join(context: &RawTracePointContext, sock: u64, subflow: &Option<Subflow>, flags: u32) -> bool {
-    let Some(destination) = subflow.as_ref().and_then(Subflow::joined) else {
+fn join(context: &RawTracePointContext, sock: u64, subflow: Option<&Subflow>, flags: u32) -> bool {
+    let Some(destination) = subflow.and_then(Subflow::joined) else {
         return false;
     };
     if !multipath::counts_bytes()
@@ -145,7 +145,7 @@ fn join(context: &RawTracePointContext, sock: u64, subflow: &Option<Subflow>, fl
 #[inline(always)]
 fn carry(
     context: &RawTracePointContext,
-    subflow: &Option<Subflow>,
+    subflow: Option<&Subflow>,
     destination: DestinationKey,
     counts: *mut Counts,
 ) -> u32 {
@@ -264,7 +264,7 @@ fn accept(context: &RawTracePointContext, sock: u64) {
         return;
     }
     let subflow = multipath::subflow(sock);
-    if join(context, sock, &subflow, CONNECTION_ACCEPTED) {
+    if join(context, sock, subflow.as_ref(), CONNECTION_ACCEPTED) {
         return;
     }
     let mut destination = key(
@@ -281,7 +281,7 @@ fn accept(context: &RawTracePointContext, sock: u64) {
         add(&raw mut (*counts).connections, 1);
         add(&raw mut (*counts).established, 1);
     }
-    let flags = carry(context, &subflow, destination, counts) | CONNECTION_ACCEPTED;
+    let flags = carry(context, subflow.as_ref(), destination, counts) | CONNECTION_ACCEPTED;
     follow(context, sock, destination, counts, now(), flags);
 }
 

@@ -22,6 +22,8 @@ pub enum Signal {
     DatagramsIn,
     /// Datagrams that arrived and found their socket's queue full.
     DatagramRefused,
+    /// Associations of SCTP.
+    Associations,
     /// Frames that a program makes itself (AF_PACKET).
     Frames,
     /// Such frames that go past the device's queue.
@@ -44,6 +46,7 @@ impl Signal {
             Self::DatagramsOut => "datagrams_out",
             Self::DatagramsIn => "datagrams_in",
             Self::DatagramRefused => "datagram_refused",
+            Self::Associations => "associations",
             Self::Frames => "frames",
             Self::FramesDirect => "frames_direct",
             Self::SocketOwner => "socket_owner",
@@ -69,6 +72,9 @@ impl Signal {
             Self::DatagramsIn => "answers, and contacts accepted, over UDP, ICMP, SCTP or raw IP",
             Self::DatagramRefused => {
                 "that a datagram was not received although it arrived: its socket's queue was full"
+            }
+            Self::Associations => {
+                "contacts over SCTP; at the control group they are seen as datagrams, with the bytes of their packets"
             }
             Self::Frames => {
                 "frames that a program makes itself and hands to an interface (AF_PACKET)"
@@ -312,6 +318,31 @@ pub const HOOKS: &[Hook] = &[
         "frame_out",
         Attach::RawTracepoint("net_dev_queue"),
         Signal::Frames,
+    ),
+    extra(
+        "association_begins",
+        Attach::Kprobe(&["sctp_primitive_ASSOCIATE"]),
+        Signal::Associations,
+    ),
+    extra(
+        "association_changes",
+        Attach::Kprobe(&["sctp_ulpevent_make_assoc_change"]),
+        Signal::Associations,
+    ),
+    extra(
+        "association_ends",
+        Attach::Kprobe(&["sctp_association_free"]),
+        Signal::Associations,
+    ),
+    extra(
+        "association_out",
+        Attach::Kprobe(&["sctp_outq_tail"]),
+        Signal::Associations,
+    ),
+    extra(
+        "association_in",
+        Attach::Kprobe(&["sctp_ulpevent_make_rcvmsg"]),
+        Signal::Associations,
     ),
     extra(
         "frame_out_directly",

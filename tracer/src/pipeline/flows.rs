@@ -9,7 +9,11 @@ use std::{
     sync::Arc,
 };
 
-use tracer_common::{DestinationKey, Flow, FlowKey, map::SILENCE, outcome};
+use tracer_common::{
+    Address, DestinationKey, Flow, FlowKey,
+    map::{PROTOCOL_SCTP, SILENCE},
+    outcome,
+};
 
 use super::{Pipeline, reading::place};
 use crate::{kernel::hooks::Signal, model::Totals};
@@ -44,8 +48,10 @@ impl Pipeline {
             let since = self.closing.get(&key.socket).copied().unwrap_or(second);
             // Modulo 2^32, and a datagram may have passed in a second that this reading has not reached.
             let silence = second.wrapping_sub(flow.last_second).cast_signed();
+            // An association of SCTP may be silent as long as it likes, and its end is seen.
+            let silent = key.protocol != PROTOCOL_SCTP || key.address != Address::ANY;
             if (closed && second.wrapping_sub(since) >= MARGIN)
-                || silence > (SILENCE + MARGIN) as i32
+                || (silent && silence > (SILENCE + MARGIN) as i32)
             {
                 over.push((*key, *flow, closed));
                 return;

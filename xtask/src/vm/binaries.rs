@@ -19,6 +19,7 @@ use crate::step;
 const TESTS: &[&str] = &[
     "live_exact",
     "live_datagram",
+    "live_associations",
     "live_frames",
     "live_multipath",
     "live_beside",
