@@ -6,7 +6,7 @@
 
 use aya_ebpf::{macros::kprobe, programs::ProbeContext};
 use tracer_common::{
-    Address, Flow, FlowKey,
+    Address, DestinationKey, Flow, FlowKey,
     map::{DIRECTION_IN, DIRECTION_OUT, PROTOCOL_SCTP},
 };
 
@@ -44,9 +44,8 @@ pub fn association_begins(context: ProbeContext) -> u32 {
     let peer = association + u64::from(ASSOCIATION_PEER.load());
     if let Some(remote) = name_of(peer) {
         let owner = process::current(&context);
-        open(
-            &nothing(association),
-            0,
+        follow(
+            association,
             key(owner, remote, PROTOCOL_SCTP, DIRECTION_OUT),
         );
     }
@@ -113,7 +112,8 @@ pub fn association_out(context: ProbeContext) -> u32 {
             if (*flow).answered != 0 {
                 (*flow).sent += payload(chunk);
             } else {
-                // Nothing leaves before the association is up. No second is needed for one.
+                // Nothing leaves before the association is up. Its end is seen, so it needs no second, and what waits is
+                // kept there.
                 (*flow).last_second += payload(chunk) as u32;
             }
         }
@@ -142,11 +142,7 @@ fn accept(association: u64) {
     if let Some((address, _)) = name_of(peer) {
         let owner = socket::owner(sock, socket::identify(sock));
         let place = (address, read(sock, &SOCK_LOCAL_PORT));
-        open(
-            &nothing(association),
-            0,
-            key(owner, place, PROTOCOL_SCTP, DIRECTION_IN),
-        );
+        follow(association, key(owner, place, PROTOCOL_SCTP, DIRECTION_IN));
     }
 }
 
@@ -160,6 +156,15 @@ fn why(association: u64) -> i32 {
         ECONNREFUSED
     } else {
         ETIMEDOUT
+    }
+}
+
+#[inline(always)]
+fn follow(association: u64, destination: DestinationKey) {
+    open(&nothing(association), 0, destination);
+    if let Some(flow) = flow(association) {
+        // SAFETY: a field of a live map value, as above.
+        unsafe { (*flow).last_second = 0 };
     }
 }
 
