@@ -8,6 +8,7 @@
 pub mod map;
 pub mod offset;
 pub mod outcome;
+pub mod peek;
 pub mod record;
 
 pub use map::{

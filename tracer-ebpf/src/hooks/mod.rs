@@ -6,5 +6,6 @@ pub mod flow;
 pub mod listener;
 pub mod owner;
 pub mod packet;
+pub mod peek;
 pub mod sample;
 pub mod tcp_life;

@@ -1,0 +1,93 @@
+//! With what are the object's read-only globals filled in: the running kernel's offsets, from its BTF or measured?
+
+use std::{collections::BTreeMap, fs, io, path::Path};
+
+use anyhow::Context as _;
+use tracer_common::offset::FIELDS;
+
+use crate::kernel::{btf::Btf, calibrate, cgroup};
+
+/// Where kernels keep their own type information; since 5.4, where built with `CONFIG_DEBUG_INFO_BTF`.
+const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
+
+/// From where the offsets are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The kernel's type information.
+    Btf,
+    /// The kernel has none: measured.
+    Measured {
+        fields: usize,
+        /// How many there are; those that are missing are not needed on this machine.
+        of: usize,
+    },
+}
+
+impl Origin {
+    /// What a user is told of it.
+    pub fn describe(self) -> String {
+        match self {
+            Self::Btf => "yes".to_owned(),
+            Self::Measured { fields, of } => {
+                format!("missing; {fields} of {of} fields measured, the others are not needed here")
+            }
+        }
+    }
+}
+
+/// Values of the globals, by their names.
+pub struct Globals {
+    pub values: BTreeMap<&'static str, u32>,
+    pub origin: Origin,
+}
+
+impl Globals {
+    /// Those of the running kernel.
+    pub fn of_this_kernel() -> anyhow::Result<Self> {
+        match fs::read(KERNEL_BTF) {
+            Ok(bytes) => Self::from_btf(&bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::measured(),
+            Err(error) => Err(error).with_context(|| format!("read {KERNEL_BTF}")),
+        }
+    }
+
+    /// From type information.
+    pub fn from_btf(bytes: &[u8]) -> anyhow::Result<Self> {
+        let btf = Btf::new(bytes)?;
+        let mut values = BTreeMap::new();
+        for field in FIELDS {
+            values.insert(field.global, btf.offset(field)?);
+        }
+        let hierarchy = cgroup::naming_controller(Path::new("/proc/cgroups"));
+        let subsystem = hierarchy
+            .and_then(|controller| {
+                btf.enumerator("cgroup_subsys_id", &format!("{controller}_cgrp_id"))
+            })
+            .unwrap_or(-1);
+        // A bit of a word since 6.4, a bit field before.
+        let bit = btf
+            .enumerator("", "INET_FLAGS_HDRINCL")
+            .map(i32::cast_unsigned)
+            .or_else(|| btf.bit("inet_sock", "hdrincl"));
+        let mask = bit.and_then(|bit| 1_u32.checked_shl(bit)).unwrap_or(0);
+        values.insert("HEADER_INCLUDED", mask);
+        values.insert("CGROUP_SUBSYSTEM", subsystem.cast_unsigned());
+        Ok(Self {
+            values,
+            origin: Origin::Btf,
+        })
+    }
+
+    fn measured() -> anyhow::Result<Self> {
+        let offsets = calibrate::measure(Path::new("/proc/self/exe"))
+            .context("this kernel has no BTF, and its structures could not be measured")?;
+        let fields = offsets.fields();
+        Ok(Self {
+            values: offsets.globals()?,
+            origin: Origin::Measured {
+                fields,
+                of: FIELDS.len(),
+            },
+        })
+    }
+}
