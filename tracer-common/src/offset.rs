@@ -1,4 +1,5 @@
-//! Where the kernel side finds what it reads: fields of kernel structures, looked up in the running kernel's BTF.
+//! Where the kernel side finds what it reads: fields of kernel structures, looked up in the running kernel's BTF, or
+//! measured where it has none (`tracer/src/kernel/calibrate/`).
 //!
 //! The kernel side has one read-only global per row, of the same name; user space fills it before the load. So the
 //! object carries no relocation of its own and loads without BTF in the loader.
@@ -21,6 +22,11 @@ const fn field(global: &'static str, structure: &'static str, member: &'static s
         member,
     }
 }
+
+/// What the global of a field carries that nobody knows: where the kernel has no BTF and nothing measures the field. The
+/// kernel side must ask for it before it reads such a field; only fields of `UNMEASURED` (`tracer/src/kernel/calibrate/`) can
+/// be unknown.
+pub const UNKNOWN: u32 = u32::MAX;
 
 /// All of them.
 pub const FIELDS: &[Field] = &[

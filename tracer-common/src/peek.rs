@@ -19,9 +19,7 @@ pub struct Look {
     pub task: u64,
     /// Its process, and below it its thread, as `bpf_get_current_pid_tgid` has them.
     pub thread: u64,
-    /// Bytes that could not be read, and are zeroes.
-    pub missing: u64,
-    /// What stands at the address that was asked for.
+    /// What stands at the address that was asked for, zeroes where nothing does.
     pub bytes: [u8; PEEK_BYTES],
 }
 

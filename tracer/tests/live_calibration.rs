@@ -12,10 +12,10 @@ fn every_measured_field_stands_where_the_kernels_types_say() {
     let measured = calibrate::measure(Path::new(env!("CARGO_BIN_EXE_tracer")))
         .unwrap_or_else(|error| panic!("{error:#}\nhint: live tests need root"));
     let fields = measured.fields();
-    println!("{fields} of {} fields measured", FIELDS.len());
+    eprintln!("{fields} of {} fields measured", FIELDS.len());
     let measured = measured.globals().expect("every field that is needed");
     let Ok(types) = fs::read("/sys/kernel/btf/vmlinux") else {
-        println!(
+        eprintln!(
             "skipped: this kernel does not tell of its types; all that is needed was measured"
         );
         return;

@@ -46,12 +46,11 @@ pub fn peek(context: RawTracePointContext) -> i32 {
     // SAFETY: the helper returns a number.
     look.task = unsafe { bpf_get_current_task() };
     look.thread = bpf_get_current_pid_tgid();
-    look.missing = 0;
     for (at, chunk) in look.bytes.chunks_exact_mut(PEEK_CHUNK).enumerate() {
         if at as u64 >= chunks {
             break;
         }
-        look.missing += copy(chunk, address.wrapping_add((at * PEEK_CHUNK) as u64));
+        copy(chunk, address.wrapping_add((at * PEEK_CHUNK) as u64));
     }
     0
 }
@@ -113,18 +112,17 @@ fn watched() -> Option<&'static mut Watch> {
     (watch.thread == bpf_get_current_pid_tgid()).then_some(watch)
 }
 
-/// Copies a chunk of kernel memory, zeroes where nothing is mapped. Returns how many bytes were not.
+/// Copies a chunk of kernel memory, zeroes where nothing is mapped.
 #[inline(always)]
-fn copy(chunk: &mut [u8], address: u64) -> u64 {
+fn copy(chunk: &mut [u8], address: u64) {
     // SAFETY: every chunk has this length; the helper writes so much, zeroes where it fails, and never faults.
-    let result = unsafe {
+    unsafe {
         bpf_probe_read_kernel(
             chunk.as_mut_ptr().cast::<c_void>(),
             PEEK_CHUNK as u32,
             address as *const c_void,
-        )
-    };
-    if result == 0 { 0 } else { PEEK_CHUNK as u64 }
+        );
+    }
 }
 
 const _: () = assert!(PEEK_BYTES.is_multiple_of(PEEK_CHUNK));

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use tracer_common::offset::FIELDS;
 
 use crate::kernel::{btf::Btf, calibrate, cgroup};
 
 /// Where kernels keep their own type information; since 5.4, where built with `CONFIG_DEBUG_INFO_BTF`.
-const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
+pub const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 
 /// From where the offsets are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +28,11 @@ impl Origin {
     pub fn describe(self) -> String {
         match self {
             Self::Btf => "yes".to_owned(),
+            Self::Measured { fields, of } if fields == of => {
+                format!("missing; {fields} of {of} fields measured")
+            }
             Self::Measured { fields, of } => {
-                format!("missing; {fields} of {of} fields measured, the others are not needed here")
+                format!("missing; {fields} of {of} fields measured, no other is needed here")
             }
         }
     }
@@ -79,8 +82,8 @@ impl Globals {
     }
 
     fn measured() -> anyhow::Result<Self> {
-        let offsets = calibrate::measure(Path::new("/proc/self/exe"))
-            .context("this kernel has no BTF, and its structures could not be measured")?;
+        let offsets =
+            calibrate::measure(Path::new("/proc/self/exe")).map_err(|error| explain(&error))?;
         let fields = offsets.fields();
         Ok(Self {
             values: offsets.globals()?,
@@ -90,4 +93,15 @@ impl Globals {
             },
         })
     }
+}
+
+/// Says what a failed measurement means to a user.
+fn explain(error: &anyhow::Error) -> anyhow::Error {
+    let said = format!("{error:#}");
+    let hint = if said.contains("hint: ") {
+        ""
+    } else {
+        "\nhint: boot a kernel built with CONFIG_DEBUG_INFO_BTF"
+    };
+    anyhow!("this kernel has no BTF, and its structures could not be measured: {said}{hint}")
 }

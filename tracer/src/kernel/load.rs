@@ -144,7 +144,7 @@ pub fn connect_to_self() -> anyhow::Result<()> {
 }
 
 /// Says what a failed load means to a user.
-fn explain_load(error: &aya::EbpfError) -> anyhow::Error {
+pub(super) fn explain_load(error: &aya::EbpfError) -> anyhow::Error {
     let number = errno(error);
     let lockdown = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
     let hint = if lockdown.contains("[confidentiality]") {

@@ -42,8 +42,10 @@ impl Groups {
             .with_context(|| format!("read {}", root.display()))?
             .flatten()
         {
-            if entry.file_name().to_string_lossy().starts_with(PREFIX) {
-                // One that is in use is kept by the kernel.
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let owner = name.strip_prefix(PREFIX);
+            if owner.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
                 let _ = fs::remove_dir(entry.path().join("inner"));
                 let _ = fs::remove_dir(entry.path());
             }

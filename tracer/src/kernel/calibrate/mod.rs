@@ -13,7 +13,8 @@
 //! - The bits of `sk_flags`, the states of TCP and those of a socket are numbered as the kernel side takes them anyway.
 //!
 //! A new field gets its rule in the file of its structure; [`Offsets::put`] is called with its name. A field without a
-//! rule is declared in [`UNMEASURED`], with what it means that nobody knows it.
+//! rule is declared in [`UNMEASURED`], with what it means that nobody knows it; its global is `UNKNOWN` then, for which the
+//! kernel side asks before it reads.
 
 mod group;
 mod life;
@@ -35,14 +36,14 @@ mod tcp;
 use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context as _, bail};
-use tracer_common::offset::FIELDS;
+use tracer_common::offset::{FIELDS, UNKNOWN};
 
 use objects::Objects;
 use peek::Peek;
 use stand_by::StandBy;
 use task::Process;
 
-/// Fields that may stay unknown: the global, and why that is safe when the kernel side reads offset 0 instead.
+/// Fields that may stay unknown: the global, and why that is safe. Their globals carry [`UNKNOWN`] then.
 pub const UNMEASURED: &[(&str, &str)] = &[
     (
         "CGROUPS_SUBSYSTEMS",
@@ -85,7 +86,7 @@ impl Offsets {
             if !is_optional && !self.0.contains_key(field.global) {
                 bail!("{}: nothing measures it", field.global);
             }
-            self.0.entry(field.global).or_insert(0);
+            self.0.entry(field.global).or_insert(UNKNOWN);
         }
         // No hierarchy of the first version.
         self.0.entry("CGROUP_SUBSYSTEM").or_insert(u32::MAX);

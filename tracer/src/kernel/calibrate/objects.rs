@@ -40,11 +40,13 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Connects from one address to another; `prepare` may set options before.
+    /// Connects from one address to another; `prepare` may set options before. `between` other sockets are made first: what
+    /// stands behind a socket in memory may be the other end of its connection, and is then at another distance.
     pub fn open(
         peek: &mut Peek,
         local: IpAddr,
         remote: IpAddr,
+        between: usize,
         prepare: impl Fn(&Socket) -> io::Result<()>,
     ) -> anyhow::Result<Self> {
         for _ in 0..TRIES {
@@ -52,6 +54,9 @@ impl Stream {
             listener.listen().context("listen over loopback")?;
             let listener_sock = peek.watched()?.sock;
             let client = Socket::bound(libc::SOCK_STREAM, local)?;
+            let family = client.family()?;
+            let others = (0..between).map(|_| Socket::new(family, libc::SOCK_STREAM, 0));
+            let _others: Vec<_> = others.collect();
             prepare(&client).context("set an option of a socket")?;
             let remote = listener.local()?;
             let syn = peek.packet(|| client.connect(remote).context("connect over loopback"))?;
@@ -139,7 +144,7 @@ pub struct Objects {
     /// Two over IPv4, two over IPv6 (v4-mapped, which needs no address of IPv6).
     pub streams: Vec<Stream>,
     /// A packet of several segments of each.
-    pub large: Vec<Box<Packet>>,
+    pub large: Vec<Packet>,
     /// UDP: bound to an address, with and without checksum.
     pub plain: Vec<Datagram>,
     /// UDP: bound to a multicast address, which the kernel keeps only as the one that receives.
@@ -158,18 +163,21 @@ impl Objects {
         let small =
             |socket: &Socket| socket.set(libc::IPPROTO_TCP, libc::TCP_MAXSEG, SEGMENT as i32);
         let mut streams = vec![
-            Stream::open(peek, loopback([61, 5, 9]), loopback([82, 17, 33]), small)?,
-            Stream::open(peek, loopback([44, 8, 3]), loopback([99, 12, 7]), small)?,
+            Stream::open(peek, loopback([61, 5, 9]), loopback([82, 17, 33]), 0, small)?,
+            Stream::open(peek, loopback([44, 8, 3]), loopback([99, 12, 7]), 1, small)?,
         ];
-        for (local, remote) in [([71, 21, 6], [52, 66, 13]), ([37, 4, 87], [23, 90, 14])] {
-            let stream = Stream::open(peek, mapped(local), mapped(remote), small)
+        for (between, local, remote) in [
+            (0, [71, 21, 6], [52, 66, 13]),
+            (1, [37, 4, 87], [23, 90, 14]),
+        ] {
+            let stream = Stream::open(peek, mapped(local), mapped(remote), between, small)
                 .context("IPv6 is needed to measure this kernel; v4-mapped addresses are enough")?;
             streams.push(stream);
         }
         let owner = owner(&streams)?;
         let mut large = Vec::new();
         for stream in &streams {
-            large.push(stream.send_several(peek)?);
+            large.push(*stream.send_several(peek)?);
         }
         let receiver = Socket::bound(libc::SOCK_DGRAM, loopback([31, 76, 18]))?;
         let remote = receiver.local()?;

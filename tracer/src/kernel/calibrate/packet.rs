@@ -60,7 +60,7 @@ pub fn measure(objects: &Objects, offsets: &mut Offsets) -> anyhow::Result<()> {
         .streams
         .iter()
         .zip(&objects.large)
-        .map(|(stream, packet)| (&**packet, stream.local, stream.remote));
+        .map(|(stream, packet)| (packet, stream.local, stream.remote));
     let plain = objects
         .plain
         .iter()

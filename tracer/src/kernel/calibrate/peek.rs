@@ -6,9 +6,9 @@ use aya::{
     maps::{Array, MapData},
     programs::{RawTracePoint, RawTracePointRunOptions, TestRun as _},
 };
-use tracer_common::peek::{Look, PACKET_WORDS, PEEK_BYTES, PEEK_CHUNK, Packet, Watch};
+use tracer_common::peek::{Look, PEEK_BYTES, PEEK_CHUNK, Packet, Watch};
 
-use crate::kernel::object::OBJECT;
+use crate::kernel::{load::explain_load, object::OBJECT};
 
 /// The programs of the object that are for this alone, and the raw tracepoint of each; the first is attached to none.
 pub const PROGRAMS: &[(&str, Option<&str>)] = &[
@@ -54,7 +54,7 @@ impl Peek {
         for ring in ["RECORDS", "AYA_LOGS"] {
             loader.map_max_entries(ring, page_size);
         }
-        let mut ebpf = loader.load(OBJECT)?;
+        let mut ebpf = loader.load(OBJECT).map_err(|error| explain_load(&error))?;
         for (name, tracepoint) in PROGRAMS {
             let program = ebpf.program_mut(name).context("the object lacks it")?;
             let program: &mut RawTracePoint = program.try_into().context("its type")?;
@@ -135,7 +135,6 @@ impl Peek {
             bail!("a packet was sent to 127.0.0.0/8 and did not pass net_dev_queue");
         }
         let packet = self.packet.get(&0, 0).context("take the packet")?;
-        debug_assert_eq!(packet.words.len(), PACKET_WORDS);
         Ok(Box::new(packet))
     }
 

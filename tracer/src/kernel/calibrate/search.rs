@@ -3,7 +3,7 @@
 //! A field is found by elimination. Each object of which the value is known strikes off the offsets at which something
 //! else stands, until one is left. Nothing is chosen among several.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use anyhow::bail;
 
@@ -22,13 +22,9 @@ impl Places {
         fits: impl Fn(&[u8]) -> bool,
     ) {
         let fits = |at: u32| bytes.get(at as usize..).is_some_and(&fits);
-        match self.0.get_mut(name) {
-            Some(left) => left.retain(|at| fits(*at)),
-            None => {
-                let all = (0..bytes.len() as u32).step_by(step);
-                self.0.insert(name, all.filter(|at| fits(*at)).collect());
-            }
-        }
+        let all = || (0..bytes.len() as u32).step_by(step).collect();
+        let left = self.0.entry(name).or_insert_with(all);
+        left.retain(|at| fits(*at));
     }
 
     /// Adds an offset that was found in another way.
@@ -104,10 +100,11 @@ impl<T: Ord + Clone> Ways<T> {
             let Some(address) = number::<8>(bytes, at as usize).filter(|it| is_address(*it)) else {
                 continue;
             };
-            if !known.contains_key(&address) {
-                known.insert(address, behind(address)?);
-            }
-            found.extend(known[&address].iter().map(|what| (at, what.clone())));
+            let right = match known.entry(address) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => entry.insert(behind(address)?),
+            };
+            found.extend(right.iter().map(|what| (at, what.clone())));
         }
         match &mut self.0 {
             None => self.0 = Some(found),

@@ -26,7 +26,8 @@ struct Facts {
 }
 
 /// Looks at every object once, and at sockets of datagrams also connected and disconnected again: a route that is kept in
-/// the socket has the same addresses and outlives them.
+/// the socket has the same addresses and outlives them. What is seen of the object behind a socket in memory, which may be
+/// the other end of its connection, is at another distance for each kind of socket.
 pub fn measure(peek: &Peek, objects: &Objects, offsets: &mut Offsets) -> anyhow::Result<()> {
     let mut places = Places::default();
     for stream in &objects.streams {
@@ -61,7 +62,7 @@ pub fn measure(peek: &Peek, objects: &Objects, offsets: &mut Offsets) -> anyhow:
         let bytes = peek.bytes(datagram.sock, SOCK_BYTES)?;
         note(&mut places, &bytes, &facts);
     }
-    for datagram in &objects.plain {
+    for datagram in objects.plain.iter().chain(&objects.multicast) {
         datagram.socket.connect(datagram.remote)?;
         let facts = Facts {
             kind: libc::SOCK_DGRAM,
@@ -73,6 +74,10 @@ pub fn measure(peek: &Peek, objects: &Objects, offsets: &mut Offsets) -> anyhow:
         };
         let bytes = peek.bytes(datagram.sock, SOCK_BYTES)?;
         note(&mut places, &bytes, &facts);
+        if datagram.local.is_ipv6() {
+            // The kernel keeps its address there when it is connected to nobody again.
+            continue;
+        }
         datagram.socket.disconnect()?;
         let facts = Facts {
             state: CLOSE,

@@ -46,6 +46,12 @@ impl Socket {
         Ok(socket)
     }
 
+    /// `AF_INET` or `AF_INET6`.
+    pub fn family(&self) -> io::Result<i32> {
+        self.option(libc::SOL_SOCKET, libc::SO_DOMAIN)
+            .map(i32::from_ne_bytes)
+    }
+
     pub fn listen(&self) -> io::Result<()> {
         // SAFETY: a plain call on a descriptor of ours.
         checked(unsafe { libc::listen(self.0.as_raw_fd(), 8) }).map(drop)

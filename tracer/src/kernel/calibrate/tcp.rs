@@ -48,10 +48,10 @@ const STREAMS: &[(IpAddr, IpAddr, usize, usize)] = &[
 pub fn measure(peek: &mut Peek, offsets: &mut Offsets) -> anyhow::Result<()> {
     let data = offsets.get("PACKET_DATA")?;
     let mut places = Places::default();
-    for (local, remote, out, back) in STREAMS {
+    for (between, (local, remote, out, back)) in STREAMS.iter().enumerate() {
         // Small segments, so that several are sent of what fits any window.
         let prepare = |socket: &Socket| socket.set(libc::IPPROTO_TCP, libc::TCP_MAXSEG, 1000);
-        let stream = Stream::open(peek, *local, *remote, prepare)?;
+        let stream = Stream::open(peek, *local, *remote, between, prepare)?;
         counters(peek, &stream, &mut places)?;
         for round in 1..3 {
             pass(&stream.client, &stream.server, out + round)?;
