@@ -12,10 +12,7 @@ use super::{
     peek::Peek,
     search::Places,
     sockets::{Socket, until},
-    tcp::{
-        BYTES_RETRANSMITTED, Information, NOT_SENT, SEGMENT_SIZE, SELECTIVELY, TRIES,
-        UNACKNOWLEDGED,
-    },
+    tcp::{Information, NOT_SENT, SEGMENT_SIZE, SELECTIVELY, TRIES, UNACKNOWLEDGED},
 };
 
 /// What is looked for: the first number that is not acknowledged, the next that leaves, and the end of what is queued.
@@ -35,30 +32,27 @@ pub fn first(stream: &Stream, data: u32) -> u32 {
     u32::from_be_bytes(start).wrapping_add(1)
 }
 
-/// Looks at a connection in all of the moments. `next` is the number that it sends next.
-pub fn look(
-    peek: &Peek,
-    stream: &Stream,
-    mut next: u32,
-    places: &mut Places,
-) -> anyhow::Result<()> {
-    stream.client.set(libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)?;
+/// Looks at connections in all of the moments. Each comes with the number that it sends next.
+pub fn look(peek: &Peek, streams: &mut [(Stream, u32)], places: &mut Places) -> anyhow::Result<()> {
+    for (stream, _) in &*streams {
+        stream.client.set(libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)?;
+    }
     // The late one first: after a loss fewer packets may be in flight at once.
     for moment in [late, urgent, held, out_of_order] {
-        let retransmitted = Information::of(&stream.client)?.number(BYTES_RETRANSMITTED);
-        next = moment(peek, stream, next, places)?;
-        until("something is retransmitted", || {
-            let now = Information::of(&stream.client)?.number(BYTES_RETRANSMITTED);
-            Ok(now != retransmitted)
-        })?;
-        stream
-            .server
-            .set(libc::SOL_SOCKET, libc::SO_DETACH_FILTER, 0)?;
-        stream.client.set(libc::IPPROTO_TCP, libc::TCP_CORK, 0)?;
-        until("all of it is acknowledged", || {
-            let now = Information::of(&stream.client)?;
-            Ok(now.number(UNACKNOWLEDGED) == 0 && now.number(NOT_SENT) == 0)
-        })?;
+        // All of them, and then they wait together: what is lost is sent again after 200 ms.
+        for (stream, next) in &mut *streams {
+            *next = moment(peek, stream, *next, places)?;
+            stream
+                .server
+                .set(libc::SOL_SOCKET, libc::SO_DETACH_FILTER, 0)?;
+            stream.client.set(libc::IPPROTO_TCP, libc::TCP_CORK, 0)?;
+        }
+        for (stream, _) in &*streams {
+            until("all of it is acknowledged", || {
+                let now = Information::of(&stream.client)?;
+                Ok(now.number(UNACKNOWLEDGED) == 0 && now.number(NOT_SENT) == 0)
+            })?;
+        }
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ const BYTES_RECEIVED: usize = 128;
 const SEGMENTS_OUT: usize = 136;
 pub const NOT_SENT: usize = 144;
 const BYTES_SENT: usize = 200;
-pub const BYTES_RETRANSMITTED: usize = 208;
+const BYTES_RETRANSMITTED: usize = 208;
 
 /// Fields that `TCP_INFO` tells: width and place there.
 const TOLD: &[(&str, usize, usize)] = &[
@@ -48,6 +48,7 @@ const STREAMS: &[(IpAddr, IpAddr, usize, usize)] = &[
 pub fn measure(peek: &mut Peek, offsets: &mut Offsets) -> anyhow::Result<()> {
     let data = offsets.get("PACKET_DATA")?;
     let mut places = Places::default();
+    let mut streams = Vec::new();
     for (between, (local, remote, out, back)) in STREAMS.iter().enumerate() {
         // Small segments, so that several are sent of what fits any window.
         let prepare = |socket: &Socket| socket.set(libc::IPPROTO_TCP, libc::TCP_MAXSEG, 1000);
@@ -60,8 +61,12 @@ pub fn measure(peek: &mut Peek, offsets: &mut Offsets) -> anyhow::Result<()> {
         }
         // Both rounds went there.
         let next = sequence::first(&stream, data).wrapping_add((2 * out + 3) as u32);
-        sequence::look(peek, &stream, next, &mut places)?;
-        counters(peek, &stream, &mut places)?;
+        streams.push((stream, next));
+    }
+    sequence::look(peek, &mut streams, &mut places)?;
+    for (stream, _) in &streams {
+        // Now something of each has been retransmitted.
+        counters(peek, stream, &mut places)?;
     }
     let told = TOLD.iter().map(|(name, ..)| *name);
     for name in told.chain(sequence::NAMES) {
