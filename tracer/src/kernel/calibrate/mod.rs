@@ -55,6 +55,9 @@ pub const UNMEASURED: &[(&str, &str)] = &[
     ),
 ];
 
+/// Times that a measurement is made that leaves a doubt.
+const ATTEMPTS: u32 = 3;
+
 /// What was measured, by the names of the globals.
 #[derive(Debug, Default)]
 pub struct Offsets(BTreeMap<&'static str, u32>);
@@ -95,7 +98,19 @@ impl Offsets {
 }
 
 /// Measures the running kernel. `program` is the tracer's own program, which is started once more or twice.
+///
+/// What is looked at goes on changing, so a measurement may leave a doubt by chance. Then it is made anew, as a whole.
 pub fn measure(program: &Path) -> anyhow::Result<Offsets> {
+    let mut result = measure_once(program);
+    for _ in 1..ATTEMPTS {
+        if result.is_err() {
+            result = measure_once(program);
+        }
+    }
+    result
+}
+
+fn measure_once(program: &Path) -> anyhow::Result<Offsets> {
     let mut offsets = Offsets::default();
     // First member of `struct msghdr` since ever.
     offsets.put("MESSAGE_NAME", 0);

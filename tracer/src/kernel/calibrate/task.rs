@@ -1,6 +1,10 @@
 //! Where does a `struct task_struct` keep what identifies a program: process, leader, start, image, user?
 
-use std::{fs, thread};
+use std::{
+    fs,
+    thread::{self, sleep},
+    time::Duration,
+};
 
 use anyhow::{Context as _, anyhow, bail};
 
@@ -18,6 +22,8 @@ const CREDENTIALS_BYTES: usize = 64;
 /// Real and saved users of two threads, whose effective user stays: numbers that nobody else has.
 const USERS: [(u32, u32); 2] = [(31_001, 31_003), (41_007, 41_009)];
 
+/// Times that a number of a process is looked at that others resemble by chance.
+const ROUNDS: u32 = 20;
 /// Field of `/proc/PID/stat`: the start, in ticks.
 const STARTED: usize = 22;
 
@@ -150,22 +156,33 @@ fn started(
     let ticks = u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).unwrap_or(100);
     let tick = 1_000_000_000 / ticks.max(1);
     let mut places = Places::default();
-    let mut looks = vec![(peek.bytes(leader, TASK_BYTES)?, std::process::id())];
-    for process in processes {
-        let before = peek.bytes(process.task, TASK_BYTES)?;
-        // The scheduler's times of it move on.
-        process.stand_by.run()?;
-        let after = peek.bytes(process.task, TASK_BYTES)?;
-        places.change::<8>("TASK_STARTED", &before, &after, |before, after| {
-            before == after
-        });
-        looks.push((after, process.stand_by.process()));
-    }
-    for (bytes, process) in &looks {
-        let told = statistic(*process, STARTED)?;
-        places.keep("TASK_STARTED", 8, bytes, |rest| {
-            number::<8>(rest, 0).is_some_and(|found| found / tick == told)
-        });
+    let mut looks = Vec::new();
+    for round in 0..ROUNDS {
+        looks = vec![(peek.bytes(leader, TASK_BYTES)?, std::process::id())];
+        for process in &mut *processes {
+            let before = peek.bytes(process.task, TASK_BYTES)?;
+            // Times of the scheduler and of memory move on, and the start does not.
+            process.stand_by.run()?;
+            if round > 0 {
+                process.stand_by.execute()?;
+            }
+            let after = peek.bytes(process.task, TASK_BYTES)?;
+            places.change::<8>("TASK_STARTED", &before, &after, |before, after| {
+                before == after
+            });
+            looks.push((after, process.stand_by.process()));
+        }
+        for (bytes, process) in &looks {
+            let told = statistic(*process, STARTED)?;
+            places.keep("TASK_STARTED", 8, bytes, |rest| {
+                number::<8>(rest, 0).is_some_and(|found| found / tick == told)
+            });
+        }
+        if places.left("TASK_STARTED").len() <= 2 {
+            break;
+        }
+        // What is of the same tick by chance is not later.
+        sleep(Duration::from_millis(20));
     }
     let at = match places.left("TASK_STARTED")[..] {
         [one] => one,
@@ -191,8 +208,13 @@ fn started(
 /// The number that an execution makes one greater, and nothing else does.
 fn image(peek: &Peek, process: &mut Process, offsets: &mut Offsets) -> anyhow::Result<()> {
     let mut places = Places::default();
-    for executes in [true, false, true, true, false, true] {
+    for round in 0..2 * ROUNDS {
+        // Counts of switches, faults and interruptions grow too, and by one by chance.
+        let executes = round % 3 != 1;
         let before = peek.bytes(process.task, TASK_BYTES)?;
+        for _ in 0..round % 4 {
+            process.stand_by.run()?;
+        }
         if executes {
             process.stand_by.execute()?;
         } else {
@@ -202,6 +224,9 @@ fn image(peek: &Peek, process: &mut Process, offsets: &mut Offsets) -> anyhow::R
         places.change::<4>("TASK_IMAGE", &before, &after, |before, after| {
             after == before + u64::from(executes)
         });
+        if round >= 5 && places.left("TASK_IMAGE").len() <= 1 {
+            break;
+        }
     }
     offsets.put("TASK_IMAGE", places.only("TASK_IMAGE")?);
     Ok(())
