@@ -99,6 +99,8 @@ fn in_thread(
 ) -> anyhow::Result<Thread> {
     let thread = thread::scope(|scope| {
         let found = scope.spawn(|| -> anyhow::Result<Thread> {
+            // A new thread has its maker's registers, kept in its task until it has waited for the first time.
+            sleep(Duration::from_millis(2));
             let (task, thread) = peek.watch()?;
             let thread = Thread {
                 task,
