@@ -143,3 +143,29 @@ fn measure_tasks(peek: &mut Peek, program: &Path, offsets: &mut Offsets) -> anyh
     memory::measure(peek, &mut processes, offsets)?;
     group::measure(peek, processes, offsets)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_without_a_measurement_is_an_error_that_names_it() {
+        let error = Offsets::default().globals().expect_err("nothing is known");
+        assert!(error.to_string().contains(FIELDS[0].global), "{error}");
+    }
+
+    #[test]
+    fn what_may_stay_unknown_is_a_field_and_says_so_to_the_kernel_side() {
+        let mut offsets = Offsets::default();
+        for field in FIELDS {
+            if UNMEASURED.iter().all(|(name, _)| *name != field.global) {
+                offsets.put(field.global, 8);
+            }
+        }
+        assert_eq!(offsets.fields() + UNMEASURED.len(), FIELDS.len());
+        let globals = offsets.globals().expect("all that is needed");
+        for (name, _) in UNMEASURED {
+            assert_eq!(globals[name], UNKNOWN);
+        }
+    }
+}

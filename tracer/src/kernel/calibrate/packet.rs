@@ -127,3 +127,51 @@ fn heads_of(packet: &Packet, data_at: u32) -> Vec<(u32, u32)> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use zerocopy::FromZeros as _;
+
+    /// A structure whose word 5 leads to a packet from 127.1.2.3 to 127.4.5.6, and whose word 4 to the buffer's beginning.
+    fn sample() -> Packet {
+        let mut packet = Packet::new_zeroed();
+        (packet.words[4], packet.words[5]) = (0xffff_8000_0000_1000, 0xffff_8000_0000_1012);
+        // The IP header is 0x12 + 14 bytes behind the beginning.
+        packet.words[7] = 0x20;
+        let target = &mut packet.targets[5];
+        target[12..15].copy_from_slice(&[8, 0, 0x45]);
+        target[26..34].copy_from_slice(&[127, 1, 2, 3, 127, 4, 5, 6]);
+        packet
+    }
+
+    fn at(address: [u8; 4]) -> SocketAddr {
+        SocketAddr::new(IpAddr::from(address), 1)
+    }
+
+    #[test]
+    fn the_first_byte_is_known_by_what_it_leads_to() {
+        let check = |source, remote, expected: &[usize]| {
+            assert_eq!(words(&sample(), at(source), at(remote)), expected);
+        };
+        check([127, 1, 2, 3], [127, 4, 5, 6], &[5]);
+        check([0; 4], [127, 4, 5, 6], &[5]);
+        check([127, 1, 2, 4], [127, 4, 5, 6], &[]);
+        check([127, 1, 2, 3], [127, 4, 5, 7], &[]);
+    }
+
+    #[test]
+    fn the_beginning_and_the_distance_from_it_are_found_together() {
+        assert_eq!(heads_of(&sample(), 40), [(32, 56)]);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_words_do_no_harm(found in proptest::collection::vec(any::<u64>(), 0..8), at in 0_u32..40) {
+            let mut packet = sample();
+            packet.words[..found.len()].copy_from_slice(&found);
+            let _ = heads_of(&packet, at * 8);
+        }
+    }
+}
