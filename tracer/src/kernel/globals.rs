@@ -95,13 +95,39 @@ impl Globals {
     }
 }
 
-/// Says what a failed measurement means to a user.
+/// Says what a failed measurement means to a user: what happened and its causes, and what can be done about it last.
 fn explain(error: &anyhow::Error) -> anyhow::Error {
-    let said = format!("{error:#}");
-    let hint = if said.contains("hint: ") {
-        ""
-    } else {
-        "\nhint: boot a kernel built with CONFIG_DEBUG_INFO_BTF"
-    };
-    anyhow!("this kernel has no BTF, and its structures could not be measured: {said}{hint}")
+    let (mut said, mut hint) = (Vec::new(), "boot a kernel built with CONFIG_DEBUG_INFO_BTF");
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    for cause in &causes {
+        let (what, advice) = cause.split_once("\nhint: ").unwrap_or((cause, hint));
+        said.push(what);
+        hint = advice;
+    }
+    anyhow!(
+        "this kernel has no BTF, and its structures could not be measured: {}\nhint: {hint}",
+        said.join(": ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::explain;
+    use anyhow::anyhow;
+
+    #[test]
+    fn the_hint_stands_behind_every_cause() {
+        let check = |error: anyhow::Error, expected: &str| {
+            let said = explain(&error).to_string();
+            assert!(said.ends_with(expected), "{said}");
+        };
+        check(
+            anyhow!("no access").context("make a group\nhint: allow it"),
+            "measured: make a group: no access\nhint: allow it",
+        );
+        check(
+            anyhow!("SOCK_TYPE: it may be at any of [2, 4]"),
+            "SOCK_TYPE: it may be at any of [2, 4]\nhint: boot a kernel built with CONFIG_DEBUG_INFO_BTF",
+        );
+    }
 }
