@@ -9,6 +9,7 @@ pub mod address;
 pub mod map;
 pub mod offset;
 pub mod outcome;
+pub mod peek;
 pub mod record;
 
 pub use address::Address;

@@ -333,6 +333,7 @@ mod plain {
         Attempt, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older,
         ProcessFacts, ProcessKey, Sending, SocketFacts,
     };
+    use crate::peek::{Look, Packet, Watch};
 
     macro_rules! plain {
         ($($name:ty)*) => { $(
@@ -342,6 +343,6 @@ mod plain {
     }
     plain! {
         Attempt Connection Counts DestinationKey Endpoint Flow FlowKey Listener Older ProcessFacts ProcessKey Sending
-        SocketFacts
+        SocketFacts Look Packet Watch
     }
 }

@@ -1,4 +1,5 @@
-//! Where the kernel side finds what it reads: fields of kernel structures, looked up in the running kernel's BTF.
+//! Where the kernel side finds what it reads: fields of kernel structures, looked up in the running kernel's BTF, or
+//! measured where it has none (`tracer/src/kernel/calibrate/`).
 //!
 //! The kernel side has one read-only global per row, of the same name; user space fills it before the load. So the
 //! object carries no relocation of its own and loads without BTF in the loader.
@@ -12,7 +13,8 @@ pub struct Field {
     pub structure: &'static str,
     /// Path of members, separated by dots.
     pub member: &'static str,
-    /// Whether kernels may lack it; the global is then 0, and whoever reads it asks for that first.
+    /// Whether it may be unknown ([`UNKNOWN`]): whoever reads it asks for that first, or is told by another global, or is not
+    /// attached (`Signal::fields` of the user side).
     pub optional: bool,
 }
 
@@ -31,6 +33,10 @@ const fn optional(global: &'static str, structure: &'static str, member: &'stati
         ..field(global, structure, member)
     }
 }
+
+/// What the global of a field carries that nobody knows: where the kernel has no such field, or has no BTF and nothing
+/// measures it.
+pub const UNKNOWN: u32 = u32::MAX;
 
 /// All of them.
 pub const FIELDS: &[Field] = &[
@@ -61,11 +67,11 @@ pub const FIELDS: &[Field] = &[
     field("PACKET_DATA", "sk_buff", "data"),
     field("PACKET_NETWORK", "sk_buff", "network_header"),
     field("PACKET_TRANSPORT", "sk_buff", "transport_header"),
-    field("PACKET_SOCK", "sk_buff", "sk"),
-    field("PACKET_DEVICE", "sk_buff", "dev"),
-    field("PACKET_DATA_LENGTH", "sk_buff", "data_len"),
-    field("PACKET_END", "sk_buff", "end"),
-    field("SHARED_FRAGMENTS", "skb_shared_info", "frags"),
+    optional("PACKET_SOCK", "sk_buff", "sk"),
+    optional("PACKET_DEVICE", "sk_buff", "dev"),
+    optional("PACKET_DATA_LENGTH", "sk_buff", "data_len"),
+    optional("PACKET_END", "sk_buff", "end"),
+    optional("SHARED_FRAGMENTS", "skb_shared_info", "frags"),
     optional("TCP_IS_MULTIPATH", "tcp_sock", "is_mptcp"),
     optional("TCP_SUBFLOW", "inet_connection_sock", "icsk_ulp_data"),
     optional("MULTIPATH_SENT", "mptcp_sock", "bytes_sent"),
@@ -115,8 +121,8 @@ pub const FIELDS: &[Field] = &[
     field("FILE_ENTRY", "file", "f_path.dentry"),
     field("ENTRY_NAME", "dentry", "d_name.name"),
     field("CGROUPS_UNIFIED", "css_set", "dfl_cgrp"),
-    field("CGROUPS_SUBSYSTEMS", "css_set", "subsys"),
-    field("SUBSYSTEM_CGROUP", "cgroup_subsys_state", "cgroup"),
+    optional("CGROUPS_SUBSYSTEMS", "css_set", "subsys"),
+    optional("SUBSYSTEM_CGROUP", "cgroup_subsys_state", "cgroup"),
     field("CGROUP_NODE", "cgroup", "kn"),
     field("NODE_NAME", "kernfs_node", "name"),
     field("NODE_ID", "kernfs_node", "id"),

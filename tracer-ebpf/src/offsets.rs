@@ -26,6 +26,12 @@ offsets! {
     CGROUPS_UNIFIED CGROUPS_SUBSYSTEMS SUBSYSTEM_CGROUP CGROUP_NODE NODE_ID NODE_NAME NODE_PARENT
 }
 
+/// Whether the field is known on this kernel.
+#[inline(always)]
+pub fn is_known(field: &Global<u32>) -> bool {
+    field.load() != tracer_common::offset::UNKNOWN
+}
+
 /// Index into `css_set.subsys` of the v1 hierarchy whose path names containers and services, or -1 where the unified
 /// hierarchy does.
 #[unsafe(no_mangle)]

@@ -99,12 +99,32 @@ fn an_unreadable_list_of_packages_is_said() {
 }
 
 #[test]
-fn a_kernel_without_type_information_is_said_by_run_and_doctor() {
+fn a_kernel_without_type_information_is_measured_and_the_doctor_says_so() {
+    let hide = "mount -t tmpfs none /sys/kernel/btf && exec \"$0\" \"$@\"";
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c", hide, env!("CARGO_BIN_EXE_tracer")])
+        .args(["doctor", "--json"])
+        .output()
+        .expect("run the doctor");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(answer["can_run"], true);
+    let types = answer["machine"]["kernel type information (BTF)"]
+        .as_str()
+        .expect("a line about types");
+    assert!(types.starts_with("missing; "), "{types}");
+    assert!(types.contains("measured"), "{types}");
+}
+
+#[test]
+fn a_kernel_that_cannot_be_measured_is_said_with_the_reason() {
+    // Loopback is down in a new network namespace, so nothing can be sent there.
     let hide = "mount -t tmpfs none /sys/kernel/btf && exec \"$0\" \"$@\"";
     let hidden = |arguments: &[&str]| {
         let mut command = Command::new("unshare");
         command
-            .args(["--mount", "sh", "-c", hide, env!("CARGO_BIN_EXE_tracer")])
+            .args(["--mount", "--net", "sh", "-c", hide])
+            .arg(env!("CARGO_BIN_EXE_tracer"))
             .args(arguments);
         command
     };

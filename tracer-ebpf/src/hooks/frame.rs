@@ -23,6 +23,7 @@ use crate::{
         ADJACENT_DEVICE, ADJACENT_LIST, DEVICE_UPPER, PACKET_DATA, PACKET_DATA_LENGTH,
         PACKET_DEVICE, PACKET_END, PACKET_HEAD, PACKET_LENGTH, PACKET_NETWORK, PACKET_SOCK,
         RING_BLOCK_FRAMES, RING_BLOCKS, RING_FRAME_BYTES, RING_HEAD, SHARED_FRAGMENTS, SOCK_FAMILY,
+        is_known,
     },
     process,
 };
@@ -113,7 +114,7 @@ fn is_repeated(packet: u64, device: u64) -> bool {
 /// Whether the device `upper` is built upon the device `lower`.
 #[inline(always)]
 fn is_upon(upper: u64, lower: u64) -> bool {
-    if DEVICE_UPPER.load() == 0 {
+    if !is_known(&DEVICE_UPPER) {
         return false;
     }
     let list = lower + u64::from(DEVICE_UPPER.load());
@@ -192,7 +193,7 @@ fn in_memory(packet: u64, sock: u64, head: u64, network: u64) -> Option<u64> {
     }
     let blocks: u64 = read(sock, &RING_BLOCKS);
     let frames_per_block: u32 = read(sock, &RING_BLOCK_FRAMES);
-    if RING_BLOCKS.load() == 0 || blocks == 0 || frames_per_block == 0 {
+    if !is_known(&RING_BLOCKS) || blocks == 0 || frames_per_block == 0 {
         return None;
     }
     let frame: u32 = read(sock, &RING_HEAD);

@@ -9,5 +9,6 @@ pub mod listener;
 pub mod multipath;
 pub mod owner;
 pub mod packet;
+pub mod peek;
 pub mod sample;
 pub mod tcp_life;

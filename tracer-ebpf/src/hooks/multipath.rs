@@ -10,7 +10,7 @@ use crate::{
     memory::read,
     offsets::{
         JOINED, JOINS, MULTIPATH_RECEIVED, MULTIPATH_SENT, SUBFLOW_CONNECTION, SUBFLOW_JOINED,
-        SUBFLOW_JOINS, TCP_IS_MULTIPATH, TCP_SUBFLOW,
+        SUBFLOW_JOINS, TCP_IS_MULTIPATH, TCP_SUBFLOW, is_known,
     },
 };
 
@@ -28,7 +28,7 @@ pub struct Subflow {
 #[inline(always)]
 pub fn subflow(sock: u64) -> Option<Subflow> {
     // A byte since 5.6; 1 once MPTCP was asked for, or 0 to the end.
-    if TCP_IS_MULTIPATH.load() == 0 || read::<u8>(sock, &TCP_IS_MULTIPATH) & 1 == 0 {
+    if !is_known(&TCP_IS_MULTIPATH) || read::<u8>(sock, &TCP_IS_MULTIPATH) & 1 == 0 {
         return None;
     }
     let context: u64 = read(sock, &TCP_SUBFLOW);
@@ -44,7 +44,7 @@ pub fn subflow(sock: u64) -> Option<Subflow> {
 /// Whether MPTCP counts the payload that passes over a connection: since 6.5. Over its subflows some passes twice.
 #[inline(always)]
 pub fn counts_bytes() -> bool {
-    MULTIPATH_SENT.load() != 0 && MULTIPATH_RECEIVED.load() != 0
+    is_known(&MULTIPATH_SENT) && is_known(&MULTIPATH_RECEIVED)
 }
 
 impl Subflow {

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{COULD_NOT_RUN, DONE};
 use crate::kernel::{
+    globals::{KERNEL_BTF, Origin},
     hooks::{HOOKS, Hook, Need},
     load::{Options, Verdict},
     source::Kernel,
@@ -29,11 +30,11 @@ struct Fact {
 /// here, 2 when not.
 #[expect(clippy::print_stdout, reason = "the answer is data")]
 pub fn doctor(arguments: &Arguments) -> u8 {
-    let facts = facts();
-    let (verdicts, failure) = match Kernel::start(&Options::default()) {
-        Ok(kernel) => (kernel.verdicts, None),
-        Err(error) => (Vec::new(), Some(format!("{error:#}"))),
+    let (verdicts, origin, failure) = match Kernel::start(&Options::default()) {
+        Ok(kernel) => (kernel.verdicts, Some(kernel.origin), None),
+        Err(error) => (Vec::new(), None, Some(format!("{error:#}"))),
     };
+    let facts = facts(origin);
     if arguments.json {
         println!("{:#}", as_json(&facts, &verdicts, failure.as_deref()));
     } else {
@@ -46,7 +47,8 @@ pub fn doctor(arguments: &Arguments) -> u8 {
     }
 }
 
-fn facts() -> Vec<Fact> {
+/// `origin` is from where it is known what the kernel's structures look like, if that is known.
+fn facts(origin: Option<Origin>) -> Vec<Fact> {
     let line = |path: &str| {
         fs::read_to_string(path)
             .map(|text| text.trim().to_owned())
@@ -69,7 +71,7 @@ fn facts() -> Vec<Fact> {
         fact("architecture", std::env::consts::ARCH.to_owned()),
         fact(
             "kernel type information (BTF)",
-            present("/sys/kernel/btf/vmlinux"),
+            origin.map_or_else(|| present(KERNEL_BTF), Origin::describe),
         ),
         fact(
             "lockdown",
@@ -166,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_failure_of_the_whole_leaves_no_signal_served() {
-        let answer = as_json(&facts(), &[], Some("no root"));
+        let answer = as_json(&facts(None), &[], Some("no root"));
         assert_eq!(answer["can_run"], json!(false));
         for signal in answer["signals"].as_array().expect("a list") {
             assert_eq!(signal["attached"], json!(false));

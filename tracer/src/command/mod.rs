@@ -6,6 +6,8 @@ mod run;
 
 use clap::{Parser, Subcommand};
 
+use crate::kernel::calibrate::stand_by;
+
 /// Exit code: the command did what it says.
 const DONE: u8 = 0;
 /// Exit code: it could not run. Why stands on standard error.
@@ -25,6 +27,9 @@ enum Command {
     Run(run::Arguments),
     /// Say what this kernel allows, which hook serves each signal, and what is therefore not seen.
     Doctor(doctor::Arguments),
+    /// Do nothing, as a process of which the tracer knows everything, while it measures a kernel without BTF.
+    #[command(name = stand_by::COMMAND, hide = true)]
+    StandBy,
 }
 
 /// Does what the command line asks for. Returns the exit code.
@@ -44,6 +49,7 @@ pub fn main() -> u8 {
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments).map(|()| DONE),
         Command::Doctor(arguments) => Ok(doctor::doctor(&arguments)),
+        Command::StandBy => stand_by::stand_by().map(|()| DONE).map_err(Into::into),
     };
     result.unwrap_or_else(|error| {
         eprintln!("tracer: {error:#}");

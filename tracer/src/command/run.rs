@@ -24,7 +24,7 @@ use crate::{
         http::{Source, router},
         serve::serve,
     },
-    kernel::{hooks::Way, load::Options, source::Kernel},
+    kernel::{globals::Origin, hooks::Way, load::Options, source::Kernel},
     model::Snapshot,
     pipeline::Pipeline,
 };
@@ -138,6 +138,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         debug,
         capacities: arguments.map_capacity.clone(),
     })?;
+    if kernel.origin != Origin::Btf {
+        eprintln!("BTF: {}", kernel.origin.describe());
+    }
     for verdict in &kernel.verdicts {
         match &verdict.failure {
             None => eprintln!(

@@ -91,7 +91,7 @@ fn root() -> anyhow::Result<File> {
 }
 
 /// Where it is mounted.
-fn unified(mounts: &str) -> Option<&str> {
+pub(super) fn unified(mounts: &str) -> Option<&str> {
     mounts.lines().find_map(|line| {
         let mut fields = line.split(' ').skip(1);
         let (path, kind) = (fields.next()?, fields.next()?);

@@ -17,9 +17,28 @@ fn controller(table: &str) -> Option<&'static str> {
     })
 }
 
+/// Where the hierarchy of a controller of the first version is mounted. `mounts` is `/proc/self/mounts`.
+pub fn first_version<'a>(mounts: &'a str, controller: &str) -> Option<&'a str> {
+    mounts.lines().find_map(|line| {
+        let mut fields = line.split(' ').skip(1);
+        let (path, kind, options) = (fields.next()?, fields.next()?, fields.next()?);
+        let is_its = options.split(',').any(|option| option == controller);
+        (kind == "cgroup" && is_its).then_some(path)
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::controller;
+    use super::{controller, first_version};
+
+    #[test]
+    fn the_mount_of_a_controller_is_found_by_its_options() {
+        let mounts = "none /sys/fs/cgroup cgroup2 rw,pids 0 0\ncgroup /a cgroup rw,cpu,cpuacct 0 0\ncgroup /b cgroup rw,pids 0 0\n";
+        assert_eq!(first_version(mounts, "pids"), Some("/b"));
+        assert_eq!(first_version(mounts, "cpu"), Some("/a"));
+        assert_eq!(first_version(mounts, "memory"), None);
+        assert_eq!(first_version("", "pids"), None);
+    }
 
     fn check(table: &str, expected: Option<&str>) {
         assert_eq!(controller(table), expected, "{table}");

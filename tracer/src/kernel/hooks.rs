@@ -54,6 +54,27 @@ impl Signal {
         }
     }
 
+    /// Fields of the kernel's structures that may be unknown, and without which its hooks see nothing.
+    pub fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::Frames | Self::FramesDirect => &[
+                "PACKET_SOCK",
+                "PACKET_DEVICE",
+                "PACKET_DATA_LENGTH",
+                "PACKET_END",
+                "SHARED_FRAGMENTS",
+            ],
+            Self::Associations => &[
+                "ASSOCIATION_SOCK",
+                "ASSOCIATION_PEER",
+                "ASSOCIATION_TRIES",
+                "OUTQ_ASSOCIATION",
+                "CHUNK_HEADER",
+            ],
+            _ => &[],
+        }
+    }
+
     /// What nobody sees when no hook serves this signal.
     pub fn unseen(self) -> &'static str {
         match self {

@@ -1,26 +1,19 @@
 //! From the object to running hooks: load, attach, prove that they fire.
 
 use std::{
-    collections::HashMap,
     fs, io,
     net::{Ipv4Addr, TcpListener, TcpStream},
-    path::Path,
 };
 
 use anyhow::{Context as _, anyhow, bail};
 use aya::{Ebpf, EbpfLoader};
-use tracer_common::offset::FIELDS;
 
 use crate::kernel::{
     attach::start,
-    btf::Btf,
-    cgroup,
+    globals::{Globals, Origin},
     hooks::{HOOKS, Hook, Need, Way},
     object::OBJECT,
 };
-
-/// Where kernels keep their own type information; since 5.4, where built with `CONFIG_DEBUG_INFO_BTF`.
-const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 
 /// What a user may choose.
 #[derive(Clone, Debug, Default)]
@@ -42,11 +35,17 @@ pub struct Verdict {
 }
 
 /// Loads the kernel side with the kind of hooks that is asked for, else with the first kind that serves.
-pub fn load(options: &Options) -> anyhow::Result<(Ebpf, Vec<Verdict>)> {
+pub fn load(options: &Options) -> anyhow::Result<(Ebpf, Vec<Verdict>, Origin)> {
+    let globals = Globals::of_this_kernel()?;
+    let (ebpf, verdicts) = load_with(options, &globals)?;
+    Ok((ebpf, verdicts, globals.origin))
+}
+
+fn load_with(options: &Options, globals: &Globals) -> anyhow::Result<(Ebpf, Vec<Verdict>)> {
     if let Some(way) = options.way {
-        return load_one(options, way);
+        return load_one(options, globals, way);
     }
-    let (ebpf, verdicts) = load_one(options, Way::Tracing)?;
+    let (ebpf, verdicts) = load_one(options, globals, Way::Tracing)?;
     let serve = |verdicts: &[Verdict]| {
         verdicts.iter().all(|verdict| {
             verdict.hook.attach.way().is_none()
@@ -58,7 +57,7 @@ pub fn load(options: &Options) -> anyhow::Result<(Ebpf, Vec<Verdict>)> {
         return Ok((ebpf, verdicts));
     }
     drop(ebpf);
-    let (ebpf, mut second) = load_one(options, Way::Cgroup)?;
+    let (ebpf, mut second) = load_one(options, globals, Way::Cgroup)?;
     // Why the first kind does not serve is worth saying.
     second.extend(
         verdicts
@@ -76,12 +75,15 @@ pub fn load(options: &Options) -> anyhow::Result<(Ebpf, Vec<Verdict>)> {
 
 /// Loads the kernel side and attaches every hook of one kind. Hooks that cannot be attached are said in the verdicts; the caller
 /// decides whether it can go on without.
-fn load_one(options: &Options, way: Way) -> anyhow::Result<(Ebpf, Vec<Verdict>)> {
-    let globals = globals()?;
+fn load_one(
+    options: &Options,
+    globals: &Globals,
+    way: Way,
+) -> anyhow::Result<(Ebpf, Vec<Verdict>)> {
     let mut loader = EbpfLoader::new();
     // The object carries no CO-RE relocation, so aya need not read the kernel's BTF a second time.
     loader.btf(None);
-    for (name, value) in &globals {
+    for (name, value) in &globals.values {
         loader.override_global(name, value, true);
     }
     let by_address = u32::from(way == Way::Tracing);
@@ -125,50 +127,14 @@ fn load_one(options: &Options, way: Way) -> anyhow::Result<(Ebpf, Vec<Verdict>)>
         .filter(|hook| hook.attach.way().is_none_or(|needed| needed == way))
         .map(|hook| Verdict {
             hook,
-            failure: start(&mut ebpf, hook)
+            failure: globals
+                .know(hook.gives.fields())
+                .and_then(|()| start(&mut ebpf, hook))
                 .err()
                 .map(|error| format!("{error:#}")),
         })
         .collect();
     Ok((ebpf, verdicts))
-}
-
-/// Values of the object's read-only globals.
-fn globals() -> anyhow::Result<HashMap<&'static str, u32>> {
-    let bytes = fs::read(KERNEL_BTF)
-        .with_context(|| format!("read {KERNEL_BTF}"))
-        .map_err(|error| {
-            anyhow!(
-                "{error:#}\nhint: this kernel has no BTF; boot one built with CONFIG_DEBUG_INFO_BTF"
-            )
-        })?;
-    let btf = Btf::new(&bytes)?;
-    let mut globals = HashMap::new();
-    for field in FIELDS {
-        let offset = match btf.offset(field) {
-            Err(_) if field.optional => 0,
-            offset => offset?,
-        };
-        globals.insert(field.global, offset);
-    }
-    let hierarchy = cgroup::naming_controller(Path::new("/proc/cgroups"));
-    let subsystem = hierarchy
-        .and_then(|controller| btf.enumerator("cgroup_subsys_id", &format!("{controller}_cgrp_id")))
-        .unwrap_or(-1);
-    // A bit of a word since 6.4, a bit field before.
-    let bit = btf
-        .enumerator("", "INET_FLAGS_HDRINCL")
-        .map(i32::cast_unsigned)
-        .or_else(|| btf.bit("inet_sock", "hdrincl"));
-    let mask = bit.and_then(|bit| 1_u32.checked_shl(bit)).unwrap_or(0);
-    globals.insert("HEADER_INCLUDED", mask);
-    for (global, member) in [("JOINS", "request_join"), ("JOINED", "mp_join")] {
-        let bit = btf.bit("mptcp_subflow_context", member);
-        let mask = bit.and_then(|bit| 1_u32.checked_shl(bit)).unwrap_or(0);
-        globals.insert(global, mask);
-    }
-    globals.insert("CGROUP_SUBSYSTEM", subsystem.cast_unsigned());
-    Ok(globals)
 }
 
 /// Makes one connection to ourselves, for the hooks to see.
@@ -182,7 +148,7 @@ pub fn connect_to_self() -> anyhow::Result<()> {
 }
 
 /// Says what a failed load means to a user.
-fn explain_load(error: &aya::EbpfError) -> anyhow::Error {
+pub(super) fn explain_load(error: &aya::EbpfError) -> anyhow::Error {
     let number = errno(error);
     let lockdown = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
     let hint = if lockdown.contains("[confidentiality]") {
@@ -218,7 +184,7 @@ pub fn errno(error: &(dyn std::error::Error + 'static)) -> Option<i32> {
     None
 }
 
-fn page_size() -> u32 {
+pub(super) fn page_size() -> u32 {
     // SAFETY: asks the C library for a number.
     u32::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
 }

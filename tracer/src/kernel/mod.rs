@@ -3,7 +3,9 @@
 pub mod attach;
 pub mod batch;
 pub mod btf;
+pub mod calibrate;
 pub mod cgroup;
+pub mod globals;
 pub mod hooks;
 pub mod load;
 pub mod maps;

@@ -6,7 +6,10 @@ pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), 
 #[cfg(test)]
 mod tests {
     use super::OBJECT;
-    use crate::kernel::hooks::{Attach, Cgroup, HOOKS};
+    use crate::kernel::{
+        calibrate::peek::PROGRAMS,
+        hooks::{Attach, Cgroup, HOOKS},
+    };
     use aya_obj::{Object, ProgramSection};
     use std::collections::BTreeSet;
 
@@ -18,7 +21,11 @@ mod tests {
     fn the_table_of_hooks_and_the_object_name_the_same_programs() {
         let object = object();
         let built: BTreeSet<&str> = object.programs.keys().map(String::as_str).collect();
-        let listed: BTreeSet<&str> = HOOKS.iter().map(|hook| hook.program).collect();
+        let listed: BTreeSet<&str> = HOOKS
+            .iter()
+            .map(|hook| hook.program)
+            .chain(PROGRAMS.iter().map(|(program, _)| *program))
+            .collect();
         assert_eq!(
             built, listed,
             "hint: add the hook to tracer/src/kernel/hooks.rs, or its program to tracer-ebpf"

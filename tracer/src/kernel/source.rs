@@ -22,6 +22,7 @@ use zerocopy::{FromBytes as _, FromZeros as _};
 
 use crate::kernel::{
     batch::Batch,
+    globals::Origin,
     hooks::{Hook, Signal},
     load::{self, Options, Verdict},
     maps::{Maps, descriptor},
@@ -38,6 +39,8 @@ pub struct Kernel {
     pub maps: Maps,
     /// What became of each hook.
     pub verdicts: Vec<Verdict>,
+    /// From where it is known what the kernel's structures look like.
+    pub origin: Origin,
     /// Handle of the tracer's own program, which contacted itself for the self-test and contacts nobody else.
     pub own_handle: u64,
     destinations: Batch<DestinationKey, Counts>,
@@ -54,13 +57,14 @@ pub struct Kernel {
 impl Kernel {
     /// Loads, attaches and makes one connection to itself: a hook that is attached and never fires is found here.
     pub fn start(options: &Options) -> anyhow::Result<Self> {
-        let (mut ebpf, verdicts) = load::load(options)?;
+        let (mut ebpf, verdicts, origin) = load::load(options)?;
         load::require(&verdicts)?;
         let maps = Maps::take(&mut ebpf)?;
         let mut kernel = Self {
             ebpf,
             maps,
             verdicts,
+            origin,
             own_handle: HANDLE_UNATTRIBUTED,
             destinations: Batch::new(4096),
             facts: Batch::new(512),

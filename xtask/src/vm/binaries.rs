@@ -17,6 +17,7 @@ use crate::step;
 
 /// The test binaries, of `tracer/tests/`, that are run in machines of their own.
 const TESTS: &[&str] = &[
+    "live_calibration",
     "live_exact",
     "live_datagram",
     "live_associations",

@@ -29,7 +29,7 @@ use kernels::{KERNELS, Kernel};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Only this kernel; may be given several times. Without it, every kernel that tells of its types: the tracer needs that
+    /// Only this kernel; may be given several times. Without it, every kernel
     #[arg(long = "kernel", value_name = "NAME")]
     kernels: Vec<String>,
     /// Say which kernels there are
@@ -107,7 +107,7 @@ fn list() {
 
 fn chosen(names: &[String]) -> Result<Vec<&'static Kernel>> {
     if names.is_empty() {
-        return Ok(KERNELS.iter().filter(|kernel| kernel.has_types).collect());
+        return Ok(KERNELS.iter().collect());
     }
     let mut chosen = Vec::new();
     for name in names {

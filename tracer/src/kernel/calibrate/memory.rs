@@ -1,0 +1,131 @@
+//! How does one get from a task to the name of its executable, and to its first argument?
+
+use std::{fs, os::unix::ffi::OsStrExt as _};
+
+use anyhow::{Context as _, bail};
+
+use super::{
+    Offsets,
+    peek::Peek,
+    search::{Ways, all, is_address, number},
+    task::{Process, TASK_BYTES, statistic},
+};
+
+/// Bytes that are looked at of a `struct mm_struct`; it has 1,000 to 1,500.
+const MEMORY_BYTES: usize = 2048;
+/// Of a `struct file`; the path stands in its first 200.
+const FILE_BYTES: usize = 256;
+/// Of a `struct dentry`; the name's address stands in its first 64.
+const ENTRY_BYTES: usize = 192;
+/// Field of `/proc/PID/stat`: where the arguments begin.
+const ARGUMENTS: usize = 48;
+
+pub fn measure(
+    peek: &Peek,
+    processes: &mut [Process],
+    offsets: &mut Offsets,
+) -> anyhow::Result<()> {
+    let mut ways = Ways::default();
+    for process in &mut *processes {
+        for _ in 0..2 {
+            // It gets new memory with each execution, its arguments at another place.
+            process.stand_by.execute()?;
+            let arguments = statistic(process.stand_by.process(), ARGUMENTS)?;
+            ways.keep(&peek.bytes(process.task, TASK_BYTES)?, |address| {
+                let bytes = peek.bytes(address, MEMORY_BYTES)?;
+                Ok(all(&bytes, 8, &arguments.to_ne_bytes()))
+            })?;
+        }
+    }
+    let (memory, arguments) = own_memory(&ways.left())?;
+    offsets.put("TASK_MEMORY", memory);
+    offsets.put("MEMORY_ARGUMENTS", arguments);
+    executable(peek, processes, memory, offsets)
+}
+
+/// A task points at its memory twice: at its own (`mm`), and right behind at that which it uses (`active_mm`), which may
+/// be somebody else's in a thread of the kernel. In a program they are the same.
+fn own_memory(left: &[(u32, u32)]) -> anyhow::Result<(u32, u32)> {
+    match left {
+        [(own, arguments), (used, same)] if *used == own + 8 && arguments == same => {
+            Ok((*own, *arguments))
+        }
+        _ => bail!("TASK_MEMORY: two ways side by side should lead there, and these do: {left:?}"),
+    }
+}
+
+/// Memory, file, directory entry, name.
+fn executable(
+    peek: &Peek,
+    processes: &[Process],
+    memory: u32,
+    offsets: &mut Offsets,
+) -> anyhow::Result<()> {
+    let mut ways = Ways::default();
+    for process in processes {
+        let name = name(process.stand_by.process())?;
+        let memory = peek.pointer(process.task + u64::from(memory))?;
+        ways.keep(&peek.bytes(memory, MEMORY_BYTES)?, |file| {
+            let bytes = peek.bytes(file, FILE_BYTES)?;
+            let mut behind = Ways::default();
+            behind.keep(&bytes, |entry| names(peek, entry, &name))?;
+            Ok(behind.left())
+        })?;
+    }
+    let (executable, (entry, name)) = ways.only("MEMORY_EXECUTABLE, FILE_ENTRY, ENTRY_NAME")?;
+    offsets.put("MEMORY_EXECUTABLE", executable);
+    offsets.put("FILE_ENTRY", entry);
+    offsets.put("ENTRY_NAME", name);
+    Ok(())
+}
+
+/// Where in a directory entry the address of its name stands. A short name is in the entry itself.
+fn names(peek: &Peek, entry: u64, name: &[u8]) -> anyhow::Result<Vec<u32>> {
+    let bytes = peek.bytes(entry, ENTRY_BYTES)?;
+    let mut found = Vec::new();
+    for at in (0..bytes.len()).step_by(8) {
+        let address = number::<8>(&bytes, at).unwrap_or(0);
+        let inside = address.wrapping_sub(entry) as usize;
+        let is_name = match bytes.get(inside..) {
+            Some(rest) => rest.starts_with(name),
+            // A long name lies elsewhere; nothing else of an entry is worth following.
+            None if name.len() > 32 && is_address(address & !7) => {
+                peek.bytes(address, name.len())?.starts_with(name)
+            }
+            None => false,
+        };
+        if is_name {
+            found.push(at as u32);
+        }
+    }
+    Ok(found)
+}
+
+/// File name of a process's executable, with the NUL that ends it.
+fn name(process: u32) -> anyhow::Result<Vec<u8>> {
+    let path = format!("/proc/{process}/exe");
+    let target = fs::read_link(&path).with_context(|| format!("read {path}"))?;
+    let name = target.file_name().context("an executable has a name")?;
+    let name = name.as_bytes();
+    let name = name.strip_suffix(b" (deleted)").unwrap_or(name);
+    Ok([name, &[0]].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::own_memory;
+
+    #[test]
+    fn only_two_ways_side_by_side_are_taken() {
+        assert_eq!(own_memory(&[(80, 4), (88, 4)]).expect("a pair"), (80, 4));
+        for left in [
+            &[(80, 4)][..],
+            &[(80, 4), (96, 4)],
+            &[(80, 4), (88, 8)],
+            &[(80, 4), (88, 4), (96, 4)],
+            &[],
+        ] {
+            assert!(own_memory(left).is_err(), "{left:?}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Are the offsets that are measured those that the kernel's type information tells?
+//!
+//! Where the kernel tells of its types, every measured field is compared.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use tracer::kernel::{calibrate, globals::Globals};
+use tracer_common::offset::{FIELDS, UNKNOWN};
+
+#[test]
+fn every_measured_field_stands_where_the_kernels_types_say() {
+    let measured = calibrate::measure(Path::new(env!("CARGO_BIN_EXE_tracer")))
+        .unwrap_or_else(|error| panic!("{error:#}\nhint: live tests need root"));
+    let fields = measured.fields();
+    eprintln!("{fields} of {} fields measured", FIELDS.len());
+    let measured = measured.globals().expect("every field that is needed");
+    let Ok(types) = fs::read("/sys/kernel/btf/vmlinux") else {
+        eprintln!(
+            "skipped: this kernel does not tell of its types; all that is needed was measured"
+        );
+        return;
+    };
+    let truth = Globals::from_btf(&types).expect("this kernel's BTF").values;
+    let (measured, truth) = (comparable(measured), comparable(truth));
+    let wrong: Vec<_> = truth
+        .iter()
+        .filter(|(name, _)| !may_be_unknown(name) || measured.get(*name) != Some(&UNKNOWN.into()))
+        .filter(|(name, value)| measured.get(*name) != Some(value))
+        .map(|(name, value)| format!("{name}: {value}, measured {:?}", measured.get(name)))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(measured.len(), truth.len());
+}
+
+fn may_be_unknown(name: &str) -> bool {
+    FIELDS
+        .iter()
+        .any(|field| field.global == name && field.optional)
+}
+
+/// Values that mean the same are made equal: a bit may be counted from any byte ahead of it, and a place in a row from the
+/// row or from itself. Without a hierarchy of the first version the row is not read.
+fn comparable(mut globals: BTreeMap<&'static str, u32>) -> BTreeMap<&'static str, u64> {
+    let bit = globals
+        .remove("HEADER_INCLUDED")
+        .map_or(0, u32::trailing_zeros);
+    if let Some(at) = globals.get_mut("INET_FLAGS") {
+        *at = *at * 8 + bit;
+    }
+    // Bits of fields that nothing measures.
+    globals.remove("JOINS");
+    globals.remove("JOINED");
+    let subsystem = globals.remove("CGROUP_SUBSYSTEM").unwrap_or(u32::MAX);
+    if subsystem == u32::MAX {
+        globals.remove("CGROUPS_SUBSYSTEMS");
+        globals.remove("SUBSYSTEM_CGROUP");
+    } else if let Some(at) = globals.get_mut("CGROUPS_SUBSYSTEMS") {
+        *at += 8 * subsystem;
+    }
+    globals
+        .into_iter()
+        .map(|(name, value)| (name, u64::from(value)))
+        .collect()
+}
