@@ -1,5 +1,6 @@
 //! Makes traffic whose truth it knows, and prints that truth: live tests compare the tracer with it.
 
+mod activate;
 mod arguments;
 mod attempts;
 mod chain;
@@ -54,6 +55,7 @@ fn run(arguments: Arguments) -> Result<()> {
     kernel::allow_many_files()?;
     match arguments.command {
         Command::Serve(serve) => serve::run(&serve),
+        Command::Activate(activate) => activate::run(&activate),
         Command::Connect(connect) => connect::run(&connect, arguments.deadline),
         Command::Storm(storm) => storm::run(&storm),
         Command::Processes(processes) => processes::run(&processes),

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub mod network;
+pub mod truth;
 
 use std::{
     collections::BTreeMap,

@@ -21,6 +21,8 @@ const TESTS: &[&str] = &[
     "live_datagram",
     "live_beside",
     "live_attempts",
+    "live_sockets",
+    "live_sources",
     "live_traps",
     "live_android",
 ];
