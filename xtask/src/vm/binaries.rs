@@ -23,6 +23,7 @@ const TESTS: &[&str] = &[
     "live_attempts",
     "live_sockets",
     "live_sources",
+    "live_busy",
     "live_traps",
     "live_android",
 ];
