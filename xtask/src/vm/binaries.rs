@@ -24,6 +24,8 @@ const TESTS: &[&str] = &[
     "live_sockets",
     "live_sources",
     "live_busy",
+    "live_programs",
+    "live_traffic",
     "live_traps",
     "live_android",
 ];
