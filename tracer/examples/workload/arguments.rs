@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{activate, attempts, datagram, echo, flood, multipath, packets, pass, raw, sctp};
+use crate::{
+    activate, attempts, datagram, echo, flood, loopback, multipath, packets, pass, raw, sctp,
+};
 
 /// Makes traffic whose truth it knows, and prints that truth as JSON lines.
 #[derive(Parser)]
@@ -47,6 +49,8 @@ pub enum Command {
     Raw(raw::Raw),
     /// Send frames of one's own making through AF_PACKET
     Packets(packets::Packets),
+    /// Pass datagrams, or a stream, from one socket to another, and say how long it took
+    Loopback(loopback::Loopback),
     /// Make MPTCP connections
     Multipath(multipath::Multipath),
     /// Make TCP connects that fail before a SYN

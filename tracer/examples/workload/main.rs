@@ -14,6 +14,7 @@ mod header;
 mod hold;
 mod ip;
 mod kernel;
+mod loopback;
 mod message;
 mod multipath;
 mod packets;
@@ -68,6 +69,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::EchoRequests(requests) => echo::run(&requests),
         Command::Raw(raw) => raw::run(&raw),
         Command::Packets(packets) => packets::run(&packets),
+        Command::Loopback(loopback) => loopback::run(&loopback),
         Command::Multipath(multipath) => multipath::run(&multipath),
         Command::Attempts(attempts) => attempts::run(&attempts),
         Command::Pass(pass) => pass::run(&pass, arguments.deadline),
