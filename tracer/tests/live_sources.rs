@@ -88,10 +88,10 @@ fn entries(metrics: &Metrics) -> u64 {
 /// Datagrams from `rounds` times as many addresses as the server has room to keep unread.
 fn datagrams(rounds: u64, bind: bool) {
     let (directory, host) = (Directory::new("sources"), Namespace::new("tq"));
+    let watch = Watch::start();
     let mut command = host.command(&directory.app("scanned"));
     command.args(["serve-datagrams", "--until-stdin-closes", "--listen", LOCAL]);
     let server = Helper::start(&mut command, "ready");
-    let watch = Watch::start();
     let mut told = Vec::new();
     for round in 1..=rounds {
         let mut command = host.command(&directory.app("scanner"));
