@@ -73,6 +73,20 @@ fn every_program_loads_and_is_half_as_long_as_the_verifier_allows_or_shorter() {
     }
 }
 
+#[test]
+fn each_hook_has_one_series() {
+    let metrics = Tracer::start(&[]).metrics();
+    for family in ["tracer_hook_attached", "tracer_hook_missed_total"] {
+        let mut all: Vec<_> = metrics
+            .series(family, &[])
+            .map(|(labels, _)| labels)
+            .collect();
+        all.sort();
+        let twice: Vec<_> = all.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+        assert!(twice.is_empty(), "{family} twice: {twice:?}");
+    }
+}
+
 /// Where everybody listens.
 const PLACE: &str = "127.0.0.1:7078";
 

@@ -164,6 +164,23 @@ fn datagrams_from_a_hundred_thousand_sockets_take_a_bounded_place() {
 }
 
 #[test]
+fn a_server_older_than_the_tracer_is_forgotten_when_it_has_ended() {
+    let (directory, host) = (Directory::new("older-server"), Namespace::new("tk"));
+    let mut command = host.command(&directory.app("scanned"));
+    command.args(["serve-datagrams", "--until-stdin-closes", "--listen", LOCAL]);
+    let server = Helper::start(&mut command, "ready");
+    let watch = Watch::start();
+    let mut command = host.command(&directory.app("scanner"));
+    command.args(["flood-in", "--to", LOCAL, "--sources", "100"]);
+    truth::lines(command);
+    let accepted = [("app", "scanned"), ("direction", "in")];
+    let counts = truth::counted(&watch.tracer.metrics(), &accepted);
+    assert_eq!(counts, [100, 0, 0, 10_000]);
+    server.finish();
+    watch.forgotten("scanned", counts);
+}
+
+#[test]
 fn connections_from_a_hundred_thousand_addresses_take_a_bounded_place() {
     connections(sources());
 }
