@@ -84,25 +84,43 @@ fn a_ring_buffer_too_small_costs_details_and_no_count() {
         metrics.begun("tracer_connections_established_total", &[("app", "storm")]),
         truth
     );
-    let booked = metrics.sum("tracer_connect_duration_seconds_count", &[("app", "storm")])
-        + metrics.sum(
-            "tracer_connection_duration_seconds_count",
-            &[("app", "storm")],
-        );
-    let lost = lost(&metrics, "records_full");
-    assert!(lost > 0, "a ring of one page should overrun");
-    // The tests of this process scrape meanwhile; their own details may be among the lost ones.
-    let others = booked_by_others(&metrics);
     assert!(
-        booked + lost >= 2 * truth && booked + lost <= 2 * truth + others,
-        "{booked} + {lost} of {}",
-        2 * truth
+        lost(&metrics, "records_full") > 0,
+        "a ring of one page should overrun"
+    );
+    assert_each_detail_is_booked_or_lost(&metrics, "storm");
+}
+
+/// Each connection begun here has two details, one when it is established and one when it ends.
+fn assert_each_detail_is_booked_or_lost(metrics: &Metrics, app: &str) {
+    let booked = ["connect", "connection"]
+        .map(|what| format!("tracer_{what}_duration_seconds_count"))
+        .map(|family| metrics.sum(&family, &[]))
+        .iter()
+        .sum::<u64>();
+    let tcp = [("protocol", "tcp"), ("direction", "out")];
+    let established = metrics.sum("tracer_connections_established_total", &tcp);
+    let open = metrics.sum("tracer_connections_open", &tcp);
+    let all = 2 * established - open;
+    let found = booked + lost(metrics, "records_full");
+    // Nothing but the storm and this test's scrapes, unless somebody else on this machine makes connections meanwhile.
+    let strangers = 2 * strangers(metrics, app);
+    assert!(
+        found.abs_diff(all) <= strangers,
+        "{found} of {all} details, {strangers} of them may be of others"
     );
 }
 
-/// Most details that connections of anybody else on this machine can have made.
-fn booked_by_others(metrics: &Metrics) -> u64 {
-    2 * (metrics.begun("tracer_connections_total", &[]) - total(metrics, "storm"))
+/// Contacts begun by others than an app and this test, which scrapes.
+fn strangers(metrics: &Metrics, app: &str) -> u64 {
+    let test = std::env::current_exe().expect("the path of this test");
+    let test = test.file_name().and_then(|name| name.to_str());
+    let known = [app, test.expect("the name of this test")];
+    metrics
+        .series("tracer_connections_total", &[("direction", "out")])
+        .filter(|(labels, _)| !known.contains(&labels["app"].as_str()))
+        .map(|(_, contacts)| *contacts as u64)
+        .sum()
 }
 
 #[test]
@@ -128,9 +146,10 @@ fn a_table_of_destinations_too_small_folds_and_keeps_each_apps_total() {
         );
     }
     let folded: u64 = metrics.begun("tracer_connections_total", &[("destination", "~other")]);
+    // Each destination is contacted twice. On a slow machine an app is forgotten, and leaves its room to the next one.
     assert!(
-        folded >= truths.iter().sum::<u64>() - 64 * 2,
-        "64 entries should not hold more"
+        folded >= truths.map(|truth| truth - 64 * 2).iter().sum::<u64>(),
+        "64 entries should not hold more: {folded} folded"
     );
     assert_eq!(lost(&metrics, "destinations_full"), folded);
     assert_eq!(
@@ -166,10 +185,18 @@ fn a_table_of_connections_too_small_costs_outcomes_and_no_attempt() {
         metrics.begun("tracer_connections_open", &[("app", "holder")]),
         followed
     );
-    // Both ends of each are here, and take their entries from the same table. So do those of this scrape.
+    // Both ends of each are here, and take their entries from the same table; nothing is left for those of this scrape.
     let both = followed + metrics.sum("tracer_connections_open", &[("app", "server")]);
-    assert!((998..=1000).contains(&both), "{both}");
-    assert!((16_000 - both..=16_000 - both + 2).contains(&lost(&metrics, "connections_full")));
+    let open = metrics.sum("tracer_connections_open", &[("protocol", "tcp")]);
+    assert_eq!(open, 1000);
+    let lost = lost(&metrics, "connections_full");
+    // Strangers take some of the room, or find none with either end.
+    let strangers = 2 * strangers(&metrics, "holder");
+    let least = 16_000 - both + 2;
+    assert!(
+        (least..=least + strangers).contains(&lost),
+        "{lost} lost, not {least}; {strangers} of them may be of others"
+    );
     holder.finish();
     server.finish();
     // What was not followed does not keep the program's entries for ever.
@@ -236,18 +263,11 @@ fn a_reader_stopped_for_ten_seconds_loses_details_that_it_counts_and_no_count() 
     let metrics = tracer.metrics();
     assert_eq!(total(&metrics, "storm"), truth);
     assert_eq!(host.active_opens(), truth);
-    let booked = metrics.sum("tracer_connect_duration_seconds_count", &[("app", "storm")])
-        + metrics.sum(
-            "tracer_connection_duration_seconds_count",
-            &[("app", "storm")],
-        );
-    let (lost, others) = (lost(&metrics, "records_full"), booked_by_others(&metrics));
-    assert!(lost > 0, "ten seconds should overrun the ring");
     assert!(
-        booked + lost >= 2 * truth && booked + lost <= 2 * truth + others,
-        "{booked} + {lost} of {}",
-        2 * truth
+        lost(&metrics, "records_full") > 0,
+        "ten seconds should overrun the ring"
     );
+    assert_each_detail_is_booked_or_lost(&metrics, "storm");
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{attempts, datagram, echo, flood, multipath, packets, pass, raw, sctp};
+use crate::{
+    activate, attempts, datagram, echo, flood, loopback, multipath, packets, pass, raw, sctp,
+};
 
 /// Makes traffic whose truth it knows, and prints that truth as JSON lines.
 #[derive(Parser)]
@@ -21,6 +23,8 @@ pub struct Arguments {
 pub enum Command {
     /// Serve the other commands; at the end tell what arrived at this end
     Serve(Serve),
+    /// Listen, and hand the socket to `serve --inherited` of another program, as systemd does
+    Activate(activate::Activate),
     /// Make connections that behave in one given way
     Connect(Connect),
     /// Connect and reset as fast as possible
@@ -45,6 +49,8 @@ pub enum Command {
     Raw(raw::Raw),
     /// Send frames of one's own making through AF_PACKET
     Packets(packets::Packets),
+    /// Pass datagrams, or a stream, from one socket to another, and say how long it took
+    Loopback(loopback::Loopback),
     /// Make MPTCP connections
     Multipath(multipath::Multipath),
     /// Make TCP connects that fail before a SYN
@@ -60,10 +66,17 @@ pub enum Command {
 }
 
 #[derive(Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own, and any may stand beside any other"
+)]
 pub struct Serve {
     /// Where to listen; port 0 lets the kernel choose, and the choice is printed
-    #[arg(long, required = true, num_args = 1..)]
+    #[arg(long, required_unless_present = "inherited", num_args = 1..)]
     pub listen: Vec<SocketAddr>,
+    /// Serve the listening socket that `activate` hands over
+    #[arg(long, conflicts_with = "listen")]
+    pub inherited: bool,
     /// End when stdin closes, not only on SIGTERM
     #[arg(long)]
     pub until_stdin_closes: bool,
@@ -119,6 +132,10 @@ pub enum Mode {
     Cancelled,
     /// Send, then receive
     Echo,
+    /// Send and receive at the same time
+    Duplex,
+    /// Send byte by byte, with a pause after each, then receive
+    Drip,
     /// Send only, and wait for the server's end
     Upload,
     /// Receive only
@@ -167,6 +184,9 @@ pub struct Storm {
     /// Spread over this many addresses from 127.1.0.0 on
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4_000_000))]
     pub destinations: Option<u32>,
+    /// Come from this many addresses in turns, from 127.2.0.0 on
+    #[arg(long, conflicts_with = "to", value_parser = clap::value_parser!(u32).range(1..=4_000_000))]
+    pub sources: Option<u32>,
     /// Thread n listens on this port plus n; without it the kernel chooses
     #[arg(long)]
     pub port: Option<u16>,

@@ -1,5 +1,6 @@
 //! Makes traffic whose truth it knows, and prints that truth: live tests compare the tracer with it.
 
+mod activate;
 mod arguments;
 mod attempts;
 mod chain;
@@ -13,6 +14,7 @@ mod header;
 mod hold;
 mod ip;
 mod kernel;
+mod loopback;
 mod message;
 mod multipath;
 mod packets;
@@ -54,6 +56,7 @@ fn run(arguments: Arguments) -> Result<()> {
     kernel::allow_many_files()?;
     match arguments.command {
         Command::Serve(serve) => serve::run(&serve),
+        Command::Activate(activate) => activate::run(&activate),
         Command::Connect(connect) => connect::run(&connect, arguments.deadline),
         Command::Storm(storm) => storm::run(&storm),
         Command::Processes(processes) => processes::run(&processes),
@@ -66,6 +69,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::EchoRequests(requests) => echo::run(&requests),
         Command::Raw(raw) => raw::run(&raw),
         Command::Packets(packets) => packets::run(&packets),
+        Command::Loopback(loopback) => loopback::run(&loopback),
         Command::Multipath(multipath) => multipath::run(&multipath),
         Command::Attempts(attempts) => attempts::run(&attempts),
         Command::Pass(pass) => pass::run(&pass, arguments.deadline),

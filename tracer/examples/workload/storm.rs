@@ -10,12 +10,15 @@ use anyhow::{Context, Result};
 
 use crate::arguments::Storm;
 use crate::connect::share;
-use crate::session::attempt;
+use crate::session::attempt_from;
 use crate::socket;
 use crate::truth::Truth;
 
 /// Where `--destinations` starts; far from the 127.0.0.x of others.
 const FIRST: Ipv4Addr = Ipv4Addr::new(127, 1, 0, 0);
+
+/// Where `--sources` starts.
+const FIRST_SOURCE: Ipv4Addr = Ipv4Addr::new(127, 2, 0, 0);
 
 /// What one thread does.
 struct Part {
@@ -23,6 +26,8 @@ struct Part {
     listener: Option<TcpListener>,
     /// Taken in turns.
     destinations: Vec<SocketAddr>,
+    /// Taken in turns as well; without any the kernel chooses.
+    sources: Vec<Ipv4Addr>,
     times: u64,
     until: Option<Instant>,
     /// Between two connects.
@@ -65,6 +70,10 @@ fn part(arguments: &Storm, index: u64) -> Result<Part> {
     let mut part = Part {
         listener: None,
         destinations: arguments.to.clone(),
+        sources: (index as u32..arguments.sources.unwrap_or(0))
+            .step_by(arguments.threads as usize)
+            .map(|offset| Ipv4Addr::from_bits(FIRST_SOURCE.to_bits() + offset))
+            .collect(),
         times: arguments
             .times
             .map_or(u64::MAX, |times| share(times, index, arguments.threads)),
@@ -112,7 +121,9 @@ fn rage(part: &Part) -> Result<Vec<Truth>> {
             let due = start + pause.mul_f64(round as f64);
             thread::sleep(due.saturating_duration_since(Instant::now()));
         }
-        let Some(stream) = attempt(part.destinations[turn], &mut truths[turn])? else {
+        let source = part.sources.get(round as usize % part.sources.len().max(1));
+        let connected = attempt_from(source, part.destinations[turn], &mut truths[turn])?;
+        let Some(stream) = connected else {
             continue;
         };
         let accepted = part

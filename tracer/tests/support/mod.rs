@@ -3,7 +3,9 @@
 //! Live tests need root. They run one at a time: each compares the whole machine's count with the tracer's.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod group;
 pub mod network;
+pub mod truth;
 
 use std::{
     collections::BTreeMap,

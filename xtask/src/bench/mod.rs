@@ -4,6 +4,7 @@
 
 mod connects;
 mod kernel;
+mod loopback;
 mod machine;
 mod pairs;
 mod process;
@@ -47,6 +48,10 @@ enum Part {
     Connects,
     /// The same where every destination is new
     NewDestinations,
+    /// What a UDP datagram takes longer
+    Datagrams,
+    /// What is left of the throughput of a TCP stream
+    Throughput,
     /// The kernel's own clock on the programs
     StateChanges,
     /// CPU and memory of the process, scrapes, start
@@ -91,6 +96,12 @@ pub fn bench(arguments: &Arguments) -> Result<()> {
     }
     if wanted(Part::NewDestinations) {
         connects::new(&bench)?;
+    }
+    if wanted(Part::Datagrams) {
+        loopback::datagrams(&bench)?;
+    }
+    if wanted(Part::Throughput) {
+        loopback::throughput(&bench)?;
     }
     if wanted(Part::StateChanges) {
         state_changes::measure(&bench)?;

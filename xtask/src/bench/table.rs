@@ -25,9 +25,19 @@ pub fn figure(what: &str, value: f64, unit: &str, note: &str) {
 
 /// A figure that is to be at most `goal`.
 pub fn judged(what: &str, value: f64, goal: f64, unit: &str, note: &str) {
-    let verdict = if value <= goal { "ok" } else { "MISSED" };
+    verdict(what, value, ("<=", goal, value <= goal), unit, note);
+}
+
+/// A figure that is to be at least `goal`.
+pub fn judged_at_least(what: &str, value: f64, goal: f64, unit: &str, note: &str) {
+    verdict(what, value, (">=", goal, value >= goal), unit, note);
+}
+
+fn verdict(what: &str, value: f64, goal: (&str, f64, bool), unit: &str, note: &str) {
+    let (sign, goal, is_kept) = goal;
+    let verdict = if is_kept { "ok" } else { "MISSED" };
     let value = format!("{} {unit}", number(value));
-    let goal = format!("<= {} {unit}", number(goal));
+    let goal = format!("{sign} {} {unit}", number(goal));
     println!("{what:<58} {value:>14} {goal:>14}  {verdict:<6}  {note}");
 }
 

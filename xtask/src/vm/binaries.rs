@@ -25,6 +25,11 @@ const TESTS: &[&str] = &[
     "live_multipath",
     "live_beside",
     "live_attempts",
+    "live_sockets",
+    "live_sources",
+    "live_busy",
+    "live_programs",
+    "live_traffic",
     "live_traps",
     "live_android",
 ];

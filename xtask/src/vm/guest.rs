@@ -70,6 +70,16 @@ pub fn command(kernel: &Kernel, command: &str) -> String {
 /// Runs every test of every binary in a process of its own: then each has a time and an exit status, which say what
 /// happened however much the programs that a test starts write into its output.
 pub fn tests(kernel: &Kernel, binaries: &[(String, PathBuf)], arguments: &[String]) -> String {
+    // What the list was asked for is run: the names alone would leave ignored tests ignored.
+    let ignored = ["--ignored", "--include-ignored"];
+    let run = if arguments
+        .iter()
+        .any(|word| ignored.contains(&word.as_str()))
+    {
+        "--include-ignored"
+    } else {
+        ""
+    };
     let arguments: Vec<String> = arguments.iter().map(|word| quoted(word)).collect();
     let arguments = arguments.join(" ");
     let runs: String = binaries
@@ -82,7 +92,7 @@ pub fn tests(kernel: &Kernel, binaries: &[(String, PathBuf)], arguments: &[Strin
 run() {{
     for name in $("$2" --list --format terse {arguments} | sed -n 's/: test$//p'); do
         printf '\n{MARK} begin %s %s %s\n' $1 $name $(now)
-        "$2" --exact $name --nocapture
+        "$2" --exact $name --nocapture {run}
         status=$?
         printf '\n{MARK} end %s %s %s %s\n' $1 $name $(now) $status
     done

@@ -2,10 +2,12 @@
 
 mod descriptor;
 
+use std::fs::File;
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use std::{fs, io, process};
@@ -14,6 +16,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use crate::kernel::checked;
 use crate::session::{Session, answer};
 use crate::truth::Truth;
 use crate::{datagram, header, message, socket};
@@ -33,12 +36,17 @@ pub struct Pass {
     /// Payload bytes each way; for TCP without the header
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub bytes: u64,
+    /// File of a network namespace that the other program lives in; the sockets stay in this one's
+    #[arg(long)]
+    pub namespace: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Protocol {
     /// Connected here, to `serve`
     Tcp,
+    /// Opened here; the other program connects it, to `serve`
+    TcpUnconnected,
     /// Bound here; the other program sends the first datagram, to `serve-datagrams`
     Udp,
     /// Connected here, which sends nothing; the other program sends the first datagram
@@ -67,7 +75,11 @@ pub fn run(arguments: &Pass, deadline: u32) -> Result<()> {
         descriptor::send(&here, opened.as_fd())?;
         // From here on the other program has the only descriptor of it.
         drop(opened);
-        let status = Command::new(&arguments.program)
+        let mut command = Command::new(&arguments.program);
+        if let Some(file) = &arguments.namespace {
+            enter_in_child(&mut command, file)?;
+        }
+        let status = command
             .args(["--deadline", &deadline.to_string(), "take-passed"])
             .args(["--protocol", &name, "--to", &arguments.to.to_string()])
             .args(["--bytes", &arguments.bytes.to_string()])
@@ -79,12 +91,26 @@ pub fn run(arguments: &Pass, deadline: u32) -> Result<()> {
     tell(&truth, arguments.to, "opened", &name)
 }
 
+fn enter_in_child(command: &mut Command, file: &Path) -> Result<()> {
+    let file = File::open(file).with_context(|| format!("open {}", file.display()))?;
+    // SAFETY: setns is a plain system call, which a forked child may make.
+    unsafe {
+        command.pre_exec(move || {
+            checked(libc::setns(file.as_raw_fd(), libc::CLONE_NEWNET))?;
+            Ok(())
+        });
+    }
+    Ok(())
+}
+
 fn open(arguments: &Pass, truth: &mut Truth) -> Result<OwnedFd> {
     let family = socket::family(arguments.to.ip());
-    if arguments.protocol == Protocol::Tcp {
+    if let Protocol::Tcp | Protocol::TcpUnconnected = arguments.protocol {
         let opened = socket::open(arguments.to).context("socket")?;
-        socket::connect(&opened, arguments.to).context("connect")?;
-        truth.establish();
+        if arguments.protocol == Protocol::Tcp {
+            socket::connect(&opened, arguments.to).context("connect")?;
+            truth.establish();
+        }
         return Ok(opened);
     }
     let opened = socket::open_as(family, libc::SOCK_DGRAM, 0).context("socket")?;
@@ -105,8 +131,12 @@ fn open(arguments: &Pass, truth: &mut Truth) -> Result<OwnedFd> {
 pub fn take(arguments: &TakePassed) -> Result<()> {
     let taken = descriptor::take(&io::stdin())?;
     let mut truth = Truth::default();
-    if arguments.protocol == Protocol::Tcp {
-        // Contact and handshake are the first program's.
+    if let Protocol::Tcp | Protocol::TcpUnconnected = arguments.protocol {
+        // Else contact and handshake are the first program's.
+        if arguments.protocol == Protocol::TcpUnconnected {
+            socket::connect(&taken, arguments.to).context("connect")?;
+            truth.establish();
+        }
         let mut session = Session::of(TcpStream::from(taken), false);
         let header = answer(arguments.bytes, arguments.bytes).encode();
         let sent = message::send(&session.stream, &header, None, 0).context("send the header")?;

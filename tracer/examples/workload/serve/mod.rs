@@ -6,7 +6,7 @@ mod listener;
 
 use std::io::{ErrorKind, Read};
 use std::net::TcpListener;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{fs, io, thread};
 
@@ -18,6 +18,9 @@ use crate::kernel::checked;
 use crate::socket;
 
 const FAST_OPEN: &str = "/proc/sys/net/ipv4/tcp_fastopen";
+
+/// `SD_LISTEN_FDS_START`: where systemd, too, leaves the first socket of a service.
+pub const INHERITED: RawFd = 3;
 
 /// What arrived at and left this end, for one listening address.
 #[derive(Default)]
@@ -35,6 +38,12 @@ pub fn run(arguments: &Serve) -> Result<()> {
     // Before the threads start, so that they inherit the mask and only the descriptor gets the signal.
     let ending = ending_signals()?;
     let mut listeners = Vec::new();
+    if arguments.inherited {
+        // SAFETY: `activate` puts it there, and nothing else of this process has taken that number.
+        let listener = unsafe { TcpListener::from_raw_fd(INHERITED) };
+        let address = listener.local_addr().context("the listener's address")?;
+        listeners.push((listener, address));
+    }
     for asked in &arguments.listen {
         let listener = if arguments.multipath {
             socket::listen_as(*asked, libc::IPPROTO_MPTCP)?

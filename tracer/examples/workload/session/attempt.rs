@@ -1,6 +1,6 @@
 //! Connects, and the ways in which a connect comes to nothing.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::Duration;
@@ -18,6 +18,21 @@ const PORT_PAUSE: Duration = Duration::from_millis(5);
 /// One connection, or none when the connect failed: the truth has either.
 pub fn attempt(to: SocketAddr, truth: &mut Truth) -> Result<Option<TcpStream>> {
     attempt_with(to, truth, |_| Ok(()))
+}
+
+/// The same from a given address, with a port of the kernel's choice.
+pub fn attempt_from(
+    source: Option<&Ipv4Addr>,
+    to: SocketAddr,
+    truth: &mut Truth,
+) -> Result<Option<TcpStream>> {
+    attempt_with(to, truth, |opened| {
+        let Some(source) = source else { return Ok(()) };
+        // The port is chosen at the connect, when the destination is known: all ports of a source serve each of them.
+        let on: libc::c_int = 1;
+        socket::set(opened, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, &on)?;
+        socket::bind(opened, (*source, 0).into())
+    })
 }
 
 fn attempt_with(

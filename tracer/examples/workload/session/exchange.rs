@@ -1,8 +1,10 @@
 //! Bytes both ways with write(2) and read(2), and an orderly close.
 
-use anyhow::Result;
+use std::thread;
 
-use super::{Plan, Session, answer};
+use anyhow::{Context, Result};
+
+use super::{Plan, STEP, Session, answer};
 use crate::header::{Behaviour, Header};
 use crate::truth::Truth;
 
@@ -12,6 +14,42 @@ pub fn echo(plan: &Plan, truth: &mut Truth) -> Result<()> {
         return Ok(());
     };
     session.send(plan.bytes_out)?;
+    session.receive(plan.bytes_in)?;
+    session.close(truth)
+}
+
+/// Neither side waits for the other's data.
+pub fn duplex(plan: &Plan, truth: &mut Truth) -> Result<()> {
+    let header = Header {
+        behaviour: Behaviour::SpeakFirst,
+        upload: plan.bytes_out,
+        download: plan.bytes_in,
+    };
+    let Some(mut session) = Session::open(plan, header, truth)? else {
+        return Ok(());
+    };
+    let mut sending = Session::of(session.stream.try_clone().context("dup")?, false);
+    thread::scope(|scope| {
+        let sender = scope.spawn(|| sending.send(plan.bytes_out));
+        session.receive(plan.bytes_in)?;
+        sender.join().expect("sending does not panic")
+    })?;
+    session.receive_end()?;
+    session.sent += sending.sent;
+    session.settle()?;
+    drop(sending);
+    session.close(truth)
+}
+
+pub fn drip(plan: &Plan, truth: &mut Truth) -> Result<()> {
+    let header = answer(plan.bytes_out, plan.bytes_in);
+    let Some(mut session) = Session::open(plan, header, truth)? else {
+        return Ok(());
+    };
+    for _ in 0..plan.bytes_out {
+        session.send(1)?;
+        thread::sleep(STEP);
+    }
     session.receive(plan.bytes_in)?;
     session.close(truth)
 }

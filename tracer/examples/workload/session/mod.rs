@@ -20,7 +20,7 @@ use crate::header::{self, Behaviour, Header};
 use crate::truth::Truth;
 use crate::{kernel, socket};
 
-pub use attempt::attempt;
+pub use attempt::{attempt, attempt_from};
 pub use uring::Ring;
 
 /// What is sent, over and over: the tracer counts bytes, whatever they are.
@@ -50,6 +50,8 @@ impl Plan {
             Mode::TimedOut => attempt::timed_out(self, truth),
             Mode::Cancelled => attempt::cancelled(self, truth),
             Mode::Echo => exchange::echo(self, truth),
+            Mode::Duplex => exchange::duplex(self, truth),
+            Mode::Drip => exchange::drip(self, truth),
             Mode::Upload => exchange::upload(self, truth),
             Mode::Download => exchange::download(self, truth),
             Mode::HalfClose => exchange::half_close(self, truth),

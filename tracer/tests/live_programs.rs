@@ -1,0 +1,154 @@
+//! The programs in the kernel: each loads, far below the verifier's limit, and counts beside somebody else's on its hook.
+
+mod support;
+
+use std::fs;
+
+use support::{
+    Directory, Helper, Namespace, Tracer,
+    truth::{self, Busy},
+};
+
+/// `BPF_COMPLEXITY_LIMIT_INSNS` of include/linux/bpf.h, since 5.2: what the verifier looks at before it gives up.
+const VERIFIER_LIMIT: u64 = 1_000_000;
+
+/// What the kernel says of a program.
+struct Program {
+    /// Instructions that the verifier looked at, since 5.16.
+    verified: u64,
+    /// Events it was not run for, because it would have interrupted itself.
+    missed: u64,
+}
+
+/// The programs that a tracer holds.
+fn programs(tracer: &Tracer) -> Vec<Program> {
+    let folder = format!("/proc/{}/fdinfo", tracer.child.id());
+    let entries = fs::read_dir(folder).expect("the tracer's descriptors");
+    entries
+        .filter_map(|entry| fs::read_to_string(entry.expect("a descriptor").path()).ok())
+        // A link names its program too, and is none.
+        .filter(|text| text.contains("prog_type:") && !text.contains("link_type:"))
+        .map(|text| {
+            let number = |name: &str| {
+                let line = text.lines().find_map(|line| line.strip_prefix(name));
+                let line = line.expect("a number that the kernel tells since 5.16");
+                line.trim().parse().expect("a number")
+            };
+            Program {
+                verified: number("verified_insns:"),
+                missed: number("recursion_misses:"),
+            }
+        })
+        .collect()
+}
+
+/// Ways to see datagrams that this kernel has.
+fn ways() -> Vec<&'static str> {
+    let has_kprobes = fs::exists("/sys/bus/event_source/devices/kprobe/type");
+    if has_kprobes.expect("ask for kprobes") {
+        vec!["cgroup", "tracing"]
+    } else {
+        vec!["cgroup"]
+    }
+}
+
+#[test]
+fn every_program_loads_and_is_half_as_long_as_the_verifier_allows_or_shorter() {
+    for hooks in ways() {
+        let tracer = Tracer::start(&["--hooks", hooks]);
+        let attached = tracer.metrics().sum("tracer_hook_attached", &[]);
+        let programs = programs(&tracer);
+        assert_eq!(
+            programs.len() as u64,
+            attached,
+            "{hooks}: one for each hook"
+        );
+        for program in programs {
+            assert!(
+                program.verified <= VERIFIER_LIMIT / 2,
+                "{hooks}: one takes {} of {VERIFIER_LIMIT} instructions",
+                program.verified
+            );
+        }
+    }
+}
+
+#[test]
+fn each_hook_has_one_series() {
+    let metrics = Tracer::start(&[]).metrics();
+    for family in ["tracer_hook_attached", "tracer_hook_missed_total"] {
+        let mut all: Vec<_> = metrics
+            .series(family, &[])
+            .map(|(labels, _)| labels)
+            .collect();
+        all.sort();
+        let twice: Vec<_> = all.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+        assert!(twice.is_empty(), "{family} twice: {twice:?}");
+    }
+}
+
+/// Where everybody listens.
+const PLACE: &str = "127.0.0.1:7078";
+
+#[test]
+fn with_another_tracer_on_the_same_hooks_both_count_all_and_say_what_was_not_run() {
+    let (directory, host) = (Directory::new("programs"), Namespace::new("tl"));
+    let times: u64 = if support::is_virtual() { 2_000 } else { 50_000 };
+    let server = directory.app("beside-server");
+    let start = |what: &str| {
+        let mut command = host.command(&server);
+        command.args([what, "--until-stdin-closes", "--listen", PLACE]);
+        Helper::start(&mut command, "ready")
+    };
+    let servers = ["serve", "serve-datagrams"].map(start);
+    // Of both kinds, where there are two: they see the same datagrams at different places.
+    let tracers: Vec<Tracer> = ways()
+        .iter()
+        .cycle()
+        .take(2)
+        .map(|hooks| Tracer::start(&["--hooks", hooks]))
+        .collect();
+    // Something has to interrupt: a busy processor leaves packets to later, into the middle of another call.
+    let busy = [Busy::start(), Busy::start()];
+    let mut command = host.command(&directory.app("beside-tcp"));
+    command.args(["storm", "--threads", "2", "--to", PLACE, "--times"]);
+    command.arg(times.to_string());
+    let tcp = truth::told(&truth::lines(command));
+    assert_eq!(tcp, [times, times, 0, 0]);
+    let mut command = host.command(&directory.app("beside-udp"));
+    command.args([
+        "datagrams",
+        "--mode",
+        "echo",
+        "--threads",
+        "2",
+        "--to",
+        PLACE,
+    ]);
+    command.args(["--sockets", "20", "--times", &(times / 20).to_string()]);
+    let udp = truth::told(&truth::lines(command));
+    drop(busy);
+    for tracer in &tracers {
+        let metrics = tracer.wait_for("every contact has ended", |metrics| {
+            truth::is_over(metrics, &[("app", "beside-tcp")])
+                && truth::is_over(metrics, &[("app", "beside-udp")])
+                && truth::is_over(metrics, &[("app", "beside-server"), ("protocol", "tcp")])
+        });
+        for (app, protocol, told) in [("beside-tcp", "tcp", tcp), ("beside-udp", "udp", udp)] {
+            let [connections, established, sent, received] = told;
+            assert_eq!(truth::counted(&metrics, &[("app", app)]), told, "{app}");
+            let accepted = [("app", "beside-server"), ("protocol", protocol)];
+            let other_end = [connections, established, received, sent];
+            let accepted = truth::counted(&metrics, &accepted);
+            assert_eq!(accepted, other_end, "the other end of {app}");
+        }
+        metrics.assert_nothing_lost();
+        let missed: u64 = programs(tracer).iter().map(|program| program.missed).sum();
+        assert!(metrics.sum("tracer_hook_missed_total", &[]) <= missed);
+        let metrics = tracer.metrics();
+        assert!(metrics.sum("tracer_hook_missed_total", &[]) >= missed);
+    }
+    for server in servers {
+        server.finish();
+    }
+}

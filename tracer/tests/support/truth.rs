@@ -1,0 +1,84 @@
+//! What the generator says it did, and what the tracer says of it.
+
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use super::{Metrics, network::start};
+
+/// Runs the generator to its end, which must be good, and returns its lines.
+pub fn lines(command: Command) -> Vec<Value> {
+    let said = format!("{command:?}");
+    let output = start(command)
+        .wait_with_output()
+        .expect("wait for the generator");
+    assert!(
+        output.status.success(),
+        "{said} ended with {}",
+        output.status
+    );
+    parse(std::str::from_utf8(&output.stdout).expect("text").lines())
+}
+
+/// Lines of truth, from wherever they come.
+pub fn parse<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<Value> {
+    lines
+        .into_iter()
+        .map(|line| serde_json::from_str(line).expect("a line of truth"))
+        .collect()
+}
+
+/// Sum of a number over lines; a line without it has none of it.
+pub fn sum(lines: &[Value], name: &str) -> u64 {
+    lines.iter().filter_map(|line| line[name].as_u64()).sum()
+}
+
+/// Contacts, of them established, bytes sent and received.
+pub type Counts = [u64; 4];
+
+pub fn told(lines: &[Value]) -> Counts {
+    ["connections", "established", "sent", "received"].map(|name| sum(lines, name))
+}
+
+/// The same as a server tells it: it establishes what it accepts.
+pub fn told_by_server(lines: &[Value]) -> Counts {
+    ["accepted", "accepted", "sent", "received"].map(|name| sum(lines, name))
+}
+
+pub fn counted(metrics: &Metrics, labels: &[(&str, &str)]) -> Counts {
+    [
+        "tracer_connections_total",
+        "tracer_connections_established_total",
+        "tracer_sent_bytes_total",
+        "tracer_received_bytes_total",
+    ]
+    .map(|family| metrics.sum(family, labels))
+}
+
+/// Whether each contact of these has ended: established ones closed, the others failed.
+pub fn is_over(metrics: &Metrics, labels: &[(&str, &str)]) -> bool {
+    let [connections, established, ..] = counted(metrics, labels);
+    metrics.sum("tracer_connections_open", labels) == 0
+        && connections == established + metrics.sum("tracer_connections_failed_total", labels)
+}
+
+/// A program that keeps a processor busy, ended with the value.
+pub struct Busy(std::process::Child);
+
+impl Busy {
+    pub fn start() -> Self {
+        let child = Command::new("sh")
+            .args(["-c", "while :; do :; done"])
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("start a busy loop");
+        Self(child)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

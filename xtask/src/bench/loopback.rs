@@ -1,0 +1,142 @@
+//! What does a datagram take longer, and how fast is a stream, while the tracer counts both ends?
+//!
+//! A run is too short for the machine to change much meanwhile, and what it changes is compensated: each figure is of
+//! four runs, without, with, with and without the tracer, of which the outer two are compared with the inner two.
+
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::pairs::median;
+use super::table;
+use super::tracers::Tracer;
+use super::{Bench, process};
+
+/// Goal, in microseconds: what a datagram may take longer at each of its ends.
+const DATAGRAM: f64 = 0.15;
+/// Goal, in per cent: what is left of the throughput.
+const THROUGHPUT: f64 = 99.0;
+/// In this time the kernel frees the tables of a tracer that has ended, on the processors that are measured.
+const SETTLE: Duration = Duration::from_millis(100);
+/// A stream's throughput changes by more than the goal from run to run, so that it takes more of them.
+const STREAMS_FOR_EACH_PAIR: usize = 5;
+
+/// One socket sends to another, which takes it.
+struct Run {
+    protocol: &'static str,
+    times: u64,
+    bytes: u64,
+}
+
+impl Run {
+    /// Nanoseconds from the first to the last byte; of datagrams, those on a processor.
+    fn run(&self, bench: &Bench) -> Result<f64> {
+        let mut command = Command::new(&bench.workload);
+        command
+            .args(["--deadline", "60", "loopback", "--protocol", self.protocol])
+            .args(["--times", &self.times.to_string()])
+            .args(["--bytes", &self.bytes.to_string()])
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit());
+        let output = process::die_with_us(&mut command)
+            .output()
+            .context("start the load generator")?;
+        let said = String::from_utf8(output.stdout).context("what the load generator says")?;
+        let number = said.trim().strip_prefix(r#"{"nanoseconds":"#);
+        number
+            .and_then(|rest| rest.strip_suffix('}')?.parse().ok())
+            .with_context(|| format!("the load generator ended with {}", output.status))
+    }
+
+    /// Mean of both runs without, and of both with the tracer; or without it, where `is_noise`.
+    fn compare(&self, bench: &Bench, is_noise: bool) -> Result<(f64, f64)> {
+        let before = self.run(bench)?;
+        let attached = if is_noise {
+            None
+        } else {
+            Some(Tracer::start(bench)?)
+        };
+        let with = f64::midpoint(self.run(bench)?, self.run(bench)?);
+        if attached.is_some() {
+            drop(attached);
+            thread::sleep(SETTLE);
+        }
+        Ok((f64::midpoint(before, self.run(bench)?), with))
+    }
+
+    /// The first run finds caches and the processor's clock cold. The others go in turns, so that both see the same
+    /// machine.
+    fn compare_all(&self, bench: &Bench, times: usize) -> Result<[Vec<(f64, f64)>; 2]> {
+        self.run(bench)?;
+        let (mut noise, mut tracer) = (Vec::new(), Vec::new());
+        for _ in 0..times {
+            noise.push(self.compare(bench, true)?);
+            tracer.push(self.compare(bench, false)?);
+        }
+        Ok([noise, tracer])
+    }
+}
+
+/// Each datagram has two ends, and both are here.
+pub fn datagrams(bench: &Bench) -> Result<()> {
+    let run = Run {
+        protocol: "udp",
+        times: if bench.quick { 50_000 } else { 200_000 },
+        bytes: 100,
+    };
+    let micro = |nanoseconds: f64| nanoseconds / 1000.0 / run.times as f64;
+    let [noise, tracer] = run.compare_all(bench, bench.pairs)?;
+    for (who, pairs) in [("nothing (noise)", noise), ("tracer", tracer)] {
+        let (added, note) = figure(&pairs, |(without, with)| micro(with - without) / 2.0);
+        let base = median(pairs.iter().map(|(without, _)| micro(*without)).collect());
+        let what = format!("added per UDP datagram and end, {who}");
+        let note = format!("{note}; a datagram takes {base:.2} µs untraced");
+        if who == "tracer" {
+            table::judged(&what, added, DATAGRAM, "µs", &note);
+        } else {
+            table::figure(&what, added, "µs", &note);
+        }
+    }
+    Ok(())
+}
+
+/// Sender and receiver stay on a processor each, where there are two.
+pub fn throughput(bench: &Bench) -> Result<()> {
+    let run = Run {
+        protocol: "tcp",
+        times: if bench.quick { 4_000 } else { 8_000 },
+        bytes: 256 << 10,
+    };
+    let pairs = bench.pairs * STREAMS_FOR_EACH_PAIR;
+    let [noise, tracer] = run.compare_all(bench, pairs)?;
+    for (who, pairs) in [("nothing (noise)", noise), ("tracer", tracer)] {
+        let (left, note) = figure(&pairs, |(without, with)| 100.0 * without / with);
+        let rate = |without: f64| (run.times * run.bytes) as f64 / without;
+        let base = median(pairs.iter().map(|(without, _)| rate(*without)).collect());
+        let what = format!("TCP throughput over loopback, {who}");
+        let note = format!("{note}; {base:.2} GB/s untraced");
+        if who == "tracer" {
+            table::judged_at_least(&what, left, THROUGHPUT, "%", &note);
+        } else {
+            table::figure(&what, left, "%", &note);
+        }
+    }
+    Ok(())
+}
+
+/// The median, and between what the middle half of all lies.
+fn figure(pairs: &[(f64, f64)], of: impl Fn((f64, f64)) -> f64) -> (f64, String) {
+    let mut values: Vec<f64> = pairs.iter().copied().map(of).collect();
+    values.sort_by(f64::total_cmp);
+    let quarter = values.len() / 4;
+    let note = match (
+        values.get(quarter),
+        values.get((values.len() - quarter).wrapping_sub(1)),
+    ) {
+        (Some(low), Some(high)) => format!("[{low:.2}..{high:.2}]"),
+        _ => String::new(),
+    };
+    (median(values), note)
+}
