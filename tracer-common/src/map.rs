@@ -248,10 +248,8 @@ pub struct SocketFacts {
 pub struct Attempt {
     /// Where it is to be counted if it never does.
     pub destination: DestinationKey,
-    /// When it began, in the tracer's seconds.
-    pub second: u32,
-    /// Zero.
-    pub padding: [u8; 4],
+    /// `CLOCK_MONOTONIC` nanoseconds at which it began.
+    pub began_ns: u64,
 }
 
 /// A call that sends a datagram and has not returned.

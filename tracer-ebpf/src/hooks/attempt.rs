@@ -4,7 +4,10 @@
 //! failed before.
 
 use aya_ebpf::{
-    helpers::{bpf_get_current_pid_tgid, generated::bpf_get_retval},
+    helpers::{
+        bpf_get_current_pid_tgid,
+        generated::{bpf_get_retval, bpf_ktime_get_ns},
+    },
     macros::{cgroup_sock_addr, kprobe, kretprobe},
     programs::{ProbeContext, RetProbeContext, SockAddrContext},
 };
@@ -14,7 +17,6 @@ use tracer_common::{
     outcome,
 };
 
-use super::flow::second;
 use crate::{
     address::name_of,
     counts::{add, add_one, find_or_make, key, tally},
@@ -135,8 +137,8 @@ fn begin_at_cgroup(context: &SockAddrContext, address: Address) {
 fn note(destination: DestinationKey) {
     let attempt = Attempt {
         destination,
-        second: second(),
-        padding: [0; 4],
+        // SAFETY: the helper reads a clock.
+        began_ns: unsafe { bpf_ktime_get_ns() },
     };
     if ATTEMPTS
         .insert(&bpf_get_current_pid_tgid(), &attempt, ANY)

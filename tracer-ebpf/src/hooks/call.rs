@@ -21,7 +21,8 @@ use crate::{
     memory::{read, read_at},
     offsets::{
         HEADER_INCLUDED, INET_FLAGS, MESSAGE_NAME, PACKET_DATA, PACKET_HEAD, PACKET_LENGTH,
-        PACKET_NETWORK, PACKET_TRANSPORT, SOCK_LOCAL_PORT, SOCK_PROTOCOL, SOCK_TYPE, SOCKET_SOCK,
+        PACKET_NETWORK, PACKET_TRANSPORT, SOCK_COOKIE, SOCK_LOCAL_PORT, SOCK_PROTOCOL, SOCK_TYPE,
+        SOCKET_SOCK,
     },
     process, socket,
 };
@@ -110,6 +111,11 @@ pub fn socket_released(context: ProbeContext) -> u32 {
     if let Some(sock) = context.arg::<u64>(0) {
         // Most were never written down.
         let _ = SOCKETS.remove(&sock);
+        // User space wrote those from before the tracer down by their cookie, which no address is like.
+        let cookie: u64 = read(sock, &SOCK_COOKIE);
+        if cookie != 0 {
+            let _ = SOCKETS.remove(&cookie);
+        }
     }
     0
 }

@@ -30,7 +30,7 @@ pub struct Datagram {
 
 /// Seconds since the tracer began.
 #[inline(always)]
-pub fn second() -> u32 {
+fn second() -> u32 {
     // SAFETY: the only element of an array, which is always there.
     SECONDS
         .get_ptr(0)

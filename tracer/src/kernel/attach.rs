@@ -36,7 +36,7 @@ pub fn start(ebpf: &mut Ebpf, hook: &Hook) -> anyhow::Result<()> {
             let program: &mut RawTracePoint = program.try_into().context("its type")?;
             program.load().context("load")?;
         }
-        Attach::Kprobe(functions) | Attach::Kretprobe(functions) => {
+        Attach::Kprobe(functions) | Attach::Kretprobe(_, functions) => {
             let program: &mut KProbe = program.try_into().context("its type")?;
             program.load().context("load")?;
             for (at, function) in functions.iter().enumerate() {

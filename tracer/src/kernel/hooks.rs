@@ -122,8 +122,8 @@ pub enum Attach {
     Cgroup(Cgroup),
     /// The entry of kernel functions, whichever of them there are; the first must be.
     Kprobe(&'static [&'static str]),
-    /// Their return.
-    Kretprobe(&'static [&'static str]),
+    /// Their return, and the value of the label `hook`.
+    Kretprobe(&'static str, &'static [&'static str]),
 }
 
 /// Which kind of hooks watch datagrams. Only one kind serves at a time: both would count everything twice.
@@ -160,7 +160,8 @@ impl Attach {
             Self::Cgroup(Cgroup::PostBind4) => "cgroup_post_bind4",
             Self::Cgroup(Cgroup::PostBind6) => "cgroup_post_bind6",
             Self::Cgroup(Cgroup::SockRelease) => "cgroup_sock_release",
-            Self::Kprobe(functions) | Self::Kretprobe(functions) => functions[0],
+            Self::Kprobe(functions) => functions[0],
+            Self::Kretprobe(label, _) => label,
         }
     }
 
@@ -169,7 +170,7 @@ impl Attach {
         match self {
             Self::RawTracepoint(_) | Self::OnDemand => None,
             Self::Cgroup(_) => Some(Way::Cgroup),
-            Self::Kprobe(_) | Self::Kretprobe(_) => Some(Way::Tracing),
+            Self::Kprobe(_) | Self::Kretprobe(..) => Some(Way::Tracing),
         }
     }
 }
@@ -257,7 +258,7 @@ pub const HOOKS: &[Hook] = &[
     ),
     hook(
         "connect_ends",
-        Attach::Kretprobe(&["inet_stream_connect"]),
+        Attach::Kretprobe("inet_stream_connect_return", &["inet_stream_connect"]),
         Signal::TcpAttempt,
     ),
     hook(
@@ -287,7 +288,7 @@ pub const HOOKS: &[Hook] = &[
     ),
     hook(
         "datagram_sent",
-        Attach::Kretprobe(SENDING),
+        Attach::Kretprobe("udp_sendmsg_return", SENDING),
         Signal::DatagramsOut,
     ),
     hook(

@@ -75,7 +75,7 @@ mod tests {
                         hook.program
                     );
                 }
-                Attach::Kretprobe(_) => {
+                Attach::Kretprobe(..) => {
                     assert!(
                         matches!(section, ProgramSection::KRetProbe),
                         "{}",

@@ -23,7 +23,7 @@ use zerocopy::{FromBytes as _, FromZeros as _};
 use crate::kernel::{
     batch::Batch,
     globals::Origin,
-    hooks::{Hook, Signal},
+    hooks::{Hook, Signal, Way},
     load::{self, Options, Verdict},
     maps::{Maps, descriptor},
 };
@@ -178,6 +178,16 @@ impl Kernel {
         self.listeners.read(descriptor(&self.maps.listeners), each)
     }
 
+    /// Which kind of hooks serves.
+    pub fn way(&self) -> Way {
+        let served = |verdict: &&Verdict| verdict.failure.is_none();
+        self.verdicts
+            .iter()
+            .filter(served)
+            .find_map(|verdict| verdict.hook.attach.way())
+            .unwrap_or(Way::Cgroup)
+    }
+
     /// Whether a hook serves `signal`.
     pub fn serves(&self, signal: Signal) -> bool {
         self.verdicts
@@ -267,6 +277,17 @@ impl Kernel {
     pub fn object(&mut self) -> &mut Ebpf {
         &mut self.ebpf
     }
+}
+
+/// The clock that the kernel side stamps with (`CLOCK_MONOTONIC`).
+pub fn monotonic_ns() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the kernel writes one timespec. The clock exists, so the call cannot fail.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }
 
 fn sample(program: &RawTracePoint, keys: &[u64]) -> io::Result<()> {

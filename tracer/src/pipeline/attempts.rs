@@ -5,19 +5,28 @@ use std::{io, sync::Arc};
 use tracer_common::outcome;
 
 use super::{Pipeline, reading::place};
-use crate::model::Totals;
+use crate::{
+    kernel::{hooks::Way, source},
+    model::Totals,
+};
 
-/// A call that has begun so many seconds ago and is not at its SYN has failed: the kernel looks for a route in between,
+/// A call that has begun so many nanoseconds ago and is not at its SYN has failed: the kernel looks for a route in between,
 /// and waits for nothing.
-const PATIENCE: u32 = 2;
+const PATIENCE: u64 = 2_000_000_000;
+/// The same where another hook sees the call's return, so that only one is left here that this hook has missed.
+const LONG_PATIENCE: u64 = 30_000_000_000;
 
 impl Pipeline {
     /// Books those that have failed.
     pub(super) fn end_attempts(&mut self) -> io::Result<()> {
-        let second = self.second;
+        let patience = match self.kernel.way() {
+            Way::Tracing => LONG_PATIENCE,
+            Way::Cgroup => PATIENCE,
+        };
+        let now_ns = source::monotonic_ns();
         let mut failed = Vec::new();
         self.kernel.attempts(|thread, attempt| {
-            if second.wrapping_sub(attempt.second).cast_signed() >= PATIENCE as i32 {
+            if now_ns.saturating_sub(attempt.began_ns) >= patience {
                 failed.push((*thread, attempt.destination));
             }
         })?;
