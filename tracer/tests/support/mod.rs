@@ -8,7 +8,7 @@ pub mod network;
 pub mod truth;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
@@ -258,6 +258,20 @@ pub fn unchunked(head: &str, body: &str) -> String {
             .expect("the end of a chunk");
     }
     whole
+}
+
+/// Signals that nothing serves on this kernel, for want of kprobes or of SCTP.
+pub fn unserved() -> BTreeSet<&'static str> {
+    let is_there = |path: &str| fs::exists(path).expect("ask for a file");
+    let probes = is_there("/sys/bus/event_source/devices/kprobe/type");
+    let mut unserved = BTreeSet::new();
+    if !probes {
+        unserved.insert("frames_direct");
+    }
+    if !probes || !is_there("/proc/net/sctp") {
+        unserved.insert("associations");
+    }
+    unserved
 }
 
 /// Whether this runs in an emulated machine, which is some thirty times slower.
