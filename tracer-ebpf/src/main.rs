@@ -20,6 +20,7 @@
 )]
 
 mod address;
+mod clock;
 mod counts;
 mod emit;
 mod hooks;

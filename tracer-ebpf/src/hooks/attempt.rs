@@ -4,10 +4,7 @@
 //! failed before.
 
 use aya_ebpf::{
-    helpers::{
-        bpf_get_current_pid_tgid,
-        generated::{bpf_get_retval, bpf_ktime_get_ns},
-    },
+    helpers::{bpf_get_current_pid_tgid, generated::bpf_get_retval},
     macros::{cgroup_sock_addr, kprobe, kretprobe},
     programs::{ProbeContext, RetProbeContext, SockAddrContext},
 };
@@ -19,6 +16,7 @@ use tracer_common::{
 
 use crate::{
     address::name_of,
+    clock::now,
     counts::{add, add_one, find_or_make, key, tally},
     maps::ATTEMPTS,
     memory::read,
@@ -137,8 +135,7 @@ fn begin_at_cgroup(context: &SockAddrContext, address: Address) {
 fn note(destination: DestinationKey) {
     let attempt = Attempt {
         destination,
-        // SAFETY: the helper reads a clock.
-        began_ns: unsafe { bpf_ktime_get_ns() },
+        began_ns: now(),
     };
     if ATTEMPTS
         .insert(&bpf_get_current_pid_tgid(), &attempt, ANY)

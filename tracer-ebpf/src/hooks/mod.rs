@@ -11,4 +11,6 @@ pub mod owner;
 pub mod packet;
 pub mod peek;
 pub mod sample;
+pub mod tcp_begin;
+pub mod tcp_close;
 pub mod tcp_life;

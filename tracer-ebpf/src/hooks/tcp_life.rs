@@ -1,34 +1,20 @@
 //! The life of a TCP connection: attempt, established, failed with its reason, closed.
 
-use aya_ebpf::{
-    helpers::generated::bpf_ktime_get_ns, macros::raw_tracepoint, programs::RawTracePointContext,
-};
-use aya_log_ebpf::debug;
-use tracer_common::{
-    Connection, Counts, DestinationKey, Record,
-    map::{
-        CONNECTION_ACCEPTED, CONNECTION_CARRIED, CONNECTION_CARRIER, CONNECTION_JOINED,
-        CONNECTION_NO_CONTACT, DIRECTION_IN, DIRECTION_OUT, PROTOCOL_TCP, counter,
-    },
-    outcome, record,
-};
+use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
+use tracer_common::{Record, map::CONNECTION_NO_CONTACT, record};
 
+use super::{
+    flow, listener,
+    tcp_begin::{accept, begin},
+    tcp_close::{close, end},
+};
 use crate::{
-    address::remote,
-    counts::{NOT_THERE, add, add_one, find, find_or_make, key, subtract_one, tally},
+    clock::{now, zero},
+    counts::{add, find},
     emit::emit,
-    hooks::{
-        attempt, flow, listener,
-        multipath::{self, Subflow},
-        sample::{Payload, payload},
-    },
-    maps::{CONNECTIONS, OLDER},
+    maps::CONNECTIONS,
     memory::read,
-    offsets::{
-        SOCK_COOKIE, SOCK_ERROR, SOCK_LOCAL_PORT, SOCK_PROTOCOL, SOCK_SHUTDOWN, SOCK_STATE,
-        TCP_SEGMENTS_OUT,
-    },
-    process,
+    offsets::{SOCK_ERROR, SOCK_STATE},
 };
 
 // include/net/tcp_states.h; part of the kernel's interface to user space (`tcp_info.tcpi_state`).
@@ -37,12 +23,6 @@ const SYN_SENT: i32 = 2;
 const SYN_RECV: i32 = 3;
 const CLOSE: i32 = 7;
 const LISTEN: i32 = 10;
-
-/// `IPPROTO_MPTCP` (include/uapi/linux/in.h), since 5.6.
-const IPPROTO_MPTCP: u16 = 262;
-
-/// `BPF_ANY`: insert or replace.
-const ANY: u64 = 0;
 
 /// `sock:inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`, since 4.16.
 ///
@@ -96,132 +76,6 @@ pub fn tcp_error(context: RawTracePointContext) -> i32 {
 }
 
 #[inline(always)]
-fn begin(context: &RawTracePointContext, sock: u64) {
-    // SCTP, DCCP and MPTCP's own socket pass this tracepoint too.
-    if read::<u16>(sock, &SOCK_PROTOCOL) != u16::from(PROTOCOL_TCP) {
-        return;
-    }
-    attempt::strike_off();
-    let subflow = multipath::subflow(sock);
-    if join(context, sock, subflow.as_ref(), 0) {
-        return;
-    }
-    let mut destination = key(
-        process::current(context),
-        remote(sock),
-        PROTOCOL_TCP,
-        DIRECTION_OUT,
-    );
-    let Some(counts) = find_or_make(&mut destination) else {
-        return;
-    };
-    // SAFETY: a field of a live map value; no reference is made.
-    add(unsafe { &raw mut (*counts).connections }, 1);
-    let flags = carry(context, subflow.as_ref(), destination, counts);
-    follow(context, sock, destination, counts, zero(), flags);
-}
-
-/// Follows a subflow that joins a contact. `false` where it is a contact of its own.
-#[inline(always)]
-fn join(context: &RawTracePointContext, sock: u64, subflow: Option<&Subflow>, flags: u32) -> bool {
-    let Some(destination) = subflow.and_then(Subflow::joined) else {
-        return false;
-    };
-    if !multipath::counts_bytes()
-        && let Some(counts) = find(&destination)
-    {
-        follow_beside(
-            context,
-            sock,
-            destination,
-            counts,
-            CONNECTION_JOINED | flags,
-        );
-    }
-    true
-}
-
-/// Follows the connection of MPTCP whose first subflow is a contact. Returns the flags of that subflow.
-#[inline(always)]
-fn carry(
-    context: &RawTracePointContext,
-    subflow: Option<&Subflow>,
-    destination: DestinationKey,
-    counts: *mut Counts,
-) -> u32 {
-    let Some(subflow) = subflow else {
-        return 0;
-    };
-    subflow.begin(&destination);
-    if !multipath::counts_bytes() {
-        return 0;
-    }
-    let carrier = CONNECTION_CARRIER;
-    follow_beside(context, subflow.connection, destination, counts, carrier);
-    CONNECTION_CARRIED
-}
-
-/// Follows what is no contact of its own. The contact is not over before it has ended too, which adds one again.
-#[inline(always)]
-fn follow_beside(
-    context: &RawTracePointContext,
-    sock: u64,
-    destination: DestinationKey,
-    counts: *mut Counts,
-    flags: u32,
-) {
-    // SAFETY: a field of a live map value; no reference is made.
-    subtract_one(unsafe { &raw mut (*counts).ended });
-    follow(context, sock, destination, counts, zero(), flags);
-}
-
-/// Keeps what is known of a new connection until its end. `established_ns` is 0 for an attempt.
-#[inline(always)]
-fn follow(
-    context: &RawTracePointContext,
-    sock: u64,
-    destination: DestinationKey,
-    counts: *mut Counts,
-    established_ns: u64,
-    flags: u32,
-) {
-    let zero = zero();
-    let connection = Connection {
-        destination,
-        began_ns: now(),
-        established_ns,
-        sampled_ns: zero,
-        sent: zero,
-        received: zero,
-        cookie: zero,
-        error: 0,
-        flags,
-    };
-    if CONNECTIONS.insert(&sock, &connection, NOT_THERE).is_ok() {
-        return;
-    }
-    if let Some(previous) = CONNECTIONS.get_ptr(&sock) {
-        // SAFETY: a live map value; nobody else changes its destination.
-        let previous = unsafe { (*previous).destination };
-        if let Some(counts) = find(&previous) {
-            // SAFETY: as above.
-            add_one(unsafe { &raw mut (*counts).ended });
-        }
-        tally(counter::END_MISSED);
-        if CONNECTIONS.insert(&sock, &connection, ANY).is_ok() {
-            return;
-        }
-    }
-    // SAFETY: as in `begin`.
-    add_one(unsafe { &raw mut (*counts).ended });
-    tally(counter::CONNECTIONS_FULL);
-    debug!(
-        context,
-        "no room for connection to port {}", connection.destination.port
-    );
-}
-
-#[inline(always)]
 fn establish(context: &RawTracePointContext, sock: u64, before: i32) {
     let Some(connection) = CONNECTIONS.get_ptr_mut(&sock) else {
         // The handshake of an accepted connection is complete. One begun here comes from `SYN_RECV` only where both ends
@@ -255,167 +109,4 @@ fn establish(context: &RawTracePointContext, sock: u64, before: i32) {
         kind: record::ESTABLISHED,
         reason: 0,
     });
-}
-
-/// A connection that came to this machine: it belongs to who listens.
-#[inline(always)]
-fn accept(context: &RawTracePointContext, sock: u64) {
-    if read::<u16>(sock, &SOCK_PROTOCOL) != u16::from(PROTOCOL_TCP) {
-        return;
-    }
-    let subflow = multipath::subflow(sock);
-    if join(context, sock, subflow.as_ref(), CONNECTION_ACCEPTED) {
-        return;
-    }
-    let mut destination = key(
-        listener::owner(sock),
-        (remote(sock).0, read(sock, &SOCK_LOCAL_PORT)),
-        PROTOCOL_TCP,
-        DIRECTION_IN,
-    );
-    let Some(counts) = find_or_make(&mut destination) else {
-        return;
-    };
-    // SAFETY: fields of a live map value; no reference is made.
-    unsafe {
-        add(&raw mut (*counts).connections, 1);
-        add(&raw mut (*counts).established, 1);
-    }
-    let flags = carry(context, subflow.as_ref(), destination, counts) | CONNECTION_ACCEPTED;
-    follow(context, sock, destination, counts, now(), flags);
-}
-
-#[inline(always)]
-fn close(sock: u64, after_handshake: bool) {
-    if end(sock, after_handshake) {
-        return;
-    }
-    if read::<u16>(sock, &SOCK_PROTOCOL) == IPPROTO_MPTCP {
-        multipath::end(sock);
-    } else {
-        end_older(sock);
-    }
-}
-
-/// The end of a connection begun here; `false` where `sock` is none. `after_handshake`: the state that was left is one
-/// behind the handshake.
-#[inline(always)]
-fn end(sock: u64, after_handshake: bool) -> bool {
-    let Some(connection) = CONNECTIONS.get_ptr(&sock) else {
-        return false;
-    };
-    // SAFETY: a live map value, copied before it is removed.
-    let connection = unsafe { *connection };
-    // First removed, then counted: a reader that takes the counters before the connections never sees a byte twice.
-    if CONNECTIONS.remove(&sock).is_err() {
-        return true;
-    }
-    if connection.flags & CONNECTION_CARRIER != 0 {
-        multipath::end(sock);
-    }
-    let payload = payload(sock, connection.flags);
-    let is_contact = connection.flags & CONNECTION_NO_CONTACT == 0;
-    let Some(counts) = find(&connection.destination) else {
-        return true;
-    };
-    let at_ns = now();
-    let mut record = Record {
-        destination: connection.destination,
-        began_ns: connection.began_ns,
-        established_ns: connection.established_ns,
-        at_ns,
-        sent: payload.sent,
-        received: payload.received,
-        kind: record::CLOSED,
-        reason: 0,
-    };
-    // SAFETY: fields of a live map value; no reference is made.
-    unsafe {
-        if connection.established_ns == 0 && is_contact {
-            // A handshake that was missed, as an end can be (see `tcp_end`), is told by what came after it. What was sent
-            // tells nothing: a SYN of TCP Fast Open carries data.
-            if after_handshake || payload.received != 0 {
-                add(&raw mut (*counts).established, 1);
-            } else {
-                let reason = reason(sock, connection.error);
-                record.kind = record::FAILED;
-                record.reason = reason as u32;
-                add_one((&raw mut (*counts).failed).cast::<u32>().add(reason));
-            }
-        }
-        if payload.sent != 0 {
-            add(&raw mut (*counts).sent, payload.sent);
-        }
-        if payload.received != 0 {
-            add(&raw mut (*counts).received, payload.received);
-        }
-    }
-    // Details are for the histograms, which are of contacts begun.
-    if connection.destination.direction == DIRECTION_OUT && is_contact {
-        emit(record);
-    }
-    // Last: a program whose connections have all ended is forgotten, and its details must be in the ring buffer by then.
-    // SAFETY: as above.
-    add_one(unsafe { &raw mut (*counts).ended });
-    true
-}
-
-/// A socket that was there before the tracer: what passed since then counts.
-#[inline(always)]
-fn end_older(sock: u64) {
-    let cookie: u64 = read(sock, &SOCK_COOKIE);
-    // The kernel gives a cookie when somebody asks for it: the tracer asked, at its start, for those of all sockets.
-    if cookie == 0 {
-        return;
-    }
-    let Some(older) = OLDER.get_ptr(&cookie) else {
-        return;
-    };
-    // SAFETY: a live map value, copied before it is removed.
-    let older = unsafe { *older };
-    if OLDER.remove(&cookie).is_err() {
-        return;
-    }
-    let accepted = older.destination.direction == DIRECTION_IN;
-    let flags = if accepted { CONNECTION_ACCEPTED } else { 0 };
-    let Payload { sent, received } = payload(sock, flags);
-    if let Some(counts) = find(&older.destination) {
-        // SAFETY: fields of a live map value.
-        unsafe {
-            add(&raw mut (*counts).sent, sent.saturating_sub(older.sent));
-            add(
-                &raw mut (*counts).received,
-                received.saturating_sub(older.received),
-            );
-        }
-    }
-}
-
-/// Why an attempt failed, from what the socket says in the moment of its end, or said before.
-#[inline(always)]
-fn reason(sock: u64, before: i32) -> usize {
-    let now: i32 = read(sock, &SOCK_ERROR);
-    match outcome::of_errno(if now == 0 { before } else { now }) {
-        Some(reason) => reason,
-        // `tcp_reset` and the ICMP handlers set the error before the state; `close` and `disconnect` set none.
-        None if read::<u32>(sock, &TCP_SEGMENTS_OUT) == 0
-            && read::<u8>(sock, &SOCK_SHUTDOWN) == 0 =>
-        {
-            outcome::UNREACHABLE
-        }
-        None => outcome::CANCELLED,
-    }
-}
-
-#[inline(always)]
-fn now() -> u64 {
-    // SAFETY: the helper reads a clock.
-    unsafe { bpf_ktime_get_ns() }
-}
-
-/// Zero, of which the compiler does not know that it is: it would make a call of a row of zeroes, which sets a byte at a
-/// time.
-#[inline(always)]
-fn zero() -> u64 {
-    core::hint::black_box(0)
 }
