@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
 };
 
 use anyhow::{Context as _, anyhow, bail};
@@ -144,6 +144,17 @@ pub fn connect_to_self() -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     TcpStream::connect(address)
         .context("connect to 127.0.0.1 for the self-test\nhint: bring the loopback interface up: ip link set lo up")?;
+    Ok(())
+}
+
+/// Sends a byte to ourselves, for the hooks to see.
+pub fn send_to_self() -> anyhow::Result<()> {
+    let socket =
+        UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("bind to 127.0.0.1 for the self-test")?;
+    // On loopback it is queued when the call returns.
+    socket
+        .send_to(&[0], socket.local_addr()?)
+        .context("send to 127.0.0.1 for the self-test")?;
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use tracer_common::{
     ProcessFacts, Record, SocketFacts,
     map::{
         DIRECTION_IN, DIRECTION_OUT, FLAG_DESCRIBED, HANDLE_UNATTRIBUTED, HANDLE_USER_MAXIMUM,
-        PROTOCOL_TCP,
+        PROTOCOL_TCP, PROTOCOL_UDP,
     },
 };
 use zerocopy::{FromBytes as _, FromZeros as _};
@@ -76,6 +76,7 @@ impl Kernel {
             sockets: Vec::new(),
         };
         kernel.prove()?;
+        kernel.prove_datagrams()?;
         Ok(kernel)
     }
 
@@ -109,6 +110,36 @@ impl Kernel {
             bail!("tcp_life: it counted {counted} of 1 connection of the tracer to itself");
         }
         self.own_handle = own;
+        Ok(())
+    }
+
+    /// The same for datagrams: a hook that does not see the tracer's own is said not to serve.
+    fn prove_datagrams(&mut self) -> anyhow::Result<()> {
+        // Without an owner what arrives would be shown as somebody's contact.
+        if !self.serves(Signal::SocketOwner) {
+            return Ok(());
+        }
+        load::send_to_self()?;
+        let own = self.own_handle;
+        let (mut left, mut arrived) = (0, 0);
+        self.flows(|key, flow| {
+            if flow.destination.process == own && key.protocol == PROTOCOL_UDP {
+                left += flow.sent;
+                arrived += flow.received;
+            }
+        })?;
+        for (signal, seen) in [(Signal::DatagramsOut, left), (Signal::DatagramsIn, arrived)] {
+            if seen != 1 {
+                self.verdicts
+                    .iter_mut()
+                    .filter(|verdict| verdict.hook.gives == signal)
+                    .for_each(|verdict| {
+                        verdict.failure.get_or_insert_with(|| {
+                            format!("attached, but it saw {seen} of the tracer's 1 byte to itself")
+                        });
+                    });
+            }
+        }
         Ok(())
     }
 
