@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use support::{
     Directory, Helper, Metrics, Namespace, Tracer,
@@ -186,44 +186,6 @@ fn what_an_inherited_socket_accepts_counts_for_who_listened() {
     assert_eq!(accepted[0], TIMES);
     assert_eq!(truth::counted(&metrics, &[("app", "listener")]), accepted);
     assert_eq!(truth::counted(&metrics, &[("app", "acceptor")]), [0; 4]);
-    assert_eq!(accepted, end(server));
-    metrics.assert_nothing_lost();
-}
-
-#[test]
-fn a_multipath_connection_of_one_subflow_is_a_tcp_connection() {
-    if !Path::new("/proc/sys/net/mptcp").exists() {
-        eprintln!("skipped: this kernel has no MPTCP");
-        return;
-    }
-    let (directory, network) = (Directory::new("multipath"), Network::new());
-    let server = serve(
-        &network,
-        &directory,
-        "--multipath --listen 10.77.0.2:7000 [fd77::2]:7000",
-    );
-    let tracer = Tracer::start(&[]);
-    let apps = ["paths4", "paths6"];
-    let mut truths = Vec::new();
-    for (app, to) in apps.into_iter().zip(["10.77.0.2:7000", "[fd77::2]:7000"]) {
-        let mut command = network.client.command(&directory.app(app));
-        command.args(["multipath", "--to", to, "--times", &TIMES.to_string()]);
-        command.args(["--bytes-out", "30011", "--bytes-in", "20011"]);
-        truths.push(truth::lines(command));
-    }
-    let metrics = settled(&tracer, &["paths4", "paths6", "server"]);
-    for (app, told) in apps.into_iter().zip(&truths) {
-        assert_eq!(
-            truth::sum(told, "multipath"),
-            TIMES,
-            "{app} fell back to TCP"
-        );
-        let out = [("app", app), ("direction", "out"), ("protocol", "tcp")];
-        assert_eq!(truth::counted(&metrics, &out), truth::told(told), "{app}");
-    }
-    assert_eq!(network.client.active_opens(), 2 * TIMES);
-    let accepted = [("app", "server"), ("direction", "in"), ("port", "7000")];
-    let accepted = truth::counted(&metrics, &accepted);
     assert_eq!(accepted, end(server));
     metrics.assert_nothing_lost();
 }

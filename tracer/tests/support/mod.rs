@@ -260,6 +260,15 @@ pub fn unchunked(head: &str, body: &str) -> String {
     whole
 }
 
+/// Whether a test can run that needs structures which are not measured where the kernel does not tell of its types.
+pub fn types_are_known() -> bool {
+    let known = fs::exists("/sys/kernel/btf/vmlinux").expect("ask for a file");
+    if !known {
+        eprintln!("skipped: this kernel does not tell of its types");
+    }
+    known
+}
+
 /// Signals that nothing serves on this kernel, for want of kprobes or of SCTP.
 pub fn unserved() -> BTreeSet<&'static str> {
     let is_there = |path: &str| fs::exists(path).expect("ask for a file");

@@ -9,30 +9,37 @@ use anyhow::{Context, Result, bail};
 
 use super::archive::Archive;
 use super::cache::Cache;
-use super::kernels::Architecture;
+use super::kernels::{Architecture, Share};
 use super::packages::Packages;
 use crate::build;
 use crate::ebpf;
 use crate::step;
 
-/// The test binaries, of `tracer/tests/`, that are run in machines of their own.
-const TESTS: &[&str] = &[
-    "live_calibration",
-    "live_exact",
-    "live_datagram",
-    "live_associations",
-    "live_frames",
-    "live_multipath",
-    "live_beside",
-    "live_attempts",
-    "live_sockets",
-    "live_sources",
-    "live_busy",
-    "live_programs",
-    "live_traffic",
-    "live_traps",
-    "live_android",
+/// The test binaries, of `tracer/tests/`, that are run in machines of their own, and the least share of a kernel that has them.
+const TESTS: &[(&str, Share)] = &[
+    ("live_calibration", Share::Core),
+    ("live_exact", Share::Core),
+    ("live_datagram", Share::Core),
+    ("live_associations", Share::Most),
+    ("live_frames", Share::Most),
+    ("live_multipath", Share::Most),
+    ("live_beside", Share::Most),
+    ("live_attempts", Share::Most),
+    ("live_sockets", Share::Whole),
+    ("live_busy", Share::Whole),
+    ("live_programs", Share::Whole),
+    ("live_traffic", Share::Whole),
+    ("live_traps", Share::Whole),
+    ("live_android", Share::Whole),
+    ("live_sources", Share::Named),
 ];
+
+/// Whether a test binary belongs to a share.
+pub fn is_of(name: &str, share: Share) -> bool {
+    TESTS
+        .iter()
+        .any(|(test, least)| *test == name && *least <= share)
+}
 
 /// What was built for one architecture.
 pub struct Binaries {
@@ -58,7 +65,7 @@ impl Binaries {
 pub fn build(cache: &Cache, packages: &Packages, architecture: Architecture) -> Result<Binaries> {
     let tests: Vec<&str> = TESTS
         .iter()
-        .copied()
+        .map(|(name, _)| *name)
         .filter(|name| {
             step::workspace()
                 .join(format!("tracer/tests/{name}.rs"))

@@ -41,6 +41,18 @@ impl Architecture {
     }
 }
 
+/// How many of the tests run on a kernel when nobody asks for more: all of them on every kernel would take half an hour.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Share {
+    /// Those that find most of what a kernel does otherwise.
+    Core,
+    /// Whatever reads the kernel's structures or hooks its functions.
+    Most,
+    Whole,
+    /// Every one: for who names kernels or tests.
+    Named,
+}
+
 /// A kernel, and how it is started.
 #[derive(Debug)]
 pub struct Kernel {
@@ -54,6 +66,7 @@ pub struct Kernel {
     pub processor: &'static str,
     /// Whether the kernel tells of its types; otherwise that is hidden before the tests start.
     pub has_types: bool,
+    pub share: Share,
 }
 
 /// The oldest and the newest Debian has for bookworm, as it is what phones of today run: 6.1 is the base of Android 14,
@@ -66,6 +79,7 @@ pub const KERNELS: &[Kernel] = &[
         package_end: "-cloud-amd64-unsigned",
         processor: "max",
         has_types: true,
+        share: Share::Whole,
     },
     Kernel {
         name: "x86-6.1-no-btf",
@@ -74,6 +88,7 @@ pub const KERNELS: &[Kernel] = &[
         package_end: "-cloud-amd64-unsigned",
         processor: "max",
         has_types: false,
+        share: Share::Core,
     },
     Kernel {
         name: "x86-6.12",
@@ -82,6 +97,7 @@ pub const KERNELS: &[Kernel] = &[
         package_end: "-cloud-amd64-unsigned",
         processor: "max",
         has_types: true,
+        share: Share::Most,
     },
     Kernel {
         name: "arm-6.1",
@@ -90,6 +106,7 @@ pub const KERNELS: &[Kernel] = &[
         package_end: "-cloud-arm64-unsigned",
         processor: "cortex-a76",
         has_types: true,
+        share: Share::Most,
     },
     Kernel {
         name: "arm-6.12",
@@ -98,6 +115,7 @@ pub const KERNELS: &[Kernel] = &[
         package_end: "-cloud-arm64-unsigned",
         processor: "cortex-a76",
         has_types: true,
+        share: Share::Core,
     },
     Kernel {
         name: "arm-6.12-16k",
@@ -107,5 +125,6 @@ pub const KERNELS: &[Kernel] = &[
         // The cortex has no pages of 16 KB; `max` has, and is half as fast.
         processor: "neoverse-n1",
         has_types: true,
+        share: Share::Most,
     },
 ];

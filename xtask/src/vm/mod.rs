@@ -25,7 +25,7 @@ use clap::Args;
 use crate::needs::Purpose;
 use crate::setup::setup;
 use cache::Cache;
-use kernels::{KERNELS, Kernel};
+use kernels::{KERNELS, Kernel, Share};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -45,10 +45,10 @@ pub struct Arguments {
     #[arg(long = "file", value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Minutes after which a kernel is given up
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 15)]
     limit: u64,
     /// How many kernels run at the same time
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=16))]
     jobs: u8,
     /// Fetch the newest kernels and programs, even where there are some
     #[arg(long)]
@@ -67,8 +67,8 @@ impl Default for Arguments {
             shell: None,
             bare: false,
             files: Vec::new(),
-            limit: 10,
-            jobs: 2,
+            limit: 15,
+            jobs: 3,
             update: false,
             tests: Vec::new(),
         }
@@ -81,6 +81,7 @@ pub fn vm(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     let kernels = chosen(&arguments.kernels)?;
+    let is_named = !arguments.kernels.is_empty() || !arguments.tests.is_empty();
     setup(Purpose::Vm)?;
     let cache = Cache::open()?;
     if arguments.update {
@@ -89,6 +90,7 @@ pub fn vm(arguments: &Arguments) -> Result<()> {
     runs::runs(&runs::Plan {
         cache: &cache,
         kernels,
+        share: is_named.then_some(Share::Named),
         shell: arguments.shell.as_deref(),
         is_bare: arguments.bare,
         files: &arguments.files,

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use super::archive::Archive;
 use super::binaries::{self, Binaries};
 use super::cache::Cache;
-use super::kernels::{Architecture, Kernel};
+use super::kernels::{Architecture, Kernel, Share};
 use super::machine::{End, Machine};
 use super::packages::Packages;
 use super::results::{self, Results, TestResult, Verdict};
@@ -22,6 +22,8 @@ use crate::build;
 pub struct Plan<'arguments> {
     pub cache: &'arguments Cache,
     pub kernels: Vec<&'static Kernel>,
+    /// How many of the tests run; as each kernel says where nobody does.
+    pub share: Option<Share>,
     pub shell: Option<&'arguments str>,
     pub is_bare: bool,
     pub files: &'arguments [PathBuf],
@@ -104,7 +106,16 @@ fn prepare<'plan>(plan: &'plan Plan, folder: &'plan Path) -> Result<Vec<Machine<
 fn script(plan: &Plan, kernel: &Kernel, binaries: Option<&Binaries>) -> String {
     match (plan.shell, binaries) {
         (Some(command), _) => guest::command(kernel, command),
-        (None, Some(binaries)) => guest::tests(kernel, &binaries.tests, plan.tests),
+        (None, Some(binaries)) => {
+            let share = plan.share.unwrap_or(kernel.share);
+            let tests: Vec<_> = binaries
+                .tests
+                .iter()
+                .filter(|(name, _)| binaries::is_of(name, share))
+                .cloned()
+                .collect();
+            guest::tests(kernel, &tests, plan.tests)
+        }
         (None, None) => String::new(),
     }
 }
