@@ -3,12 +3,16 @@
 //! What the kernel says goes to the console, what the tests say to a port of their own, so that neither breaks into the
 //! other's lines. Between the tests lie lines that begin with `MARK`, which `results` reads.
 
+use std::env;
 use std::path::PathBuf;
 
 use super::kernels::Kernel;
 
 /// Begins the lines that are for `results`.
 pub const MARK: &str = "@@vm";
+
+/// What the console says, with a number of seconds behind, when the first process is through with its preparations.
+pub const STARTED: &str = "vm: started after";
 
 /// The last line of a command's run, on the console.
 pub const ENDED: &str = "vm: the command ended with";
@@ -56,6 +60,10 @@ fn environment(kernel: &Kernel) -> String {
         "export TRACER_VM=1 TRACER_VM_KERNEL={} RUST_TEST_THREADS=1 RUST_BACKTRACE=0\ncd /tmp\n",
         kernel.name
     );
+    // Which hooks the tracers inside take, where the tests do not say it themselves.
+    if let Ok(hooks) = env::var("TRACER_HOOKS") {
+        script += &format!("export TRACER_HOOKS={}\n", quoted(&hooks));
+    }
     if !kernel.has_types {
         script += "export TRACER_VM_BTF=hidden\nmkdir /run/nothing\nmount --bind /run/nothing /sys/kernel/btf\n";
     }

@@ -53,7 +53,7 @@ pub struct Arguments {
     /// Fetch the newest kernels and programs, even where there are some
     #[arg(long)]
     update: bool,
-    /// Names of tests, or parts of them, and further options of a test binary: `--ignored` runs those that take long
+    /// Names of tests, or parts of them (`TRACER_HOOKS` in the environment says with which hooks), and further options of a test binary: `--ignored` runs those that take long
     #[arg(last = true)]
     tests: Vec<String>,
 }
