@@ -62,7 +62,7 @@ fn environment(kernel: &Kernel) -> String {
     );
     // Which hooks the tracers inside take, where the tests do not say it themselves.
     if let Ok(hooks) = env::var("TRACER_HOOKS") {
-        script += &format!("export TRACER_HOOKS={}\n", quoted(&hooks));
+        script += &["export TRACER_HOOKS=", &quoted(&hooks), "\n"].concat();
     }
     if !kernel.has_types {
         script += "export TRACER_VM_BTF=hidden\nmkdir /run/nothing\nmount --bind /run/nothing /sys/kernel/btf\n";
