@@ -49,15 +49,17 @@ impl Tracer {
             address,
             said,
         };
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + patience(20);
         while !tracer.is_ready() {
+            let said = || fs::read_to_string(&tracer.said).unwrap_or_default();
             if let Some(status) = tracer.child.try_wait().expect("ask for the tracer's state") {
-                let said = fs::read_to_string(&tracer.said).unwrap_or_default();
+                let said = said();
                 panic!("the tracer ended with {status}; hint: live tests need root\n{said}");
             }
             assert!(
                 Instant::now() < deadline,
-                "the tracer was not ready in 20 s"
+                "the tracer did not get ready: {}",
+                said()
             );
             sleep(Duration::from_millis(10));
         }
@@ -81,7 +83,7 @@ impl Tracer {
 
     /// Scrapes until `done` is true of what it says, for the state of sockets that the kernel ends in its own time.
     pub fn wait_for(&self, what: &str, mut done: impl FnMut(&Metrics) -> bool) -> Metrics {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + patience(30);
         loop {
             let metrics = self.metrics();
             if done(&metrics) {
@@ -281,6 +283,11 @@ pub fn unserved() -> BTreeSet<&'static str> {
         unserved.insert("associations");
     }
     unserved
+}
+
+/// How long what does not come is waited for: so many seconds, or more where all is slower.
+pub fn patience(seconds: u64) -> Duration {
+    Duration::from_secs(if is_virtual() { seconds * 4 } else { seconds })
 }
 
 /// Whether this runs in an emulated machine, which is some thirty times slower.
