@@ -235,11 +235,6 @@ const fn extra(program: &'static str, attach: Attach, gives: Signal) -> Hook {
 
 /// All of them.
 pub const HOOKS: &[Hook] = &[
-    required(
-        "tcp_life",
-        Attach::RawTracepoint("inet_sock_set_state"),
-        Signal::TcpLife,
-    ),
     hook(
         "tcp_end",
         Attach::RawTracepoint("tcp_destroy_sock"),
@@ -249,6 +244,12 @@ pub const HOOKS: &[Hook] = &[
         "tcp_error",
         Attach::RawTracepoint("inet_sk_error_report"),
         Signal::TcpError,
+    ),
+    // Behind those that see the ends it misses: from its first connection on they are there.
+    required(
+        "tcp_life",
+        Attach::RawTracepoint("inet_sock_set_state"),
+        Signal::TcpLife,
     ),
     required("sample", Attach::OnDemand, Signal::TcpBytes),
     hook(
