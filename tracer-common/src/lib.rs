@@ -14,7 +14,7 @@ pub mod record;
 
 pub use address::Address;
 pub use map::{
-    Attempt, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older,
+    Attempt, Charge, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older,
     ProcessFacts, ProcessKey, Sending, SocketFacts,
 };
 pub use record::Record;

@@ -58,7 +58,7 @@ pub struct ProcessKey {
     pub started_ns: u64,
     /// Thread group id (what user space calls PID) in the initial PID namespace.
     pub process: u32,
-    /// Real user id in the initial user namespace.
+    /// Real user id in the initial user namespace; with Android's rules that of whom the contact is made for.
     pub user: u32,
     /// `task_struct.self_exec_id`, low 32 bits: grows by one with every `execve` and is inherited by `fork`.
     pub image: u32,
@@ -138,6 +138,23 @@ pub const CONNECTION_CARRIED: u32 = 4;
 pub const CONNECTION_JOINED: u32 = 8;
 /// [`Connection::flags`] of what is no contact of its own.
 pub const CONNECTION_NO_CONTACT: u32 = CONNECTION_CARRIER | CONNECTION_JOINED;
+
+/// To whom Android charges a socket: `UidTagValue` of its `netd`, under the socket's cookie.
+#[repr(C)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+pub struct Charge {
+    /// The uid that pays for what passes.
+    pub user: u32,
+    /// A number that the app chose, not read.
+    pub tag: u32,
+}
+
+/// [`ProcessKey::user`] of Android is made of a user of the device, times this, and an app id.
+pub const ANDROID_USER: u32 = 100_000;
+/// The first app id that an installed app can have; those below are the platform's own.
+pub const ANDROID_FIRST_APP: u32 = 10_000;
 
 /// A connection from its SYN to its end, found by the address of its `struct sock`.
 #[repr(C)]
@@ -328,8 +345,8 @@ pub mod counter {
 #[cfg(feature = "user")]
 mod plain {
     use super::{
-        Attempt, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older,
-        ProcessFacts, ProcessKey, Sending, SocketFacts,
+        Attempt, Charge, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener,
+        Older, ProcessFacts, ProcessKey, Sending, SocketFacts,
     };
     use crate::peek::{Look, Packet, Watch};
 
@@ -340,7 +357,7 @@ mod plain {
         )* };
     }
     plain! {
-        Attempt Connection Counts DestinationKey Endpoint Flow FlowKey Listener Older ProcessFacts ProcessKey Sending
+        Attempt Charge Connection Counts DestinationKey Endpoint Flow FlowKey Listener Older ProcessFacts ProcessKey Sending
         SocketFacts Look Packet Watch
     }
 }

@@ -57,6 +57,7 @@ pub const FIELDS: &[Field] = &[
     field("SOCK_NAMESPACE", "sock_common", "skc_net.net"),
     field("SOCK_SOCKET", "sock", "sk_socket"),
     field("NAMESPACE_INODE", "net", "ns.inum"),
+    optional("SOCK_USER", "sock", "sk_uid"),
     field("SOCKET_FILE", "socket", "file"),
     field("SOCKET_SOCK", "socket", "sk"),
     field("SOCKET_STATE", "socket", "state"),

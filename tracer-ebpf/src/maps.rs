@@ -8,7 +8,7 @@ use aya_ebpf::{
     maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
 use tracer_common::{
-    Attempt, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older,
+    Attempt, Charge, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older,
     ProcessFacts, ProcessKey, Sending, SocketFacts, map::counter,
 };
 
@@ -62,6 +62,11 @@ pub static LISTENERS: HashMap<Endpoint, Listener> = HashMap::with_max_entries(16
 /// Sockets that were there before the tracer, by cookie. Filled once, at the start.
 #[map]
 pub static OLDER: HashMap<u64, Older> = HashMap::with_max_entries(65_536, MOSTLY_EMPTY);
+
+/// To whom Android charges which socket, by cookie. Stands in for the map of `netd`'s, which takes its place where it is to be
+/// had; empty.
+#[map]
+pub static CHARGES: HashMap<u64, Charge> = HashMap::with_max_entries(1, 0);
 
 /// Counters that belong to no program: see `tracer_common::map::counter`.
 #[map]

@@ -18,26 +18,29 @@ use aya_log_ebpf::debug;
 use tracer_common::{
     ProcessFacts, ProcessKey,
     map::{
-        CGROUP_BYTES, CGROUP_COMPONENT_BYTES, CGROUP_LEVELS, COMMAND_BYTES, EXECUTABLE_BYTES,
-        FLAG_CGROUP_CUT, FLAG_DESCRIBED, FLAG_KERNEL_THREAD, HANDLE_UNATTRIBUTED, counter,
+        ANDROID_FIRST_APP, ANDROID_USER, CGROUP_BYTES, CGROUP_COMPONENT_BYTES, CGROUP_LEVELS,
+        COMMAND_BYTES, EXECUTABLE_BYTES, FLAG_CGROUP_CUT, FLAG_DESCRIBED, FLAG_KERNEL_THREAD,
+        HANDLE_UNATTRIBUTED, counter,
     },
 };
 
 use crate::{
     counts::{NOT_THERE, tally},
-    maps::{FACTS, PROCESSES},
+    maps::{CHARGES, FACTS, PROCESSES},
     memory::read,
     offsets::{
-        CGROUP_NODE, CGROUP_SUBSYSTEM, CGROUPS_SUBSYSTEMS, CGROUPS_UNIFIED, CREDENTIALS_USER,
-        ENTRY_NAME, FILE_ENTRY, MEMORY_ARGUMENTS, MEMORY_EXECUTABLE, NODE_ID, NODE_NAME,
-        NODE_PARENT, SUBSYSTEM_CGROUP, TASK_CGROUPS, TASK_CREDENTIALS, TASK_IMAGE, TASK_LEADER,
-        TASK_MEMORY, TASK_PROCESS, TASK_STARTED,
+        BY_SOCKETS_USER, CGROUP_NODE, CGROUP_SUBSYSTEM, CGROUPS_SUBSYSTEMS, CGROUPS_UNIFIED,
+        CREDENTIALS_USER, ENTRY_NAME, FILE_ENTRY, MEMORY_ARGUMENTS, MEMORY_EXECUTABLE, NODE_ID,
+        NODE_NAME, NODE_PARENT, SOCK_COOKIE, SOCK_USER, SUBSYSTEM_CGROUP, TASK_CGROUPS,
+        TASK_CREDENTIALS, TASK_IMAGE, TASK_LEADER, TASK_MEMORY, TASK_PROCESS, TASK_STARTED,
+        is_known,
     },
 };
 
-/// The handle of the running program, registered where it is new; `HANDLE_UNATTRIBUTED` where there is no room.
+/// The handle of the running program, registered where it is new; `HANDLE_UNATTRIBUTED` where there is no room. It is about
+/// to use the socket at `sock`.
 #[inline(always)]
-pub fn current<C: EbpfContext>(context: &C) -> u64 {
+pub fn current<C: EbpfContext>(context: &C, sock: u64) -> u64 {
     // SAFETY: these helpers only read the current task; there always is one.
     let (task, cgroup) = unsafe { (bpf_get_current_task(), bpf_get_current_cgroup_id()) };
     let process = (bpf_get_current_pid_tgid() >> 32) as u32;
@@ -45,14 +48,14 @@ pub fn current<C: EbpfContext>(context: &C) -> u64 {
         context,
         task,
         process,
-        bpf_get_current_uid_gid() as u32,
+        user_of(sock, bpf_get_current_uid_gid() as u32),
         cgroup as u32,
     )
 }
 
 /// As [`current`], where the kernel has no helper to say who is running: programs that are handed packets.
 #[inline(always)]
-pub fn current_by_task<C: EbpfContext>(context: &C) -> u64 {
+pub fn current_by_task<C: EbpfContext>(context: &C, sock: u64) -> u64 {
     // SAFETY: as in `current`.
     let task = unsafe { bpf_get_current_task() };
     let set: u64 = read(task, &TASK_CGROUPS);
@@ -62,9 +65,30 @@ pub fn current_by_task<C: EbpfContext>(context: &C) -> u64 {
         context,
         task,
         read(task, &TASK_PROCESS),
-        read(read(task, &TASK_CREDENTIALS), &CREDENTIALS_USER),
+        user_of(sock, read(read(task, &TASK_CREDENTIALS), &CREDENTIALS_USER)),
         read::<u64>(node, &NODE_ID) as u32,
     )
+}
+
+/// Whose it is what a process of `user` does on the socket at `sock`.
+///
+/// On Android `netd` looks names up and a download manager fetches files for others. The first gives the socket to the app
+/// (`fchown`), both tell `netd`'s map whom to charge; Android's own accounts go by the same.
+#[inline(always)]
+fn user_of(sock: u64, user: u32) -> u32 {
+    if BY_SOCKETS_USER.load() == 0 {
+        return user;
+    }
+    let cookie: u64 = read(sock, &SOCK_COOKIE);
+    if let Some(charge) = CHARGES.get_ptr(&cookie) {
+        // SAFETY: a live map value.
+        return unsafe { (*charge).user };
+    }
+    // An app acts for itself, whoever gave it the socket.
+    if user % ANDROID_USER < ANDROID_FIRST_APP && is_known(&SOCK_USER) {
+        return read(sock, &SOCK_USER);
+    }
+    user
 }
 
 #[inline(always)]

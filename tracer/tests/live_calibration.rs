@@ -14,6 +14,8 @@ fn every_measured_field_stands_where_the_kernels_types_say() {
     let fields = measured.fields();
     eprintln!("{fields} of {} fields measured", FIELDS.len());
     let measured = measured.globals().expect("every field that is needed");
+    // It may be unknown to who cannot give sockets away; root can.
+    assert_ne!(measured["SOCK_USER"], UNKNOWN);
     let Ok(types) = fs::read("/sys/kernel/btf/vmlinux") else {
         eprintln!(
             "skipped: this kernel does not tell of its types; all that is needed was measured"

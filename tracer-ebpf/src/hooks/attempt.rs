@@ -19,7 +19,7 @@ use crate::{
     clock::now,
     counts::{add, add_one, find_or_make, key, tally},
     maps::ATTEMPTS,
-    memory::read,
+    memory::{address_of, read},
     offsets::{SOCK_PROTOCOL, SOCKET_SOCK, SOCKET_STATE},
     process,
 };
@@ -72,7 +72,7 @@ pub fn connect_begins(context: ProbeContext) -> u32 {
     }
     if let Some(remote) = name_of(name) {
         note(key(
-            process::current(&context),
+            process::current(&context, sock),
             remote,
             PROTOCOL_TCP,
             DIRECTION_OUT,
@@ -105,9 +105,10 @@ pub fn strike_off() -> Option<Attempt> {
 #[inline(always)]
 fn begin_at_cgroup(context: &SockAddrContext, address: Address) {
     // SAFETY: fields of the context.
-    let (kind, protocol, port) = unsafe {
+    let (kind, protocol, port, sock) = unsafe {
         let call = context.sock_addr;
-        ((*call).type_, (*call).protocol, (*call).user_port)
+        let sock = (*call).__bindgen_anon_1.sk;
+        ((*call).type_, (*call).protocol, (*call).user_port, sock)
     };
     if kind != SOCK_STREAM || protocol != u32::from(PROTOCOL_TCP) {
         return;
@@ -117,8 +118,9 @@ fn begin_at_cgroup(context: &SockAddrContext, address: Address) {
         count(attempt.destination, outcome::UNREACHABLE);
     }
     let remote = (address, u16::from_be(port as u16));
+    let sock = address_of(sock);
     let destination = key(
-        process::current_by_task(context),
+        process::current_by_task(context, sock),
         remote,
         PROTOCOL_TCP,
         DIRECTION_OUT,

@@ -100,7 +100,7 @@ pub fn socket_taken(context: ProbeContext) -> u32 {
         || read::<u16>(sock, &SOCK_PROTOCOL) == u16::from(PROTOCOL_SCTP)
     {
         let identity = socket::identify(sock);
-        socket::own(sock, identity, process::current(&context));
+        socket::own(sock, identity, process::current(&context, sock));
     }
     0
 }
@@ -156,7 +156,7 @@ fn send(context: &ProbeContext, sock: u64, message: u64) {
         bytes: 0,
     };
     let destination = leave(&datagram, sock, || {
-        (!socket::is_kernels(sock)).then(|| process::current(context))
+        (!socket::is_kernels(sock)).then(|| process::current(context, sock))
     });
     let Some(destination) = destination else {
         return;

@@ -72,7 +72,7 @@ fn leave<C: EbpfContext>(context: &C, packet: u64) {
     if is_repeated(packet, device) {
         return;
     }
-    let process = process::current(context);
+    let process = process::current(context, sock);
     let (remote, bytes) = content(packet, sock);
     let datagram = Datagram {
         flow: FlowKey {

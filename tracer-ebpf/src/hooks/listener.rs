@@ -27,7 +27,7 @@ pub fn begin(context: &RawTracePointContext, sock: u64) {
         return;
     }
     let endpoint = endpoint(sock);
-    let owner = process::current(context);
+    let owner = process::current(context, sock);
     let listener = Listener {
         owner,
         sockets: 1,

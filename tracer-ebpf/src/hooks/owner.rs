@@ -7,7 +7,7 @@ use aya_ebpf::{
     programs::SockContext,
 };
 
-use crate::{maps::SOCKETS, process, socket};
+use crate::{maps::SOCKETS, memory::address_of, process, socket};
 
 // include/linux/net.h, `enum sock_type`.
 const SOCK_STREAM: u32 = 1;
@@ -56,6 +56,7 @@ fn bound(context: &SockContext) {
         )
     };
     if kind != SOCK_STREAM {
-        socket::own(cookie, cookie, process::current_by_task(context));
+        let sock = address_of(context.sock);
+        socket::own(cookie, cookie, process::current_by_task(context, sock));
     }
 }

@@ -44,7 +44,8 @@ const EXTENSIONS: usize = 4;
 pub fn packet_out(context: SkBuffContext) -> i32 {
     if let Some((sock, cookie, datagram)) = datagram(&context, Way::Out) {
         leave(&datagram, cookie, || {
-            (!socket::is_kernels(address_of(sock))).then(|| process::current_by_task(&context))
+            let sock = address_of(sock);
+            (!socket::is_kernels(sock)).then(|| process::current_by_task(&context, sock))
         });
     }
     PASS

@@ -40,7 +40,7 @@ pub fn begin(context: &RawTracePointContext, sock: u64) {
         return;
     }
     let mut destination = key(
-        process::current(context),
+        process::current(context, sock),
         remote(sock),
         PROTOCOL_TCP,
         DIRECTION_OUT,

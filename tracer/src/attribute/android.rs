@@ -40,6 +40,14 @@ pub fn identify(program: &Program, packages: &Packages) -> Identity {
     }
 }
 
+/// Whether a process is one that a zygote keeps ready, which gets its name when it becomes an app's.
+pub fn is_unspecialised(process: &str) -> bool {
+    matches!(
+        process,
+        "zygote" | "zygote32" | "zygote64" | "usap32" | "usap64" | "<pre-initialized>"
+    )
+}
+
 struct App {
     name: Arc<str>,
     id: u32,

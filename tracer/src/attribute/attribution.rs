@@ -6,14 +6,24 @@ use std::{
 };
 
 use super::{
-    android, container_names::ContainerNames, linux, packages::Packages, users::Users,
-    watched::Watched,
+    android, container_names::ContainerNames, history::History, linux, notice::Notice,
+    packages::Packages, users::Users, watched::Watched,
 };
 use crate::model::{Identity, Program, Unattributed};
 
 /// Names programs. It keeps what it read until the file behind it changes.
 pub struct Attribution {
     rules: Rules,
+}
+
+/// Where the packages of an Android device are listed.
+pub enum List {
+    /// It is none.
+    None,
+    /// There, or it cannot go on.
+    Given(PathBuf),
+    /// It may come: the device is still being unlocked.
+    Awaited(PathBuf),
 }
 
 /// The two sets of rules never mix: an Android device has neither `/etc/passwd` nor systemd.
@@ -25,15 +35,19 @@ enum Rules {
     },
     Android {
         file: Watched,
-        packages: Packages,
+        packages: History,
     },
 }
 
 impl Attribution {
-    /// Android rules where a packages list is given, Linux rules with the files below `root` otherwise.
-    pub fn new(root: &Path, packages_list: Option<PathBuf>) -> anyhow::Result<Self> {
+    /// Android rules where there is a packages list, Linux rules with the files below `root` otherwise.
+    pub fn new(root: &Path, packages_list: List) -> anyhow::Result<Self> {
         let rules = match packages_list {
-            Some(path) => {
+            List::Awaited(path) => Rules::Android {
+                file: Watched::optional(path),
+                packages: History::default(),
+            },
+            List::Given(path) => {
                 let mut file = Watched::new(path.clone());
                 let contents = file.read_if_changed().map_err(|error| {
                     anyhow::anyhow!(
@@ -42,10 +56,12 @@ impl Attribution {
                         path.display()
                     )
                 })?;
-                let packages = Packages::parse(&contents.unwrap_or_default());
+                let list = Packages::parse(&contents.unwrap_or_default());
+                let mut packages = History::default();
+                packages.replace(list, 0, true);
                 Rules::Android { file, packages }
             }
-            None => Rules::Linux {
+            List::None => Rules::Linux {
                 file: Watched::optional(root.join("etc/passwd")),
                 users: Users::default(),
                 containers: ContainerNames::new(root),
@@ -54,6 +70,14 @@ impl Attribution {
         let mut attribution = Self { rules };
         attribution.refresh();
         Ok(attribution)
+    }
+
+    /// Becomes readable when there may be something to [`Self::refresh`] at once; `None` where nothing is in a hurry.
+    pub fn notice(&self) -> Option<Notice> {
+        match &self.rules {
+            Rules::Linux { .. } => None,
+            Rules::Android { file, .. } => Notice::of(file.path()),
+        }
     }
 
     /// Reads again what changed. It costs one `stat` where nothing did.
@@ -65,18 +89,26 @@ impl Attribution {
                 }
             }
             Rules::Android { file, packages } => {
+                let is_first = !file.was_read();
                 if let Some(contents) = file.changed() {
-                    *packages = Packages::parse(&contents);
+                    packages.replace(Packages::parse(&contents), file.since_ns(), is_first);
                 }
             }
         }
     }
 
-    /// The app of a program. It refreshes first, so that a package installed a moment ago is known.
-    pub fn identify(&mut self, program: &Program) -> Result<Identity, Unattributed> {
+    /// The app of a program that was there at a moment (nanoseconds since boot; `None` is now). It refreshes first, so that a
+    /// package installed a moment ago is known.
+    pub fn identify(
+        &mut self,
+        program: &Program,
+        moment_ns: Option<u64>,
+    ) -> Result<Identity, Unattributed> {
         self.refresh();
         match &mut self.rules {
-            Rules::Android { packages, .. } => Ok(android::identify(program, packages)),
+            Rules::Android { packages, .. } => {
+                Ok(android::identify(program, packages.at(moment_ns)))
+            }
             Rules::Linux {
                 users, containers, ..
             } => {
@@ -123,13 +155,14 @@ mod tests {
     }
 
     fn open(tree: &Tree, list: Option<PathBuf>) -> Attribution {
+        let list = list.map_or(List::None, List::Given);
         Attribution::new(tree.root(), list).expect("the list was written")
     }
 
     /// `expected` is `app user kind version`, the version left out where it is empty.
     fn check(attribution: &mut Attribution, program: &Program, expected: &str) {
         let found = attribution
-            .identify(program)
+            .identify(program, None)
             .expect("the program has a name");
         let kind = found.kind.label();
         let text = format!("{} {} {kind} {}", found.app, found.user, found.version);
@@ -156,7 +189,7 @@ mod tests {
             "curl www executable",
         );
         assert_eq!(
-            attribution.identify(&Program::default()),
+            attribution.identify(&Program::default(), None),
             Err(Unattributed::NoName)
         );
         assert_eq!(attribution.reload_failures(), 0);
@@ -243,6 +276,49 @@ mod tests {
     }
 
     #[test]
+    fn a_list_that_is_awaited_is_read_when_it_comes() {
+        let tree = Tree::new();
+        let path = tree.root().join("packages.list");
+        let mut attribution =
+            Attribution::new(tree.root(), List::Awaited(path)).expect("it need not be there");
+        let program = program(10_001, "app_process64", "/");
+        check(&mut attribution, &program, "uid:10001 0 android");
+        tree.write("packages.list", "com.one 10001 0 /d s none 0 11\n");
+        check(&mut attribution, &program, "com.one 0 android 11");
+        assert_eq!(attribution.reload_failures(), 0);
+    }
+
+    #[test]
+    fn a_program_is_named_by_the_list_of_its_time() {
+        let tree = Tree::new();
+        let list = tree.write("packages.list", "com.one 10001 0 /d s none 0 11\n");
+        let mut attribution = open(&tree, Some(list.clone()));
+        let next = tree.write("packages.list.tmp", "com.two 10001 0 /d s none 0 22\n");
+        let before = now_ns();
+        // The clock of files is coarse: a tick of the kernel.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        fs::rename(next, &list).expect("the temporary directory is writable");
+        let program = program(10_001, "app_process64", "/");
+        let mut name = |moment| {
+            let found = attribution.identify(&program, moment);
+            found.expect("Android always has a name").app.to_string()
+        };
+        assert_eq!(name(None), "com.two");
+        assert_eq!(name(Some(before)), "com.one");
+        assert_eq!(name(Some(now_ns() + 20_000_000)), "com.two");
+    }
+
+    fn now_ns() -> u64 {
+        let mut time = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: the kernel writes one structure.
+        unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
+        time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    }
+
+    #[test]
     fn with_a_packages_list_android_rules_hold_for_every_program() {
         let tree = Tree::new();
         let list = tree.write("packages.list", "com.one 10001\n");
@@ -255,7 +331,7 @@ mod tests {
     fn a_packages_list_that_cannot_be_read_is_an_error_that_names_it_and_gives_a_hint() {
         let tree = Tree::new();
         let missing = tree.root().join("packages.list");
-        let error = Attribution::new(tree.root(), Some(missing.clone()))
+        let error = Attribution::new(tree.root(), List::Given(missing.clone()))
             .err()
             .expect("the list is missing")
             .to_string();

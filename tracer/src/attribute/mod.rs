@@ -11,7 +11,9 @@ pub mod container;
 pub mod container_names;
 pub mod desktop;
 pub mod escape;
+pub mod history;
 pub mod linux;
+pub mod notice;
 pub mod packages;
 pub mod proc;
 pub mod runtime;
@@ -22,4 +24,9 @@ pub mod watched;
 #[cfg(test)]
 mod tree;
 
-pub use self::{attribution::Attribution, proc::program_of};
+pub use self::{
+    android::is_unspecialised,
+    attribution::{Attribution, List},
+    notice::Notice,
+    proc::{command_of, program_of},
+};

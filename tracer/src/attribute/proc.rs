@@ -11,6 +11,9 @@ const LIMIT: u64 = 64 << 10;
 /// Only the first argument counts.
 const COMMAND_LIMIT: u64 = 4 << 10;
 
+/// `USER_HZ` is 100 on every architecture that Linux has.
+const TICK_NS: u64 = 10_000_000;
+
 /// The program of a process, from `/proc` below `root`. An error means that the process is gone.
 pub fn program_of(root: &Path, pid: u32) -> io::Result<Program> {
     let directory = root.join("proc").join(pid.to_string());
@@ -33,6 +36,26 @@ pub fn program_of(root: &Path, pid: u32) -> io::Result<Program> {
         unified,
         kernel_thread: bare && !is_dead(&status),
     })
+}
+
+/// The first argument of a process that started so many nanoseconds after boot. An error means that it is gone.
+pub fn command_of(root: &Path, pid: u32, started_ns: u64) -> io::Result<Option<String>> {
+    let directory = root.join("proc").join(pid.to_string());
+    let command = bounded::head(&directory.join("cmdline"), COMMAND_LIMIT)?;
+    let stat =
+        String::from_utf8_lossy(&bounded::head(&directory.join("stat"), LIMIT)?).into_owned();
+    // Looked at last: whose the command is.
+    if started(&stat) == Some(started_ns / TICK_NS) {
+        Ok(first_argument(&command))
+    } else {
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
+/// When a process started, in ticks since boot: the 22nd field. The second may hold anything, but ends with the last `)`.
+fn started(stat: &str) -> Option<u64> {
+    let (_, behind) = stat.rsplit_once(')')?;
+    behind.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
 /// The kernel marks the link of a file that was removed while it runs, as every upgrade does.
@@ -104,6 +127,22 @@ mod tests {
 
     use super::*;
     use crate::attribute::tree::Tree;
+
+    #[test]
+    fn a_command_is_that_of_the_process_that_was_meant() {
+        let tree = Tree::new();
+        let stat = "7 (a) b) c) S 1 7 7 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4711 1 1 1";
+        tree.write("proc/7/stat", stat);
+        tree.write("proc/7/cmdline", b"com.foo\0\0\0".as_slice());
+        let check = |started_ns, expected: Option<&str>| {
+            let found = command_of(tree.root(), 7, started_ns).ok().flatten();
+            assert_eq!(found.as_deref(), expected, "{started_ns}");
+        };
+        check(47_110_000_000, Some("com.foo"));
+        check(47_119_999_999, Some("com.foo"));
+        check(47_120_000_000, None);
+        assert!(command_of(tree.root(), 8, 0).is_err());
+    }
 
     /// A process 7 with these files; no link where `exe` is empty.
     fn process(exe: &str, status: &str, cmdline: &[u8], cgroup: &[u8]) -> io::Result<Program> {

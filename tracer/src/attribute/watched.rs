@@ -4,13 +4,16 @@ use std::{
     fs::{self, Metadata},
     io,
     os::unix::fs::MetadataExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use super::bounded;
 
 /// A packages list of 100,000 lines has about 20 MB.
 const LIMIT: u64 = 32 << 20;
+
+/// Times of files are as coarse as the kernel's tick, and lie before the change: 10 ms at the most.
+const TICK_NS: u64 = 10_000_000;
 
 /// A file that is read again when it was written or replaced.
 pub struct Watched {
@@ -19,6 +22,9 @@ pub struct Watched {
     stamp: Option<Stamp>,
     /// Its absence from the start is no failure.
     optional: bool,
+    /// Nanoseconds since boot of the last look, and since when the contents are what they are.
+    looked_ns: u64,
+    since_ns: u64,
     failing: bool,
     failures: u64,
 }
@@ -43,12 +49,45 @@ impl Stamp {
     }
 }
 
+/// One moment on two clocks, in nanoseconds.
+struct Now {
+    since_boot: u64,
+    since_epoch: i128,
+}
+
+impl Now {
+    fn of_the_clocks() -> Self {
+        Self {
+            since_boot: read(libc::CLOCK_BOOTTIME) as u64,
+            since_epoch: read(libc::CLOCK_REALTIME),
+        }
+    }
+
+    /// Since boot, of a moment since the epoch; 0 where it was before.
+    fn since_boot_of(&self, since_epoch: i128) -> u64 {
+        let moment = i128::from(self.since_boot) - (self.since_epoch - since_epoch);
+        u64::try_from(moment).unwrap_or(0)
+    }
+}
+
+fn read(clock: libc::clockid_t) -> i128 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the kernel writes one structure; both clocks are always there.
+    unsafe { libc::clock_gettime(clock, &raw mut time) };
+    i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec)
+}
+
 impl Watched {
     pub fn new(path: PathBuf) -> Self {
         Self {
             path,
             stamp: None,
             optional: false,
+            looked_ns: 0,
+            since_ns: 0,
             failing: false,
             failures: 0,
         }
@@ -60,6 +99,10 @@ impl Watched {
             optional: true,
             ..Self::new(path)
         }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The new contents, where there are any that can be read. What fails is counted.
@@ -87,13 +130,32 @@ impl Watched {
 
     /// The new contents, `None` where the file is the one read last.
     pub fn read_if_changed(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let now = Now::of_the_clocks();
+        let looked = std::mem::replace(&mut self.looked_ns, now.since_boot);
         if self.stamp.as_ref() == Some(&Stamp::of(&fs::metadata(&self.path)?)) {
             return Ok(None);
         }
         // The stamp is of the very file that was opened: what replaces it meanwhile is noticed the next time.
         let (contents, metadata) = bounded::whole(&self.path, LIMIT)?;
         self.stamp = Some(Stamp::of(&metadata));
+        // It changed since the last look, whatever the file says of its time.
+        let (seconds, rest) = (metadata.ctime(), metadata.ctime_nsec());
+        let changed = i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+        self.since_ns = now
+            .since_boot_of(changed)
+            .clamp(looked, now.since_boot.max(looked))
+            .saturating_add(TICK_NS);
         Ok(Some(contents))
+    }
+
+    /// Nanoseconds since boot since when the contents are those read last, a tick later at the most.
+    pub fn since_ns(&self) -> u64 {
+        self.since_ns
+    }
+
+    /// Whether it was read at all.
+    pub fn was_read(&self) -> bool {
+        self.stamp.is_some()
     }
 
     pub fn failures(&self) -> u64 {

@@ -5,8 +5,9 @@ use std::{fs, path::Path};
 use clap::Args;
 use serde_json::json;
 
-use super::{COULD_NOT_RUN, DONE};
+use super::{COULD_NOT_RUN, DONE, device::Device};
 use crate::kernel::{
+    charges,
     globals::{KERNEL_BTF, Origin},
     hooks::{HOOKS, Hook, Need},
     load::{Options, Verdict},
@@ -30,11 +31,18 @@ struct Fact {
 /// here, 2 when not.
 #[expect(clippy::print_stdout, reason = "the answer is data")]
 pub fn doctor(arguments: &Arguments) -> u8 {
-    let (verdicts, origin, failure) = match Kernel::start(&Options::default()) {
+    let device = Device::at(Path::new("/"));
+    let options = Options {
+        by_sockets_user: device.is_some(),
+        is_phone: device.is_some(),
+        ..Options::default()
+    };
+    let (verdicts, origin, failure) = match Kernel::start(&options) {
         Ok(kernel) => (kernel.verdicts, Some(kernel.origin), None),
         Err(error) => (Vec::new(), None, Some(format!("{error:#}"))),
     };
-    let facts = facts(origin);
+    let mut facts = facts(origin);
+    facts.extend(device.iter().flat_map(of_phone));
     if arguments.json {
         println!("{:#}", as_json(&facts, &verdicts, failure.as_deref()));
     } else {
@@ -85,6 +93,49 @@ fn facts(origin: Option<Origin>) -> Vec<Fact> {
             "android packages list",
             present("/data/system/packages.list"),
         ),
+    ]
+}
+
+/// What matters on a phone beside that.
+fn of_phone(device: &Device) -> Vec<Fact> {
+    let line = |path: &str| {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        text.trim_matches(['\0', '\n', ' ']).to_owned()
+    };
+    let fact = |name, value| Fact { name, value };
+    let domain = match (
+        line("/proc/self/attr/current"),
+        line("/sys/fs/selinux/enforce"),
+    ) {
+        (domain, _) if domain.is_empty() => "not in use".to_owned(),
+        (domain, mode) if mode == "1" => format!("{domain}, enforced but for permissive domains"),
+        (domain, _) => format!("{domain}, not enforced"),
+    };
+    let charges = match charges::find(Path::new(charges::FOLDER)) {
+        Some(path) => format!("read from {}", path.display()),
+        None => "not readable; downloads count for who fetches them".to_owned(),
+    };
+    // SAFETY: asks for a number.
+    let user = unsafe { libc::geteuid() };
+    vec![
+        fact("device", device.name.clone()),
+        fact(
+            "android",
+            format!(
+                "{} (SDK {}, build {})",
+                device.release, device.sdk, device.build
+            ),
+        ),
+        fact(
+            "user",
+            if user == 0 {
+                "root".to_owned()
+            } else {
+                format!("{user}, not root")
+            },
+        ),
+        fact("SELinux domain", domain),
+        fact("whom netd charges", charges),
     ]
 }
 

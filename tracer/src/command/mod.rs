@@ -1,5 +1,6 @@
 //! The commands: what the user asked for, and with what it ended.
 
+mod device;
 mod doctor;
 mod lines;
 mod run;

@@ -17,9 +17,9 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::lines;
+use super::{device::Device, lines};
 use crate::{
-    attribute::Attribution,
+    attribute::{Attribution, List, Notice},
     expose::{
         http::{Source, router},
         serve::serve,
@@ -122,11 +122,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .iter()
         .map(|address| listen(*address))
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let packages = arguments.packages_list.clone().or_else(|| {
-        Path::new(ANDROID_PACKAGES)
-            .exists()
-            .then(|| ANDROID_PACKAGES.into())
-    });
+    let device = Device::at(Path::new("/"));
+    let packages = list(arguments.packages_list.as_deref(), device.is_some());
+    let by_sockets_user = !matches!(packages, List::None);
     let attribution = Attribution::new(Path::new("/"), packages)?;
     let debug = arguments.log >= LevelFilter::Debug;
     let kernel = Kernel::start(&Options {
@@ -135,6 +133,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             Hooks::Tracing => Some(Way::Tracing),
             Hooks::Cgroup => Some(Way::Cgroup),
         },
+        by_sockets_user,
+        is_phone: device.is_some(),
         debug,
         capacities: arguments.map_capacity.clone(),
     })?;
@@ -164,6 +164,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .build()
         .context("start the event loop")?
         .block_on(trace(pipeline, listeners, debug))
+}
+
+/// By which list apps are named.
+fn list(given: Option<&Path>, is_phone: bool) -> List {
+    match given {
+        Some(path) => List::Given(path.to_owned()),
+        None if Path::new(ANDROID_PACKAGES).exists() => List::Given(ANDROID_PACKAGES.into()),
+        None if is_phone => List::Awaited(ANDROID_PACKAGES.into()),
+        None => List::None,
+    }
 }
 
 fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -234,6 +244,11 @@ async fn own(
     let ring =
         unsafe { AsyncFd::register_with_interest(pipeline.kernel().wake()?, Interest::READABLE) }
             .context("watch the ring buffer")?;
+    let mut notice = pipeline
+        .attribution()
+        .notice()
+        .map(watch_list)
+        .transpose()?;
     // A time, not a pause: readers and a busy kernel must not put it off.
     let began = Instant::now();
     let mut due = began + TICK;
@@ -244,6 +259,10 @@ async fn own(
             guard = ring.readable() => {
                 pipeline.drain();
                 guard.context("watch the ring buffer")?.clear_ready();
+            }
+            ready = noticed(&mut notice) => {
+                pipeline.attribution().refresh();
+                ready.context("watch the packages list")?;
             }
             Some(reader) = requested.recv() => {
                 // Without an answer the reader is told that there is none now. One that went away needs none.
@@ -257,6 +276,23 @@ async fn own(
             }
         }
     }
+}
+
+fn watch_list(notice: Notice) -> anyhow::Result<AsyncFd<Notice>> {
+    // SAFETY: the descriptor is the notice's own and stays the same as long as it lives.
+    unsafe { AsyncFd::register_with_interest(notice, Interest::READABLE) }
+        .context("watch the packages list")
+}
+
+/// Waits until a file changed that is in a hurry; for ever where there is none.
+async fn noticed(notice: &mut Option<AsyncFd<Notice>>) -> std::io::Result<()> {
+    let Some(notice) = notice else {
+        return std::future::pending().await;
+    };
+    let mut ready = notice.readable_mut().await?;
+    ready.get_inner_mut().clear()?;
+    ready.clear_ready();
+    Ok(())
 }
 
 /// Passes on what the kernel side logs.

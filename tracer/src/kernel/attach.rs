@@ -49,6 +49,14 @@ pub fn start(ebpf: &mut Ebpf, hook: &Hook) -> anyhow::Result<()> {
                 }
             }
         }
+        Attach::RenamedKprobe(name, before) => {
+            let program: &mut KProbe = program.try_into().context("its type")?;
+            program.load().context("load")?;
+            let attached = program.attach(name, 0).map(drop);
+            if attached.is_err() && program.attach(before, 0).is_err() {
+                attached.with_context(|| format!("attach to {name}"))?;
+            }
+        }
         Attach::Cgroup(kind) => {
             let root = root()?;
             yield_to_others(&root, kind)?;

@@ -122,6 +122,8 @@ pub enum Attach {
     Cgroup(Cgroup),
     /// The entry of kernel functions, whichever of them there are; the first must be.
     Kprobe(&'static [&'static str]),
+    /// The entry of one, by the name that it has and by the one that it had before.
+    RenamedKprobe(&'static str, &'static str),
     /// Their return, and the value of the label `hook`.
     Kretprobe(&'static str, &'static [&'static str]),
 }
@@ -161,7 +163,7 @@ impl Attach {
             Self::Cgroup(Cgroup::PostBind6) => "cgroup_post_bind6",
             Self::Cgroup(Cgroup::SockRelease) => "cgroup_sock_release",
             Self::Kprobe(functions) => functions[0],
-            Self::Kretprobe(label, _) => label,
+            Self::RenamedKprobe(label, _) | Self::Kretprobe(label, _) => label,
         }
     }
 
@@ -170,7 +172,7 @@ impl Attach {
         match self {
             Self::RawTracepoint(_) | Self::OnDemand => None,
             Self::Cgroup(_) => Some(Way::Cgroup),
-            Self::Kprobe(_) | Self::Kretprobe(..) => Some(Way::Tracing),
+            Self::Kprobe(_) | Self::RenamedKprobe(..) | Self::Kretprobe(..) => Some(Way::Tracing),
         }
     }
 }
@@ -299,7 +301,8 @@ pub const HOOKS: &[Hook] = &[
     ),
     hook(
         "raw_in",
-        Attach::Kprobe(&["sock_queue_rcv_skb_reason"]),
+        // Since 5.18, and before.
+        Attach::RenamedKprobe("sock_queue_rcv_skb_reason", "sock_queue_rcv_skb"),
         Signal::DatagramsIn,
     ),
     hook(

@@ -3,6 +3,7 @@
 use std::{
     fs, io,
     net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
+    path::Path,
 };
 
 use anyhow::{Context as _, anyhow, bail};
@@ -10,6 +11,7 @@ use aya::{Ebpf, EbpfLoader};
 
 use crate::kernel::{
     attach::start,
+    charges,
     globals::{Globals, Origin},
     hooks::{HOOKS, Hook, Need, Way},
     object::OBJECT,
@@ -20,10 +22,25 @@ use crate::kernel::{
 pub struct Options {
     /// Which kind of hooks watch datagrams; where none is asked for, the first that serves.
     pub way: Option<Way>,
+    /// Whether Android's rules say whose a contact is: what happens on a socket is its user's.
+    pub by_sockets_user: bool,
+    /// Whether this is an Android device, where the control groups' hooks are `netd`'s.
+    pub is_phone: bool,
     /// Whether the kernel side writes debug messages.
     pub debug: bool,
     /// Other sizes for maps: name (`DESTINATIONS`) and entries, or bytes for the ring buffer.
     pub capacities: Vec<(String, u32)>,
+}
+
+impl Options {
+    /// Fails for a hook that is not to be touched on this machine. What is free now `netd` may come for at its next start:
+    /// where it finds somebody, it ends, and Android starts again without end.
+    fn may(&self, hook: &Hook) -> anyhow::Result<()> {
+        if self.is_phone && hook.attach.way() == Some(Way::Cgroup) {
+            bail!("Android's netd has it, or comes for it");
+        }
+        Ok(())
+    }
 }
 
 /// What became of one hook.
@@ -36,9 +53,26 @@ pub struct Verdict {
 
 /// Loads the kernel side with the kind of hooks that is asked for, else with the first kind that serves.
 pub fn load(options: &Options) -> anyhow::Result<(Ebpf, Vec<Verdict>, Origin)> {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    require_kernel(release.trim())?;
     let globals = Globals::of_this_kernel()?;
     let (ebpf, verdicts) = load_with(options, &globals)?;
     Ok((ebpf, verdicts, globals.origin))
+}
+
+/// Fails on a kernel that lacks what nothing makes up for. One whose version cannot be read is tried.
+fn require_kernel(release: &str) -> anyhow::Result<()> {
+    let mut numbers = release.split(|letter: char| !letter.is_ascii_digit());
+    let mut next = || numbers.next()?.parse::<u32>().ok();
+    if let (Some(major), Some(minor)) = (next(), next())
+        && (major, minor) < (5, 10)
+    {
+        bail!(
+            "kernel {release} is too old: programs that are run on demand came with 5.10\nhint: take a newer kernel; \
+             phones sold with Android 12 or later have one"
+        );
+    }
+    Ok(())
 }
 
 fn load_with(options: &Options, globals: &Globals) -> anyhow::Result<(Ebpf, Vec<Verdict>)> {
@@ -53,7 +87,8 @@ fn load_with(options: &Options, globals: &Globals) -> anyhow::Result<(Ebpf, Vec<
                 || verdict.failure.is_none()
         })
     };
-    if serve(&verdicts) {
+    // On a phone there is no other kind: a part of this one is better than nothing.
+    if serve(&verdicts) || options.is_phone {
         return Ok((ebpf, verdicts));
     }
     drop(ebpf);
@@ -88,6 +123,14 @@ fn load_one(
     }
     let by_address = u32::from(way == Way::Tracing);
     loader.override_global("BY_ADDRESS", &by_address, true);
+    let by_user = u32::from(options.by_sockets_user);
+    loader.override_global("BY_SOCKETS_USER", &by_user, true);
+    if options.by_sockets_user
+        && let Some(path) = charges::find(Path::new(charges::FOLDER))
+    {
+        // It is there, so it is taken and nothing is pinned.
+        loader.map_pin_path("CHARGES", path);
+    }
     let level: u8 = if options.debug {
         aya_log::Level::Debug as u8
     } else {
@@ -129,6 +172,7 @@ fn load_one(
             hook,
             failure: globals
                 .know(hook.gives.fields())
+                .and_then(|()| options.may(hook))
                 .and_then(|()| start(&mut ebpf, hook))
                 .err()
                 .map(|error| format!("{error:#}")),
@@ -163,11 +207,13 @@ pub(super) fn explain_load(error: &aya::EbpfError) -> anyhow::Error {
     let number = errno(error);
     let lockdown = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
     let hint = if lockdown.contains("[confidentiality]") {
-        "the kernel is locked down (confidentiality); boot it with lockdown=integrity or none"
+        "the kernel is locked down (confidentiality), which no user can change on a phone; elsewhere boot it with \
+         lockdown=integrity or none"
     } else {
         match number {
             Some(libc::EPERM | libc::EACCES) => {
-                "run as root, or with CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
+                "run as root, or with CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH; on a phone \
+                 by adb root, su -c, or the module"
             }
             Some(libc::ENOSYS) => "this kernel was built without CONFIG_BPF_SYSCALL",
             Some(libc::ENOMEM | libc::E2BIG) => {
@@ -211,4 +257,29 @@ pub fn require(verdicts: &[Verdict]) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_that_is_too_old_is_refused_with_a_hint() {
+        for release in [
+            "5.10.198-android12-9",
+            "6.1.0-50-cloud-arm64",
+            "10.0",
+            "",
+            "x",
+        ] {
+            require_kernel(release).expect("new enough, or unknown");
+        }
+        for release in ["4.19.278-perf+", "5.9.16", "3.18"] {
+            let error = require_kernel(release).expect_err("too old").to_string();
+            assert!(
+                error.contains(release) && error.contains("\nhint: "),
+                "{error}"
+            );
+        }
+    }
 }

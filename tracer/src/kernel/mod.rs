@@ -5,6 +5,7 @@ pub mod batch;
 pub mod btf;
 pub mod calibrate;
 pub mod cgroup;
+pub mod charges;
 pub mod globals;
 pub mod hooks;
 pub mod load;

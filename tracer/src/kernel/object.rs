@@ -68,7 +68,7 @@ mod tests {
                         hook.program
                     );
                 }
-                Attach::Kprobe(_) => {
+                Attach::Kprobe(_) | Attach::RenamedKprobe(..) => {
                     assert!(
                         matches!(section, ProgramSection::KProbe),
                         "{}",
@@ -122,6 +122,7 @@ mod tests {
             .map(|field| field.global)
             .chain([
                 "BY_ADDRESS",
+                "BY_SOCKETS_USER",
                 "CGROUP_SUBSYSTEM",
                 "HEADER_INCLUDED",
                 "JOINED",

@@ -70,6 +70,10 @@ impl Pipeline {
         pipeline
     }
 
+    pub fn attribution(&mut self) -> &mut Attribution {
+        &mut self.attribution
+    }
+
     pub fn kernel(&mut self) -> &mut Kernel {
         &mut self.kernel
     }

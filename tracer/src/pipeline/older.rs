@@ -141,7 +141,7 @@ impl Pipeline {
                 Some(process) => {
                     let found = program_of(Path::new("/"), process)
                         .map_err(|_| Unattributed::NoName)
-                        .and_then(|program| self.attribution.identify(&program));
+                        .and_then(|program| self.attribution.identify(&program, None));
                     let (identity, unattributed) = number(&mut self.identities, found);
                     Known {
                         identity,

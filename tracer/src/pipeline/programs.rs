@@ -1,6 +1,6 @@
 //! Which programs does the kernel side know, and who are they?
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::Path};
 
 use tracer_common::{
     ProcessKey,
@@ -9,9 +9,10 @@ use tracer_common::{
 
 use super::Pipeline;
 use crate::{
+    attribute::{command_of, is_unspecialised},
     kernel::process,
     ledger::Identities,
-    model::{Identity, Unattributed},
+    model::{Identity, Program, Unattributed},
 };
 
 /// One program.
@@ -109,7 +110,8 @@ impl Pipeline {
             if *handle == own || programs.known.contains_key(handle) {
                 return;
             }
-            let found = attribution.identify(&process::program(facts));
+            let program = settled(process::program(facts), &facts.key);
+            let found = attribution.identify(&program, Some(registered_ns(*handle)));
             let (identity, unattributed) = number(identities, found);
             programs.insert(
                 *handle,
@@ -128,6 +130,21 @@ impl Pipeline {
             Err(_) => self.failed_reads += 1,
         }
     }
+}
+
+/// When the kernel side registered a program, in nanoseconds since boot: it makes its handles of that.
+fn registered_ns(handle: u64) -> u64 {
+    handle >> 10
+}
+
+/// A program of Android that had not been told yet what it is when it was registered: now it may have been.
+fn settled(mut program: Program, key: &ProcessKey) -> Program {
+    if program.command.as_deref().is_some_and(is_unspecialised)
+        && let Ok(command) = command_of(Path::new("/"), key.process, key.started_ns)
+    {
+        program.command = command;
+    }
+    program
 }
 
 /// The number of what attribution found.

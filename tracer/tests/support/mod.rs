@@ -304,9 +304,14 @@ pub fn free_address() -> SocketAddr {
 
 /// The workload generator, built by cargo beside the tests.
 pub fn workload() -> PathBuf {
+    example("workload")
+}
+
+/// A program that cargo builds beside the tests.
+pub fn example(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_tracer"))
         .with_file_name("examples")
-        .join("workload");
+        .join(name);
     assert!(
         path.exists(),
         "{} is missing; hint: cargo build -p tracer --examples",

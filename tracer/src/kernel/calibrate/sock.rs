@@ -14,6 +14,9 @@ const ESTABLISHED: u8 = 1;
 const CLOSE: u8 = 7;
 const LISTEN: u8 = 10;
 
+/// Numbers that no user has and that stand nowhere else.
+const USERS: [u32; 2] = [1_734_501_277, 1_291_845_723];
+
 /// What is known of one socket.
 struct Facts {
     kind: i32,
@@ -116,7 +119,24 @@ pub fn measure(peek: &Peek, objects: &Objects, offsets: &mut Offsets) -> anyhow:
     ] {
         offsets.put(name, places.only(name)?);
     }
+    if let Some(at) = user(peek, objects)? {
+        offsets.put("SOCK_USER", at);
+    }
     Ok(())
+}
+
+/// Where a socket keeps whose it is: `None` where we may not give ours to others, or where a doubt is left.
+fn user(peek: &Peek, objects: &Objects) -> anyhow::Result<Option<u32>> {
+    let mut places = Places::default();
+    let datagrams = objects.plain.iter().chain(&objects.multicast);
+    for (datagram, user) in datagrams.zip(USERS.iter().cycle()) {
+        if datagram.socket.give_to(*user).is_err() {
+            return Ok(None);
+        }
+        let bytes = peek.bytes(datagram.sock, SOCK_BYTES)?;
+        places.look("SOCK_USER", 4, &bytes, &user.to_ne_bytes());
+    }
+    Ok(places.only("SOCK_USER").ok())
 }
 
 /// Strikes off what contradicts one socket. Widths and byte orders are those of the kernel's fields.

@@ -160,6 +160,12 @@ impl Socket {
             .map(u64::from_ne_bytes)
     }
 
+    /// Makes it another user's, as `netd` of Android does for apps: the kernel takes that down in the socket since 4.10.
+    pub fn give_to(&self, user: u32) -> io::Result<()> {
+        // SAFETY: a plain call on a descriptor of ours; the group stays.
+        checked(unsafe { libc::fchown(self.0.as_raw_fd(), user, u32::MAX) }).map(drop)
+    }
+
     pub fn send(&self, bytes: &[u8], flags: i32) -> io::Result<usize> {
         // SAFETY: the bytes are as many as is said.
         checked_size(unsafe {
