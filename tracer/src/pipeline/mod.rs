@@ -22,6 +22,9 @@ use crate::{
 use older::OlderSockets;
 use programs::{Known, Programs};
 
+/// Details that are kept of programs without a name.
+const EARLY: usize = 1024;
+
 /// All state of a running tracer.
 pub struct Pipeline {
     kernel: Kernel,
@@ -36,6 +39,8 @@ pub struct Pipeline {
     unattributed: Tally,
     /// Reads of the kernel's maps that failed; the next one makes up for it.
     failed_reads: u64,
+    /// Details of programs that have no name yet.
+    early: Vec<Record>,
     /// Details of programs that were forgotten before they were read.
     lost_records: u64,
     /// Seconds since the start, as the kernel side was told last.
@@ -63,6 +68,7 @@ impl Pipeline {
             durations: DurationsByApp::default(),
             unattributed: Tally::default(),
             failed_reads: 0,
+            early: Vec::new(),
             lost_records: 0,
             second: 0,
         };
@@ -96,7 +102,7 @@ impl Pipeline {
             ..
         } = self;
         let own = kernel.own_handle;
-        let mut early = Vec::new();
+        let mut early = std::mem::take(&mut self.early);
         kernel.records(|record| {
             if record.destination.process == own {
                 return;
@@ -111,8 +117,12 @@ impl Pipeline {
             self.learn();
         }
         for record in early {
-            match self.programs.find(record.destination.process) {
+            let handle = record.destination.process;
+            match self.programs.find(handle) {
                 Some(known) => book(known, &mut self.durations, &record),
+                None if self.programs.is_unsettled(handle) && self.early.len() < EARLY => {
+                    self.early.push(record);
+                }
                 None => self.lost_records += 1,
             }
         }

@@ -36,10 +36,15 @@ pub const NAMELESS: Known = Known {
     dead: false,
 };
 
+/// Seconds that a program of Android has to be told what it is. It takes milliseconds.
+const SETTLES: u32 = 2;
+
 /// By handle.
 #[derive(Default)]
 pub struct Programs {
     known: HashMap<u64, Known>,
+    /// Programs of Android that had not been told yet what they are, and the second of the first look at them.
+    unsettled: HashMap<u64, u32>,
     /// The kernel side's count of registrations when its map was last read.
     registrations: u64,
     registered: u64,
@@ -70,6 +75,11 @@ impl Programs {
         }
     }
 
+    /// Whether it is there, and will have a name in a moment.
+    pub fn is_unsettled(&self, handle: u64) -> bool {
+        self.unsettled.contains_key(&handle)
+    }
+
     pub fn all(&mut self) -> impl Iterator<Item = (&u64, &mut Known)> {
         self.known.iter_mut()
     }
@@ -92,12 +102,15 @@ impl Programs {
 }
 
 impl Pipeline {
-    /// Names the programs that are new since the last time.
+    /// Names the programs that are new since the last time. Those of Android that have not been told yet what they are get
+    /// a moment; what they did comes with the next reading.
     pub(super) fn learn(&mut self) {
         let registrations = self.kernel.maps.counter(counter::PROCESSES);
-        if registrations == self.programs.registrations {
+        if registrations == self.programs.registrations && self.programs.unsettled.is_empty() {
             return;
         }
+        let second = self.second;
+        let unsettled = std::mem::take(&mut self.programs.unsettled);
         let Self {
             kernel,
             attribution,
@@ -110,7 +123,14 @@ impl Pipeline {
             if *handle == own || programs.known.contains_key(handle) {
                 return;
             }
-            let program = settled(process::program(facts), &facts.key);
+            let (program, is_settled) = settle(process::program(facts), &facts.key);
+            if !is_settled {
+                let first = unsettled.get(handle).copied().unwrap_or(second);
+                if second.wrapping_sub(first) < SETTLES {
+                    programs.unsettled.insert(*handle, first);
+                    return;
+                }
+            }
             let found = attribution.identify(&program, Some(registered_ns(*handle)));
             let (identity, unattributed) = number(identities, found);
             programs.insert(
@@ -137,14 +157,19 @@ fn registered_ns(handle: u64) -> u64 {
     handle >> 10
 }
 
-/// A program of Android that had not been told yet what it is when it was registered: now it may have been.
-fn settled(mut program: Program, key: &ProcessKey) -> Program {
-    if program.command.as_deref().is_some_and(is_unspecialised)
-        && let Ok(command) = command_of(Path::new("/"), key.process, key.started_ns)
-    {
-        program.command = command;
+/// A program of Android that had not been told yet what it is when it was registered: now it may have been. Returns whether
+/// that is so.
+fn settle(mut program: Program, key: &ProcessKey) -> (Program, bool) {
+    if !program.command.as_deref().is_some_and(is_unspecialised) || key.user == 0 {
+        return (program, true);
     }
-    program
+    // One that is gone will not be told any more.
+    let Ok(command) = command_of(Path::new("/"), key.process, key.started_ns) else {
+        return (program, true);
+    };
+    let is_settled = !command.as_deref().is_some_and(is_unspecialised);
+    program.command = command;
+    (program, is_settled)
 }
 
 /// The number of what attribution found.
