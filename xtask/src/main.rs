@@ -1,7 +1,11 @@
 //! What can a developer ask of this repository? `cargo xtask COMMAND`.
 
+mod android;
+mod architecture;
 mod bench;
 mod build;
+mod cache;
+mod cross;
 mod deny;
 #[expect(
     dead_code,
@@ -10,6 +14,7 @@ mod deny;
 mod ebpf;
 mod install;
 mod needs;
+mod packages;
 mod run;
 mod runner;
 mod setup;
@@ -64,6 +69,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Run the live tests on other kernels, old and new, under emulation
     Vm(vm::Arguments),
+    /// Put tracer on phones and start it there
+    Android(android::Arguments),
     /// Check the rules of this code base that no other tool knows
     Tidy,
     /// Start one test binary, for cargo, during `test`
@@ -94,6 +101,7 @@ fn start(command: Command) -> Result<()> {
         Command::Test { quick, arguments } => test::test(quick, &arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
         Command::Vm(arguments) => vm::vm(&arguments),
+        Command::Android(arguments) => android::android(&arguments),
         Command::Tidy => tidy::tidy(),
         Command::Runner {
             program_and_arguments,

@@ -15,6 +15,8 @@ const LINKER_VERSION: &str = "0.13.0";
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Purpose {
     Build,
+    /// Binaries for arm64.
+    Cross,
     /// Tests on other kernels, in emulated machines.
     Vm,
     Test,
@@ -46,9 +48,9 @@ pub fn needs(purpose: Purpose) -> Vec<Need> {
     let mut needs = vec![
         toolchain(),
         linker(),
+        arm_linker(),
         program("qemu-system-x86_64", "qemu-system-x86"),
         program("qemu-system-aarch64", "qemu-system-arm"),
-        arm_linker(),
         program("readelf", "binutils"),
         program("xz", "xz-utils"),
         component("rustfmt", "cargo-fmt"),
@@ -58,6 +60,7 @@ pub fn needs(purpose: Purpose) -> Vec<Need> {
         program("promtool", "prometheus"),
         program("bpftool", "bpftool"),
         program("curl", "curl"),
+        adb(),
         deny(),
         program("tcplife", "libbpf-tools"),
     ];
@@ -102,7 +105,12 @@ fn linker() -> Need {
     }
 }
 
-/// What the tests for arm64 are linked with, and against.
+/// What talks to phones. It is all that a phone needs whose binary is there.
+pub fn adb() -> Need {
+    program("adb", "adb")
+}
+
+/// What is for arm64 is linked with this, and against that.
 fn arm_linker() -> Need {
     let mut need = program("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu");
     need.remedy.packages = words("gcc-aarch64-linux-gnu libc6-dev-arm64-cross");
@@ -149,11 +157,8 @@ fn component(name: &'static str, program: &str) -> Need {
 fn program(name: &'static str, package: &str) -> Need {
     Need {
         purpose: match name {
-            "qemu-system-x86_64"
-            | "qemu-system-aarch64"
-            | "aarch64-linux-gnu-gcc"
-            | "readelf"
-            | "xz" => Purpose::Vm,
+            "aarch64-linux-gnu-gcc" => Purpose::Cross,
+            "qemu-system-x86_64" | "qemu-system-aarch64" | "readelf" | "xz" => Purpose::Vm,
             "tcplife" => Purpose::Bench,
             _ => Purpose::Test,
         },

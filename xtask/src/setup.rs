@@ -3,13 +3,22 @@
 use anyhow::{Result, bail};
 
 use crate::install;
-use crate::needs::{Need, Purpose, needs};
+use crate::needs::{self, Need, Purpose, needs};
 
 /// Installs what is missing for `purpose`; says nothing when nothing is.
 pub fn setup(purpose: Purpose) -> Result<()> {
+    provide(|| needs(purpose))
+}
+
+/// The same for what talks to phones, and nothing else.
+pub fn setup_adb() -> Result<()> {
+    provide(|| vec![needs::adb()])
+}
+
+fn provide(wanted: impl Fn() -> Vec<Need>) -> Result<()> {
     // The Rust that an install brings decides which linker is needed, hence a second look and a second round.
     for _ in 0..2 {
-        let missing = missing(needs(purpose));
+        let missing = missing(wanted());
         if missing.is_empty() {
             return Ok(());
         }
@@ -18,7 +27,7 @@ pub fn setup(purpose: Purpose) -> Result<()> {
         }
         install::install(&missing)?;
     }
-    let missing = missing(needs(purpose));
+    let missing = missing(wanted());
     if let Some(need) = missing.first() {
         bail!(
             "{} was installed and is still not found\nhint: {}",

@@ -1,18 +1,17 @@
 //! How are the tests built for a machine that has no libraries, and of another architecture?
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::{env, fs};
+use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
 
 use super::archive::Archive;
-use super::cache::Cache;
-use super::kernels::{Architecture, Share};
-use super::packages::Packages;
+use super::kernels::Share;
+use crate::architecture::Architecture;
 use crate::build;
-use crate::ebpf;
+use crate::cache::Cache;
+use crate::cross;
+use crate::packages::Packages;
 use crate::step;
 
 /// The test binaries, of `tracer/tests/`, that are run in machines of their own, and the least share of a kernel that has them.
@@ -72,7 +71,7 @@ pub fn build(cache: &Cache, packages: &Packages, architecture: Architecture) -> 
                 .exists()
         })
         .collect();
-    let mut command = cargo(cache, packages, architecture)?;
+    let mut command = cross::cargo(cache, packages, architecture, "")?;
     command
         .args(["build", "--package", "tracer", "--bin", "tracer"])
         .args(["--example", "workload"])
@@ -115,87 +114,6 @@ pub fn build(cache: &Cache, packages: &Packages, architecture: Architecture) -> 
         .tests
         .sort_by_key(|(name, _)| tests.iter().position(|test| test == name));
     Ok(binaries)
-}
-
-/// The cargo for an architecture, told how to link.
-fn cargo(cache: &Cache, packages: &Packages, architecture: Architecture) -> Result<Command> {
-    let flags = env::var("RUSTFLAGS").unwrap_or_default();
-    let flags = format!("{flags} -C target-feature=+crt-static");
-    if architecture.triple().starts_with(env::consts::ARCH) {
-        let mut command = step::cargo(&[]);
-        command.env("RUSTFLAGS", flags.trim_start());
-        return Ok(command);
-    }
-    if architecture != Architecture::Arm {
-        bail!(
-            "the tests for x86-64 are built on x86-64 only\nhint: name the kernels to run with --kernel"
-        );
-    }
-    let linker = "aarch64-linux-gnu-gcc";
-    if has_std(architecture) {
-        let mut command = step::cargo(&[]);
-        command
-            .env("RUSTFLAGS", flags.trim_start())
-            .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", linker);
-        return Ok(command);
-    }
-    let toolchain = ebpf::toolchain().map_err(anyhow::Error::msg)?;
-    if !toolchain.core_is_prebuilt {
-        bail!(
-            "no Rust here builds for arm64\nhint: rustup target add {}",
-            architecture.triple()
-        );
-    }
-    let sysroot = debian_std(cache, packages, architecture)?;
-    let mut command = ebpf::clean_command(&toolchain.cargo);
-    command
-        .env("RUSTC", &toolchain.rustc)
-        .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", linker)
-        .env(
-            "RUSTFLAGS",
-            format!("{flags} --sysroot {}", sysroot.display()).trim_start(),
-        );
-    Ok(command)
-}
-
-/// Whether the Rust that runs us has the standard library of an architecture.
-fn has_std(architecture: Architecture) -> bool {
-    let rustc = env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc"));
-    Command::new(rustc)
-        .args([
-            "--print",
-            "target-libdir",
-            "--target",
-            architecture.triple(),
-        ])
-        .output()
-        .is_ok_and(|output| Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir())
-}
-
-/// A folder with the standard library of Debian's Rust for another architecture. It is a package like any other, and
-/// cannot be installed beside the one of this architecture. Proc macros are built with the Rust that is installed.
-fn debian_std(cache: &Cache, packages: &Packages, architecture: Architecture) -> Result<PathBuf> {
-    let output = Command::new("dpkg-query")
-        .args(["--show", "--showformat", "${Version}", "rustc-web"])
-        .output()
-        .context("start dpkg-query")?;
-    // It must be of the very same version.
-    let version = String::from_utf8(output.stdout).context("the version of rustc-web")?;
-    let name = format!(
-        "std-{}-{}",
-        architecture.debian(),
-        super::cache::key(&version)
-    );
-    cache.folder(&name, |folder| {
-        let unpacked = folder.join("unpacked");
-        let package = format!("libstd-rust-web-dev={version}");
-        packages.unpack(&[&package], architecture, &unpacked)?;
-        let inside = format!("lib/rustlib/{}", architecture.triple());
-        fs::create_dir_all(folder.join("lib/rustlib")).context("create the sysroot")?;
-        fs::rename(unpacked.join("usr").join(&inside), folder.join(&inside))
-            .context("take the standard library from its package")?;
-        fs::remove_dir_all(&unpacked).context("remove the rest of the package")
-    })
 }
 
 /// The program that a line of cargo's says was built. A path with a quote in it is more than cargo's own tests have.

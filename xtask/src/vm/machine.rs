@@ -13,8 +13,9 @@ use anyhow::{Context, Result};
 
 use super::archive::Archive;
 use super::guest;
-use super::kernels::{Architecture, Kernel};
+use super::kernels::Kernel;
 use super::modules::Image;
+use crate::architecture::Architecture;
 
 /// The tests' tracer has tables of a few ten megabytes, and the file system with all programs is in memory too.
 const MEMORY: &str = "2G";

@@ -5,12 +5,10 @@
 
 mod archive;
 mod binaries;
-mod cache;
 mod guest;
 mod kernels;
 mod machine;
 mod modules;
-mod packages;
 mod results;
 mod rootfs;
 mod runs;
@@ -22,9 +20,9 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use clap::Args;
 
+use crate::cache::Cache;
 use crate::needs::Purpose;
 use crate::setup::setup;
-use cache::Cache;
 use kernels::{KERNELS, Kernel, Share};
 
 #[derive(Args)]

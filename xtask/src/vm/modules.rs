@@ -8,9 +8,9 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::archive::Archive;
-use super::cache::Cache;
 use super::kernels::Kernel;
-use super::packages::Packages;
+use crate::cache::{self, Cache};
+use crate::packages::Packages;
 
 /// What the tests, and the programs they call, would have a full system load by itself. What a kernel has built in, or
 /// has not at all, is no module of its package and is left out.
@@ -56,7 +56,7 @@ pub struct Image {
 
 /// Takes the kernel and what is needed of its modules from its Debian package.
 pub fn image(cache: &Cache, packages: &Packages, kernel: &Kernel) -> Result<Image> {
-    let key = super::cache::key(&(kernel.package_start, kernel.package_end, WANTED));
+    let key = cache::key(&(kernel.package_start, kernel.package_end, WANTED));
     // Kernels that differ in how they are started only share one folder.
     let name = format!("kernel-{}-{key}", kernel.package_end.trim_matches('-'));
     let folder = cache.folder(&name, |folder| {

@@ -7,10 +7,10 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::archive::Archive;
-use super::cache::Cache;
 use super::guest;
-use super::kernels::Architecture;
-use super::packages::Packages;
+use crate::architecture::Architecture;
+use crate::cache::{self, Cache};
+use crate::packages::Packages;
 
 /// Programs that the tests call and that busybox has not, or has with fewer options.
 const PROGRAMS: &[&str] = &[
@@ -72,7 +72,7 @@ const FILES: &[(&str, &str)] = &[
 
 /// The archive of them.
 pub fn archive(cache: &Cache, packages: &Packages, architecture: Architecture) -> Result<PathBuf> {
-    let key = super::cache::key(&(PROGRAMS, PACKAGES, FILES, guest::INIT));
+    let key = cache::key(&(PROGRAMS, PACKAGES, FILES, guest::INIT));
     let name = format!("rootfs-{}-{key}", architecture.debian());
     let folder = cache.folder(&name, |folder| {
         let unpacked = folder.join("unpacked");

@@ -11,13 +11,14 @@ use anyhow::{Context, Result, bail};
 
 use super::archive::Archive;
 use super::binaries::{self, Binaries};
-use super::cache::Cache;
-use super::kernels::{Architecture, Kernel, Share};
+use super::kernels::{Kernel, Share};
 use super::machine::{End, Machine};
-use super::packages::Packages;
 use super::results::{self, Results, TestResult, Verdict};
 use super::{guest, modules, rootfs, table};
+use crate::architecture::Architecture;
 use crate::build;
+use crate::cache::Cache;
+use crate::packages::Packages;
 
 /// How often a kernel is started that does not boot.
 const STARTS: u32 = 3;

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use super::cache::Cache;
-use super::kernels::Architecture;
+use crate::architecture::Architecture;
+use crate::cache::Cache;
 use crate::ebpf;
 use crate::step;
 

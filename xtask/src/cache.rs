@@ -39,7 +39,7 @@ impl Cache {
         if done.is_dir() {
             return Ok(done);
         }
-        eprintln!("vm: preparing {name}");
+        eprintln!("preparing {name}");
         let unfinished = self
             .folder
             .join(format!("unfinished-{}-{name}", process::id()));

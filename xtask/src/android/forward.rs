@@ -1,0 +1,123 @@
+//! By which port of this machine is a device's tracer reached?
+
+use std::net::{Ipv4Addr, TcpListener};
+
+use anyhow::{Result, bail};
+
+use super::adb::Adb;
+use super::device::{Device, PORT};
+
+/// How many ports are tried.
+const TRIES: u16 = 200;
+
+/// The port that leads to it already.
+pub fn existing(device: &Device) -> Result<Option<u16>> {
+    let forwards = list(&device.adb)?;
+    Ok(forwards
+        .iter()
+        .find(|forward| forward.serial == device.serial && forward.remote == device.port)
+        .map(|forward| forward.port))
+}
+
+/// Which port of this machine somebody wants.
+#[derive(Clone, Copy)]
+pub struct Wish {
+    /// The first that will do.
+    pub from: u16,
+    /// Whether no other will.
+    pub is_exact: bool,
+}
+
+impl Default for Wish {
+    /// The one that tracer has on the device, or the next that is free.
+    fn default() -> Self {
+        Self {
+            from: PORT,
+            is_exact: false,
+        }
+    }
+}
+
+/// The port that leads to it already, or else a new one.
+pub fn forward(device: &Device, wish: Wish) -> Result<u16> {
+    if let Some(port) = existing(device)?
+        && (!wish.is_exact || wish.from == port)
+    {
+        return Ok(port);
+    }
+    let tries = if wish.is_exact { 1 } else { TRIES };
+    let last = wish.from.saturating_add(tries - 1);
+    for port in wish.from..=last {
+        if is_free(port) && device.forward(port, device.port)? {
+            return Ok(port);
+        }
+    }
+    if wish.is_exact {
+        bail!(
+            "port {} is taken\nhint: name another with --port, or none to get the next that is free",
+            wish.from
+        );
+    }
+    bail!(
+        "the ports {} to {last} are taken\nhint: name another with --port, or remove forwards (adb forward --remove-all)",
+        wish.from
+    )
+}
+
+pub fn remove(device: &Device) -> Result<()> {
+    while let Some(port) = existing(device)? {
+        device.remove_forward(port)?;
+    }
+    Ok(())
+}
+
+/// Some programs share a port in a way that adb would not notice.
+fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Forward {
+    serial: String,
+    port: u16,
+    remote: u16,
+}
+
+fn list(adb: &Adb) -> Result<Vec<Forward>> {
+    Ok(read(&adb.run(&["forward", "--list"])?.stdout))
+}
+
+/// Lines of `SERIAL tcp:PORT tcp:PORT`; others are forwards of another kind.
+fn read(text: &str) -> Vec<Forward> {
+    let port = |word: &str| word.strip_prefix("tcp:")?.parse().ok();
+    text.lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            Some(Forward {
+                serial: words.next()?.to_owned(),
+                port: port(words.next()?)?,
+                remote: port(words.next()?)?,
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forwards_are_read_from_what_adb_lists() {
+        let text =
+            "0A tcp:9741 tcp:9741\n0A tcp:9000 localabstract:x\n127.0.0.1:5 tcp:9742 tcp:9741\n\n";
+        let forward = |serial: &str, port| Forward {
+            serial: serial.to_owned(),
+            port,
+            remote: 9741,
+        };
+        assert_eq!(
+            read(text),
+            [forward("0A", 9741), forward("127.0.0.1:5", 9742)]
+        );
+    }
+}

@@ -1,0 +1,9 @@
+//! Does `cargo xtask android` do on a phone what it says? The real adb client talks to a phone that is played by adbd, and
+//! the phone's programs are scripts.
+
+mod failures;
+mod find;
+mod phone;
+mod programs;
+mod tracer;
+mod whole;
