@@ -96,7 +96,7 @@ mod tests {
             let mut found = Vec::new();
             for piece in bytes.chunks(piece) {
                 packets.push(piece);
-                while let Some((kind, payload)) = packets.next().unwrap() {
+                while let Some((kind, payload)) = packets.next().expect("no packet is too long") {
                     found.push((kind.number(), payload));
                 }
             }

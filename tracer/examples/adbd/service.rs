@@ -78,31 +78,31 @@ mod tests {
         }
     }
 
-    fn check(name: &str, expected: Option<Service>) {
-        assert_eq!(Service::of(name.as_bytes()), expected, "{name:?}");
+    fn check(name: &str, expected: Option<&Service>) {
+        assert_eq!(Service::of(name.as_bytes()).as_ref(), expected, "{name:?}");
     }
 
     #[test]
     fn services_are_known_by_their_names() {
-        let shell = |command: &str, has_packets| {
-            Some(Service::Shell {
-                command: command.to_owned(),
+        let check_shell = |name, command: &str, has_packets| {
+            let command = command.to_owned();
+            let expected = Service::Shell {
+                command,
                 has_packets,
-            })
+            };
+            check(name, Some(&expected));
         };
-        check("shell:id -u\0", shell("id -u", false));
-        check("shell,v2,TERM=xterm,raw:echo a:b", shell("echo a:b", true));
-        check("shell,v2:", shell("", true));
-        check("exec:cat", shell("cat", false));
-        check("sync:\0", Some(Service::Sync));
-        let connect = |host: Option<&str>| {
-            Some(Service::Connect {
-                host: host.map(str::to_owned),
-                port: 9741,
-            })
+        check_shell("shell:id -u\0", "id -u", false);
+        check_shell("shell,v2,TERM=xterm,raw:echo a:b", "echo a:b", true);
+        check_shell("shell,v2:", "", true);
+        check_shell("exec:cat", "cat", false);
+        check("sync:\0", Some(&Service::Sync));
+        let check_connect = |name, host: Option<&str>| {
+            let host = host.map(str::to_owned);
+            check(name, Some(&Service::Connect { host, port: 9741 }));
         };
-        check("tcp:9741", connect(None));
-        check("tcp:9741:::1", connect(Some("::1")));
+        check_connect("tcp:9741", None);
+        check_connect("tcp:9741:::1", Some("::1"));
         for unknown in ["tcp:", "tcp:65536", "jdwp:1", "shell", "", "reboot:"] {
             check(unknown, None);
         }

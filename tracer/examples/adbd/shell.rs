@@ -32,7 +32,9 @@ pub fn with_packets(line: &str, channel: &Arc<Channel>, daemon: &Daemon) -> io::
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     thread::scope(|scope| {
         scope.spawn(|| stderr.map(|stderr| tell(stderr, Some(Kind::Stderr), channel)));
-        stdout.map(|stdout| tell(stdout, Some(Kind::Stdout), channel));
+        if let Some(stdout) = stdout {
+            tell(stdout, Some(Kind::Stdout), channel);
+        }
     });
     leash.let_go();
     let status = child.wait()?;

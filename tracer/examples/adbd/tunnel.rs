@@ -32,14 +32,13 @@ pub fn connect(host: Option<&str>, port: u16, channel: &Arc<Channel>) -> io::Res
     let mut buffer = vec![0; channel.max_payload()];
     let end = loop {
         match stream.read(&mut buffer) {
-            Ok(0) => break Ok(()),
+            // Reset: to the client it is an end as any other.
+            Ok(0) | Err(_) => break Ok(()),
             Ok(count) => {
                 if let Err(error) = channel.send(&buffer[..count]) {
                     break Err(error);
                 }
             }
-            // Reset: to the client it is an end as any other.
-            Err(_) => break Ok(()),
         }
     };
     channel.close();

@@ -181,7 +181,7 @@ pub fn command_line(process: u32) -> String {
 fn folder(kind: &str) -> PathBuf {
     static LAST: AtomicU32 = AtomicU32::new(0);
     let number = LAST.fetch_add(1, Ordering::Relaxed);
-    let folder = env::temp_dir().join(format!("tracer-{kind}-{}-{number}", process::id()));
+    let folder = env::temp_dir().join(format!("xtask-android-{kind}-{}-{number}", process::id()));
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).expect("create a folder");
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("open a folder");

@@ -80,7 +80,7 @@ mod tests {
         #[test]
         fn any_bytes_are_a_request(bytes: [u8; LENGTH]) {
             let request = Request::decode(bytes);
-            prop_assert_eq!(request.value.to_le_bytes(), bytes[4..]);
+            prop_assert_eq!(request.value.to_le_bytes(), &bytes[4..]);
         }
 
         #[test]
@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn others_may_what_the_owner_may() {
-        assert_eq!(permissions(0o100_755), 0o755);
+        assert_eq!(permissions(0o100_755), 0o777);
+        assert_eq!(permissions(0o100_644), 0o666);
         assert_eq!(permissions(0o600), 0o666);
         assert_eq!(permissions(0o744), 0o777);
     }
