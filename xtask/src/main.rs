@@ -15,6 +15,7 @@ mod ebpf;
 mod install;
 mod needs;
 mod packages;
+mod phone;
 mod run;
 mod runner;
 mod setup;
@@ -71,6 +72,8 @@ enum Command {
     Vm(vm::Arguments),
     /// Put tracer on phones and start it there
     Android(android::Arguments),
+    /// An emulated phone with the tracer on it: to look at, to have apps do something on, to prove it on
+    Phone(phone::Arguments),
     /// Check the rules of this code base that no other tool knows
     Tidy,
     /// Start one test binary, for cargo, during `test`
@@ -102,6 +105,7 @@ fn start(command: Command) -> Result<()> {
         Command::Bench(arguments) => bench::bench(&arguments),
         Command::Vm(arguments) => vm::vm(&arguments),
         Command::Android(arguments) => android::android(&arguments),
+        Command::Phone(arguments) => phone::phone(&arguments),
         Command::Tidy => tidy::tidy(),
         Command::Runner {
             program_and_arguments,

@@ -65,8 +65,11 @@ impl Machine<'_> {
         };
         let console =
             File::create(&console).with_context(|| format!("write {}", console.display()))?;
-        let mut command = self.qemu();
+        let mut command = qemu(self.kernel);
         command
+            .args(["-nic", "none"])
+            .args(["-device", "virtio-serial-pci"])
+            .args(["-device", "virtserialport,chardev=tests,name=tests"])
             .arg("-kernel")
             .arg(&self.image.kernel)
             .arg("-initrd")
@@ -98,31 +101,6 @@ impl Machine<'_> {
         Ok(end)
     }
 
-    fn qemu(&self) -> Command {
-        let (program, console) = match self.kernel.architecture {
-            Architecture::X86 => ("qemu-system-x86_64", "ttyS0"),
-            Architecture::Arm => ("qemu-system-aarch64", "ttyAMA0"),
-        };
-        let mut command = Command::new(program);
-        if self.kernel.architecture == Architecture::Arm {
-            command.args(["-machine", "virt"]);
-        }
-        command
-            .args(["-accel", "tcg,thread=multi", "-cpu", self.kernel.processor])
-            .args(["-smp", "2", "-m", MEMORY])
-            .args(["-display", "none", "-monitor", "none", "-no-reboot"])
-            .args(["-nodefaults", "-nic", "none"])
-            .args(["-device", "virtio-serial-pci"])
-            .args(["-device", "virtserialport,chardev=tests,name=tests"])
-            .arg("-append")
-            // Mitigations make emulation slower and protect nobody here. A kernel that has found itself broken is to
-            // stop at once: the next test would run into the time limit.
-            .arg(format!(
-                "console={console} quiet loglevel=5 panic=-1 oops=panic mitigations=off"
-            ));
-        command
-    }
-
     /// All archives in one file, with the script.
     fn initrd(&self) -> Result<PathBuf> {
         let script = self
@@ -132,15 +110,47 @@ impl Machine<'_> {
         archive.file(guest::RUN, self.script.as_bytes())?;
         archive.finish()?;
         let path = self.folder.join(format!("{}.initrd", self.kernel.name));
-        let mut whole = File::create(&path).with_context(|| format!("write {}", path.display()))?;
-        for part in self.archives.iter().chain([&self.image.modules, &script]) {
-            File::open(part)
-                .and_then(|mut part| io::copy(&mut part, &mut whole))
-                .with_context(|| format!("copy {}", part.display()))?;
-        }
+        let further = [&self.image.modules, &script];
+        let parts: Vec<&PathBuf> = self.archives.iter().chain(further).collect();
+        join(&parts, &path)?;
         fs::remove_file(&script).with_context(|| format!("remove {}", script.display()))?;
         Ok(path)
     }
+}
+
+/// One archive behind the other in one file, as the kernel takes them.
+pub fn join(parts: &[&PathBuf], path: &Path) -> Result<()> {
+    let mut whole = File::create(path).with_context(|| format!("write {}", path.display()))?;
+    for part in parts {
+        File::open(part)
+            .and_then(|mut part| io::copy(&mut part, &mut whole))
+            .with_context(|| format!("copy {}", part.display()))?;
+    }
+    Ok(())
+}
+
+/// The emulator of a kernel, with no devices.
+pub fn qemu(kernel: &Kernel) -> Command {
+    let (program, console) = match kernel.architecture {
+        Architecture::X86 => ("qemu-system-x86_64", "ttyS0"),
+        Architecture::Arm => ("qemu-system-aarch64", "ttyAMA0"),
+    };
+    let mut command = Command::new(program);
+    if kernel.architecture == Architecture::Arm {
+        command.args(["-machine", "virt"]);
+    }
+    command
+        .args(["-accel", "tcg,thread=multi", "-cpu", kernel.processor])
+        .args(["-smp", "2", "-m", MEMORY])
+        .args(["-display", "none", "-monitor", "none", "-no-reboot"])
+        .arg("-nodefaults")
+        .arg("-append")
+        // Mitigations make emulation slower and protect nobody here. A kernel that has found itself broken is to
+        // stop at once: the next test would run into the time limit.
+        .arg(format!(
+            "console={console} quiet loglevel=5 panic=-1 oops=panic mitigations=off"
+        ));
+    command
 }
 
 /// A process that does not outlive its owner.

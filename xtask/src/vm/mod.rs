@@ -3,12 +3,12 @@
 //! A test that cannot be run on a kernel says so: it prints a line `skipped: REASON` and returns. It knows where it is
 //! by `TRACER_VM=1`, `TRACER_VM_KERNEL=NAME` and, where the kernel's types are hidden, `TRACER_VM_BTF=hidden`.
 
-mod archive;
+pub mod archive;
 mod binaries;
 mod guest;
-mod kernels;
-mod machine;
-mod modules;
+pub mod kernels;
+pub mod machine;
+pub mod modules;
 mod results;
 mod rootfs;
 mod runs;

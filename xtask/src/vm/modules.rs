@@ -18,6 +18,8 @@ const WANTED: &[&str] = &[
     // The way out of the machine for what the tests say.
     "virtio_pci",
     "virtio_console",
+    // The cable of a phone (`cargo xtask phone`).
+    "virtio_net",
     "veth",
     "dummy",
     "macvlan",

@@ -1,0 +1,18 @@
+//! A phone in a box: an emulated device with the parts of Android's user space that matter to the tracer.
+//!
+//! Its kernels are Debian's, its inhabitants `tracer/examples/phone/` and `tracer/examples/adbd/`. The tracer comes to it as
+//! to every phone, by the real adb client.
+
+mod boot;
+mod command;
+mod day;
+mod emulator;
+mod image;
+mod inside;
+mod models;
+mod play;
+mod prometheus;
+mod proof;
+mod report;
+
+pub use command::{Arguments, phone};
