@@ -1,5 +1,6 @@
 //! What can a developer ask of this repository? `cargo xtask COMMAND`.
 
+mod android;
 mod bench;
 mod build;
 mod deny;
@@ -64,6 +65,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Run the live tests on other kernels, old and new, under emulation
     Vm(vm::Arguments),
+    /// Put tracer onto a phone
+    Android(android::Arguments),
     /// Check the rules of this code base that no other tool knows
     Tidy,
     /// Start one test binary, for cargo, during `test`
@@ -94,6 +97,7 @@ fn start(command: Command) -> Result<()> {
         Command::Test { quick, arguments } => test::test(quick, &arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
         Command::Vm(arguments) => vm::vm(&arguments),
+        Command::Android(arguments) => android::android(arguments),
         Command::Tidy => tidy::tidy(),
         Command::Runner {
             program_and_arguments,

@@ -58,6 +58,10 @@ pub fn needs(purpose: Purpose) -> Vec<Need> {
         program("promtool", "prometheus"),
         program("bpftool", "bpftool"),
         program("curl", "curl"),
+        // The shells and tools of Android, in which the module's scripts are tested.
+        program("busybox", "busybox-static"),
+        program("mksh", "mksh"),
+        program("toybox", "toybox"),
         deny(),
         program("tcplife", "libbpf-tools"),
     ];
