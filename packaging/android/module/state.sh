@@ -2,7 +2,7 @@
 # Where does everything lie, who is alive, and how is he ended? Sourced by the other scripts, which set MODDIR.
 # All of it is POSIX sh: it runs in BusyBox's ash and in Android's own mksh, with the tools of BusyBox or of toybox.
 
-# Tests put these elsewhere. None may be called like a variable that tracer reads, such as TRACER_LOG.
+# Tests put these elsewhere; the second takes a path, or a name that is no function here. None may be called like a variable that tracer reads, such as TRACER_LOG.
 : "${TRACER_DATA:=/data/adb/tracer}"
 : "${TRACER_SLEEP:=sleep}"
 
@@ -19,7 +19,7 @@ is_wanted() {
 
 # Sleeps so that a signal ends it at once: a shell handles signals when a command of the foreground is over, or in `wait`.
 nap() {
-    "$TRACER_SLEEP" "$1" &
+    "$TRACER_SLEEP" "$1" 9>&- &
     nap=$!
     wait "$nap"
     # Its number may be given to another.

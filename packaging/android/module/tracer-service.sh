@@ -18,26 +18,20 @@ set -uf
 umask 077
 watcher=
 
-# Writes itself down as the one supervisor. A file that is linked into place is there whole or not at all.
+# Becomes the one supervisor, or fails. The kernel gives the lock back when its holder dies, however that comes about, so
+# nothing of a killed one or of the last boot is in the way.
 claim() {
     mkdir -p "$TRACER_DATA"
-    identity $$ >"$supervisor_file.$$"
-    claimed=1
-    for _ in 1 2 3; do
-        if ln "$supervisor_file.$$" "$supervisor_file" 2>/dev/null; then
-            claimed=0
-            break
-        fi
-        owner "$supervisor_file" >/dev/null && break
-        # Of one that was killed, or of the last boot. Another may have noticed too, and have taken its place by now.
-        mv -f "$supervisor_file" "$supervisor_file.old.$$" 2>/dev/null || continue
-        if owner "$supervisor_file.old.$$" >/dev/null; then
-            mv -f "$supervisor_file.old.$$" "$supervisor_file"
-            break
-        fi
-    done
-    rm -f "$supervisor_file.$$" "$supervisor_file.old.$$"
-    return "$claimed"
+    # No child inherits it, or it would hold the lock too. mksh passes none on unless told.
+    exec 9>>"$TRACER_DATA/lock"
+    flock -n 9 9>&9
+    case $? in
+    0) ;;
+    # There is no flock. Two that start within milliseconds would both go on, but the boot has half a minute between them.
+    127) ! owner "$supervisor_file" >/dev/null || return 1 ;;
+    *) return 1 ;;
+    esac
+    identity $$ >"$supervisor_file"
 }
 
 finish() {
@@ -66,6 +60,7 @@ seconds() {
 
 # Beside the tracer, once a minute while the phone is awake: is the log too long, is the module still wanted?
 watch() {
+    exec 9>&-
     trap - EXIT
     trap 'kill "$nap" 2>/dev/null; exit 0' TERM
     nap 60
@@ -84,9 +79,9 @@ run() {
     rotate
     # shellcheck disable=SC2046 # they are words
     set -- $(options)
-    say "starts tracer run $*"
+    say "starts tracer run${*:+ $*}"
     # Appending, because the log is emptied meanwhile.
-    "$MODDIR/tracer" run "$@" >>"$log" 2>&1 &
+    "$MODDIR/tracer" run "$@" >>"$log" 2>&1 9>&- &
     identity $! >"$tracer_file"
     tracer=$!
     watch "$tracer" &
