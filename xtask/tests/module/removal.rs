@@ -41,7 +41,7 @@ fn nothing_stays_after_the_removal() {
     in_both_shells(|phone| {
         boot(&phone);
         phone.run("uninstall.sh");
-        assert_eq!(phone.processes(), []);
+        phone.wait_until("nothing runs", || phone.processes().is_empty());
         assert!(!phone.path("data").exists());
     });
 }
