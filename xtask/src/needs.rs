@@ -61,6 +61,10 @@ pub fn needs(purpose: Purpose) -> Vec<Need> {
         program("bpftool", "bpftool"),
         program("curl", "curl"),
         adb(),
+        // The shells and tools of Android, in which the module's scripts are tested.
+        program("busybox", "busybox-static"),
+        program("mksh", "mksh"),
+        program("toybox", "toybox"),
         deny(),
         program("tcplife", "libbpf-tools"),
     ];

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::adb::Adb;
 use super::device::{Device, FOLDER, PORT};
 use super::forward::Wish;
+use super::module::{self, Binaries};
 use super::{build, choose, logs, push, start, status, stop};
 use crate::architecture::Architecture;
 
@@ -25,6 +26,12 @@ enum Command {
         /// Only this architecture; may be given several times. Without it, both
         #[arg(long = "arch", value_name = "NAME")]
         architectures: Vec<Name>,
+    },
+    /// Make the module for Magisk, KernelSU and APatch, which starts tracer at every boot
+    Module {
+        /// Where to write it [default: target/android/tracer-VERSION-module.zip]
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
     },
     /// Put tracer on devices, after building what they need
     Push {
@@ -101,6 +108,19 @@ pub fn android(arguments: &Arguments) -> Result<()> {
                 &named
             };
             build::build(all).map(drop)
+        }
+        Command::Module { output } => {
+            let binaries = Binaries {
+                arm64: build::build_one(Architecture::Arm)?,
+                x86_64: build::build_one(Architecture::X86)?,
+            };
+            let default = crate::build::target_dir().join("android");
+            let output = output
+                .clone()
+                .unwrap_or_else(|| default.join(module::file_name()));
+            module::module(&binaries, &output)?;
+            say(None, &output.display().to_string());
+            Ok(())
         }
         Command::Push { chosen, binary } => chosen.each(|device, _| {
             let binary = match binary {

@@ -12,6 +12,7 @@ mod elf;
 pub mod facts;
 pub mod forward;
 pub mod logs;
+mod module;
 mod process;
 pub mod push;
 pub mod ready;
