@@ -17,10 +17,10 @@ pub fn status(device: &Device) -> Result<Vec<(&'static str, String)>> {
     let port = forward::existing(device)?;
     let readiness = port.map_or(Readiness::Silent, ready::ask);
     Ok(vec![
-        ("model", facts.model),
-        ("android", facts.android),
-        ("abi", facts.abi),
-        ("kernel", facts.kernel),
+        ("model", known(facts.model)),
+        ("android", known(facts.android)),
+        ("abi", known(facts.abi)),
+        ("kernel", known(facts.kernel)),
         ("root", root.map_or("no", Root::describe).to_owned()),
         ("tracer", tracer(device, pid, &readiness)?),
         (
@@ -38,6 +38,14 @@ pub fn status(device: &Device) -> Result<Vec<(&'static str, String)>> {
             },
         ),
     ])
+}
+
+fn known(value: String) -> String {
+    if value.is_empty() {
+        "unknown".to_owned()
+    } else {
+        value
+    }
 }
 
 fn tracer(device: &Device, pid: Option<u32>, readiness: &Readiness) -> Result<String> {

@@ -1,9 +1,11 @@
 //! What goes wrong has a line that says so, and a hint.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
+use std::thread;
 
 use crate::phone::{Computer, Phone, Said};
 use crate::programs::{PHONE, Su, Traits};
@@ -152,6 +154,31 @@ fn a_port_that_is_taken() {
     let port = taken.local_addr().expect("its number").port();
     let said = computer.android("start", &phone, &["--port", &port.to_string()]);
     check(&said, &format!("port {port} is taken"), "name another");
+}
+
+#[test]
+fn another_tracer_serves_there() {
+    let Some(computer) = Computer::start() else {
+        return;
+    };
+    let phone = computer.connect(PHONE);
+    tracer::that_serves(phone.folder());
+    assert!(push(&computer, &phone).is_success);
+    let other = TcpListener::bind(("127.0.0.1", phone.port)).expect("the phone's port");
+    thread::spawn(move || {
+        for stream in other.incoming() {
+            let mut stream = stream.expect("accept");
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nready\n");
+        }
+    });
+    let said = computer.android("start", &phone, &[]);
+    check(&said, "is served already", "if a module has started one");
+    assert_eq!(phone.process(), None);
+    assert_eq!(computer.adb(&["forward", "--list"]).trim(), "");
+    // And a stop has nothing of ours to end.
+    let said = computer.android("stop", &phone, &[]);
+    assert!(said.stdout.contains("was not running"), "{}", said.stdout);
 }
 
 #[test]
