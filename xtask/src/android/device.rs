@@ -71,7 +71,7 @@ impl Device {
         if !output.is_success() && is_of_adb(&output.stderr) {
             bail!(
                 "{}\nhint: is the device still there? (adb devices)",
-                output.last_line()
+                output.summary()
             );
         }
         Ok(output)
@@ -81,7 +81,7 @@ impl Device {
     pub fn ask(&self, script: &str) -> Result<String> {
         let output = self.shell(script)?;
         if !output.is_success() {
-            bail!("on the device: {}", output.last_line());
+            bail!("on the device: {}", output.summary());
         }
         Ok(output.stdout.trim_end().to_owned())
     }
@@ -96,7 +96,7 @@ impl Device {
         let said = format!("{}{}", output.stderr, output.stdout);
         bail!(
             "push failed: {}\nhint: {}",
-            output.last_line(),
+            output.summary(),
             push_hint(&said)
         )
     }
@@ -114,7 +114,7 @@ impl Device {
         }
         bail!(
             "adb forward: {}\nhint: is the device still there? (adb devices)",
-            output.last_line()
+            output.summary()
         )
     }
 

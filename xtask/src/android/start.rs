@@ -74,7 +74,7 @@ fn launch(device: &Device, root: Root, port: u16, arguments: &[String]) -> Resul
     if !output.is_success() {
         bail!(
             "start tracer: {}\nhint: may root write to {}?",
-            output.last_line(),
+            output.summary(),
             device.folder
         );
     }

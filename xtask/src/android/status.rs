@@ -22,7 +22,7 @@ pub fn status(device: &Device) -> Result<Vec<(&'static str, String)>> {
         ("abi", known(facts.abi)),
         ("kernel", known(facts.kernel)),
         ("root", root.map_or("no", Root::describe).to_owned()),
-        ("tracer", tracer(device, pid, &readiness)?),
+        ("tracer", tracer(device, root, pid, &readiness)?),
         (
             "address",
             port.map_or("none".to_owned(), |port| {
@@ -48,7 +48,12 @@ fn known(value: String) -> String {
     }
 }
 
-fn tracer(device: &Device, pid: Option<u32>, readiness: &Readiness) -> Result<String> {
+fn tracer(
+    device: &Device,
+    root: Option<Root>,
+    pid: Option<u32>,
+    readiness: &Readiness,
+) -> Result<String> {
     if let Some(pid) = pid {
         return Ok(format!("running, process {pid}"));
     }
@@ -57,7 +62,10 @@ fn tracer(device: &Device, pid: Option<u32>, readiness: &Readiness) -> Result<St
         return Ok("running".to_owned());
     }
     let binary = quote(&device.path("tracer"));
-    let is_there = device.shell(&format!("[ -e {binary} ]"))?.is_success();
+    let script = root
+        .unwrap_or(Root::Shell)
+        .script(&format!("[ -e {binary} ]"));
+    let is_there = device.shell(&script)?.is_success();
     Ok(if is_there {
         "not running".to_owned()
     } else {
