@@ -41,11 +41,11 @@ impl Adb {
 
     pub fn run(&self, arguments: &[&str]) -> Result<Output> {
         self.run_patiently(arguments, PATIENCE)
+            .with_context(|| format!("adb {}", arguments.join(" ")))
     }
 
     pub fn run_patiently(&self, arguments: &[&str], patience: Duration) -> Result<Output> {
         bounded::output(self.command().args(arguments), patience)
-            .with_context(|| format!("adb {}", arguments.first().unwrap_or(&"")))
     }
 
     /// Connects to a device by TCP: `ADDRESS:PORT` is its serial from then on.

@@ -182,6 +182,41 @@ fn another_tracer_serves_there() {
 }
 
 #[test]
+fn a_folder_that_may_not_be_written_to() {
+    let Some(computer) = Computer::start() else {
+        return;
+    };
+    let phone = computer.connect(PHONE);
+    tracer::that_serves(phone.folder());
+    // Where a file is there can be no folder, whoever asks.
+    fs::write(phone.tracer_folder(), "").expect("write a file");
+    let said = push(&computer, &phone);
+    check(&said, "on the device: ", "may one write to");
+    let said = computer.android("push", &phone, &["--binary", "/nonexistent/tracer"]);
+    check(
+        &said,
+        "read /nonexistent/tracer: ",
+        "cargo xtask android build makes one",
+    );
+}
+
+#[test]
+fn a_phone_that_does_not_speak() {
+    let Some(computer) = Computer::start() else {
+        return;
+    };
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let serial = silent.local_addr().expect("its number").to_string();
+    computer.adb(&["connect", &serial]);
+    let said = computer.android_of_all(&["status", "--serial", &serial]);
+    check(
+        &said,
+        &format!("{serial} is not ready: offline"),
+        "unplug it",
+    );
+}
+
+#[test]
 fn no_space() {
     let Some(computer) = Computer::start() else {
         return;
