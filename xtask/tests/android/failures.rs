@@ -28,7 +28,7 @@ fn push(computer: &Computer, phone: &Phone) -> Said {
 }
 
 #[test]
-fn no_device() {
+fn a_missing_device_is_told() {
     let Some(computer) = Computer::start() else {
         return;
     };
@@ -43,7 +43,7 @@ fn no_device() {
 }
 
 #[test]
-fn nobody_has_allowed_this_computer() {
+fn a_phone_that_has_not_allowed_this_computer_is_told() {
     let Some(computer) = Computer::start() else {
         return;
     };
@@ -56,7 +56,7 @@ fn nobody_has_allowed_this_computer() {
 }
 
 #[test]
-fn no_root() {
+fn a_phone_without_root_is_refused() {
     let Some(computer) = Computer::start() else {
         return;
     };
@@ -73,7 +73,7 @@ fn no_root() {
 }
 
 #[test]
-fn an_old_kernel() {
+fn an_old_kernel_is_refused_before_anything_is_changed() {
     let Some(computer) = Computer::start() else {
         return;
     };
@@ -91,7 +91,7 @@ fn an_old_kernel() {
 }
 
 #[test]
-fn a_processor_that_tracer_is_not_built_for() {
+fn a_processor_that_tracer_is_not_built_for_is_told() {
     let Some(computer) = Computer::start() else {
         return;
     };
@@ -109,7 +109,7 @@ fn a_processor_that_tracer_is_not_built_for() {
 }
 
 #[test]
-fn not_pushed_yet() {
+fn what_was_not_pushed_is_not_started() {
     let Some(computer) = Computer::start() else {
         return;
     };
@@ -125,7 +125,7 @@ fn not_pushed_yet() {
 }
 
 #[test]
-fn a_tracer_that_ends_at_once() {
+fn a_tracer_that_ends_at_once_is_told_with_its_last_words() {
     let Some(computer) = Computer::start() else {
         return;
     };
@@ -143,7 +143,7 @@ fn a_tracer_that_ends_at_once() {
 }
 
 #[test]
-fn a_port_that_is_taken() {
+fn a_port_that_is_taken_is_told() {
     let Some(computer) = Computer::start() else {
         return;
     };
@@ -157,7 +157,7 @@ fn a_port_that_is_taken() {
 }
 
 #[test]
-fn another_tracer_serves_there() {
+fn another_tracer_on_the_phone_is_not_taken_for_ours() {
     let Some(computer) = Computer::start() else {
         return;
     };
@@ -182,7 +182,7 @@ fn another_tracer_serves_there() {
 }
 
 #[test]
-fn a_folder_that_may_not_be_written_to() {
+fn a_folder_that_may_not_be_written_to_is_told() {
     let Some(computer) = Computer::start() else {
         return;
     };
@@ -201,7 +201,7 @@ fn a_folder_that_may_not_be_written_to() {
 }
 
 #[test]
-fn a_phone_that_does_not_speak() {
+fn a_phone_that_does_not_speak_is_offline() {
     let Some(computer) = Computer::start() else {
         return;
     };
@@ -217,7 +217,7 @@ fn a_phone_that_does_not_speak() {
 }
 
 #[test]
-fn no_space() {
+fn a_full_phone_is_told() {
     let Some(computer) = Computer::start() else {
         return;
     };
@@ -240,7 +240,7 @@ fn no_space() {
 }
 
 #[test]
-fn one_of_two_phones_fails() {
+fn one_phone_that_fails_does_not_keep_the_other_from_its_turn() {
     let Some(computer) = Computer::start() else {
         return;
     };
