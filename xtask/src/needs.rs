@@ -114,7 +114,7 @@ pub fn adb() -> Need {
     program("adb", "adb")
 }
 
-/// What is for arm64 is linked with this, and against that.
+/// What is built for arm64 is linked with this, and against the C library beside it.
 fn arm_linker() -> Need {
     let mut need = program("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu");
     need.remedy.packages = words("gcc-aarch64-linux-gnu libc6-dev-arm64-cross");

@@ -23,6 +23,9 @@ pub struct Arguments {
     /// Set for shells; may be given several times
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     pub environment: Vec<(String, String)>,
+    /// Put shells into this control group, and kill all that is in it where the real one restarts, as init does
+    #[arg(long, value_name = "PATH")]
+    pub control_group: Option<PathBuf>,
     /// End when stdin closes, not only on SIGTERM
     #[arg(long)]
     pub until_stdin_closes: bool,

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use anyhow::{Context, Result};
+
 use crate::arguments::{Arguments, Profile};
+use crate::group::Group;
 use crate::sender::Sender;
 
 pub struct Daemon {
@@ -12,16 +15,19 @@ pub struct Daemon {
     pub shell: PathBuf,
     pub environment: Vec<(String, String)>,
     pub banner: String,
+    pub group: Option<Group>,
     /// Whether shells are root's: after `adb root`.
     is_root: AtomicBool,
     connections: Mutex<Vec<Weak<Sender>>>,
 }
 
 impl Daemon {
-    pub fn new(arguments: Arguments) -> Self {
+    pub fn new(arguments: Arguments) -> Result<Self> {
         let model = &arguments.model;
         let name = model.replace(' ', "_").to_lowercase();
-        Self {
+        let group = arguments.control_group.clone().map(Group::create);
+        Ok(Self {
+            group: group.transpose().context("create the control group")?,
             banner: format!(
                 "device::ro.product.name={name};ro.product.model={model};ro.product.device={name};features=shell_v2,cmd"
             ),
@@ -30,7 +36,7 @@ impl Daemon {
             environment: arguments.environment,
             is_root: AtomicBool::new(false),
             connections: Mutex::default(),
-        }
+        })
     }
 
     pub fn is_root(&self) -> bool {
@@ -55,6 +61,9 @@ impl Daemon {
             .unwrap_or_else(PoisonError::into_inner);
         for connection in connections.iter().filter_map(Weak::upgrade) {
             connection.hang_up();
+        }
+        if let Some(group) = &self.group {
+            group.kill();
         }
     }
 }

@@ -6,6 +6,7 @@ mod arguments;
 mod channel;
 mod connection;
 mod daemon;
+mod group;
 mod identity;
 mod message;
 mod open;
@@ -50,7 +51,7 @@ fn run(arguments: Arguments) -> Result<()> {
             process::exit(0);
         });
     }
-    let daemon = Arc::new(Daemon::new(arguments));
+    let daemon = Arc::new(Daemon::new(arguments)?);
     // One write: who reads no further than the first line may close the pipe behind it.
     io::stdout()
         .write_all(format!("ready\n{address}\n").as_bytes())

@@ -8,6 +8,7 @@ use std::thread;
 
 use crate::channel::Channel;
 use crate::daemon::Daemon;
+use crate::group::Group;
 use crate::identity;
 use crate::packet::{self, Kind, Packets};
 
@@ -17,7 +18,7 @@ const PIECE: usize = 32 * 1024;
 /// With packets: stdout, stderr and the exit code apart.
 pub fn with_packets(line: &str, channel: &Arc<Channel>, daemon: &Daemon) -> io::Result<()> {
     channel.accept()?;
-    let mut command = command(line, daemon);
+    let mut command = command(line, daemon)?;
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = match command.spawn() {
         Ok(child) => child,
@@ -49,7 +50,7 @@ pub fn with_packets(line: &str, channel: &Arc<Channel>, daemon: &Daemon) -> io::
 pub fn plain(line: &str, channel: &Arc<Channel>, daemon: &Daemon) -> io::Result<()> {
     channel.accept()?;
     let (output, into) = io::pipe()?;
-    let mut command = command(line, daemon);
+    let mut command = command(line, daemon)?;
     command.stdout(into.try_clone()?).stderr(into);
     let mut child = command.spawn()?;
     // It has its ends of the pipe, and as long as we had ours the pipe would not end.
@@ -61,7 +62,7 @@ pub fn plain(line: &str, channel: &Arc<Channel>, daemon: &Daemon) -> io::Result<
     Ok(())
 }
 
-fn command(line: &str, daemon: &Daemon) -> Command {
+fn command(line: &str, daemon: &Daemon) -> io::Result<Command> {
     let mut command = Command::new(&daemon.shell);
     // Without a line the shell reads what to do from stdin.
     if !line.is_empty() {
@@ -72,17 +73,21 @@ fn command(line: &str, daemon: &Daemon) -> Command {
         .stdin(Stdio::piped())
         .envs(daemon.environment.iter().map(|(name, value)| (name, value)));
     let must_change = identity::must_change(daemon);
-    // SAFETY: setsid and what `become_shell` calls are async-signal-safe, and neither allocates.
+    let entrance = daemon.group.as_ref().map(Group::entrance).transpose()?;
+    // SAFETY: setsid, write and what `become_shell` calls are async-signal-safe, and none allocates.
     unsafe {
         command.pre_exec(move || {
             libc::setsid();
+            if let Some(mut entrance) = entrance.as_ref() {
+                entrance.write_all(b"0")?;
+            }
             if must_change {
                 identity::become_shell()?;
             }
             Ok(())
         });
     }
-    command
+    Ok(command)
 }
 
 /// Sends what a command writes, until it closes its end or the client is gone.

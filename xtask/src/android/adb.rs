@@ -41,11 +41,11 @@ impl Adb {
 
     pub fn run(&self, arguments: &[&str]) -> Result<Output> {
         self.run_patiently(arguments, PATIENCE)
+            .with_context(|| format!("adb {}", arguments.join(" ")))
     }
 
     pub fn run_patiently(&self, arguments: &[&str], patience: Duration) -> Result<Output> {
         bounded::output(self.command().args(arguments), patience)
-            .with_context(|| format!("adb {}", arguments.first().unwrap_or(&"")))
     }
 
     /// Connects to a device by TCP: `ADDRESS:PORT` is its serial from then on.
@@ -55,7 +55,7 @@ impl Adb {
         if !output.stdout.contains("connected to") {
             bail!(
                 "adb connect {address}: {}\nhint: does adbd listen there? (adb tcpip 5555, over USB)",
-                output.last_line()
+                output.summary()
             );
         }
         Ok(())
@@ -66,7 +66,7 @@ impl Adb {
         if !output.is_success() {
             bail!(
                 "adb devices: {}\nhint: is adb's server of another version, or of another user? (adb kill-server)",
-                output.last_line()
+                output.summary()
             );
         }
         Ok(listed(&output.stdout))

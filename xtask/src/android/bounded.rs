@@ -22,16 +22,13 @@ impl Output {
         self.code == Some(0)
     }
 
-    /// What a person would read of it, in one line.
-    pub fn last_line(&self) -> &str {
-        let lines = self.stderr.lines().chain(self.stdout.lines());
-        let mut lines = lines.map(str::trim).filter(|line| !line.is_empty());
-        let first = lines.next().unwrap_or("it said nothing");
-        // Progress comes before, and what went wrong has a word for it.
-        std::iter::once(first)
-            .chain(lines)
+    /// What tells most of it in one line: that which names an error, or else the first.
+    pub fn summary(&self) -> &str {
+        let lines = || self.stderr.lines().chain(self.stdout.lines());
+        lines()
             .find(|line| line.contains("rror"))
-            .unwrap_or(first)
+            .or_else(|| lines().find(|line| !line.trim().is_empty()))
+            .map_or("it said nothing", str::trim)
     }
 }
 
@@ -87,6 +84,22 @@ mod tests {
         let end = output(Command::new("sleep").arg("60"), Duration::from_millis(100));
         assert!(end.is_err());
         assert!(start.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn an_error_says_more_than_what_comes_before_it() {
+        let check = |stderr: &str, stdout: &str, expected| {
+            let output = Output {
+                code: Some(1),
+                stdout: stdout.to_owned(),
+                stderr: stderr.to_owned(),
+            };
+            assert_eq!(output.summary(), expected);
+        };
+        check("* daemon started\nerror: closed\n", "", "error: closed");
+        check("", "[ 10%] x\nadb: error: full\n", "adb: error: full");
+        check("\n", " failed to connect\n", "failed to connect");
+        check("", "", "it said nothing");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use super::adb::Adb;
 use super::bounded::Output;
@@ -51,11 +51,10 @@ impl Device {
     fn adb_patiently(&self, arguments: &[&str], patience: Duration) -> Result<Output> {
         let mut all = vec!["-s", &*self.serial];
         all.extend(arguments);
-        self.adb.run_patiently(&all, patience).with_context(|| {
-            format!(
-                "adb {}\nhint: is {} still there, and awake? (adb devices)",
-                arguments.first().unwrap_or(&""),
-                self.serial
+        self.adb.run_patiently(&all, patience).map_err(|error| {
+            anyhow!(
+                "adb {}: {error:#}\nhint: is the device still there, and awake? (adb devices)",
+                arguments.first().unwrap_or(&"")
             )
         })
     }
@@ -71,7 +70,7 @@ impl Device {
         if !output.is_success() && is_of_adb(&output.stderr) {
             bail!(
                 "{}\nhint: is the device still there? (adb devices)",
-                output.last_line()
+                output.summary()
             );
         }
         Ok(output)
@@ -81,7 +80,11 @@ impl Device {
     pub fn ask(&self, script: &str) -> Result<String> {
         let output = self.shell(script)?;
         if !output.is_success() {
-            bail!("on the device: {}", output.last_line());
+            bail!(
+                "on the device: {}\nhint: may one write to {} there? (--folder names another)",
+                output.summary(),
+                self.folder
+            );
         }
         Ok(output.stdout.trim_end().to_owned())
     }
@@ -96,7 +99,7 @@ impl Device {
         let said = format!("{}{}", output.stderr, output.stdout);
         bail!(
             "push failed: {}\nhint: {}",
-            output.last_line(),
+            output.summary(),
             push_hint(&said)
         )
     }
@@ -114,7 +117,7 @@ impl Device {
         }
         bail!(
             "adb forward: {}\nhint: is the device still there? (adb devices)",
-            output.last_line()
+            output.summary()
         )
     }
 

@@ -14,7 +14,7 @@ const LINES: usize = 20;
 /// The number of its process. A number left by one that is gone may be somebody else's by now, so what runs there must be
 /// called like tracer. The shell sees other users' processes on Android, and else root does.
 pub fn running(device: &Device, root: Option<Root>) -> Result<Option<u32>> {
-    let script = root.map_or_else(|| find(device), |root| root.script(&find(device)));
+    let script = root.unwrap_or(Root::Shell).script(&find(device));
     let output = device.shell(&script)?;
     Ok(output.stdout.trim().parse().ok())
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, bail, ensure};
 
 use super::build;
 use super::device::{Device, quote};
@@ -16,21 +16,15 @@ pub fn binary_for(device: &Device) -> Result<PathBuf> {
 
 /// Puts a binary onto the device and gives its size. What was there stays until the new one is there whole.
 pub fn push(device: &Device, binary: &Path) -> Result<u64> {
-    let size = fs::metadata(binary)
-        .with_context(|| {
-            format!(
-                "{} cannot be read\nhint: cargo xtask android build",
-                binary.display()
-            )
-        })?
-        .len();
+    let size = match fs::metadata(binary) {
+        Ok(metadata) => metadata.len(),
+        Err(error) => bail!(
+            "read {}: {error}\nhint: cargo xtask android build makes one",
+            binary.display()
+        ),
+    };
     let folder = quote(&device.folder);
-    device.ask(&format!("mkdir -p {folder}")).with_context(|| {
-        format!(
-            "create {} on the device\nhint: name another --folder",
-            device.folder
-        )
-    })?;
+    device.ask(&format!("mkdir -p {folder}"))?;
     let unfinished = device.path("tracer.unfinished");
     let pushed = device.push(binary, &unfinished);
     if pushed.is_err() {

@@ -11,11 +11,13 @@ use super::device::{Device, quote};
 const SU_PATIENCE: Duration = Duration::from_secs(60);
 /// adbd starts again, and is found again.
 const RESTART_PATIENCE: Duration = Duration::from_secs(60);
+/// One that is back by then, and not as root, will not be.
+const ROOT_PATIENCE: Duration = Duration::from_secs(15);
 
 /// The way that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Root {
-    /// The shell is root's already.
+    /// The shell itself: it is root's already, or need not be.
     Shell,
     /// `su` of Magisk, KernelSU and their like.
     Su,
@@ -68,19 +70,14 @@ impl Root {
 }
 
 fn is_root(device: &Device, way: Root) -> Result<bool> {
-    let script = match way {
-        Root::Shell => "id -u".to_owned(),
-        // Without su the shell would say so at length.
-        way => format!("command -v su >/dev/null 2>&1 && {}", way.script("id -u")),
-    };
-    let patience = if way == Root::Shell {
-        return Ok(device.shell(&script)?.stdout.trim() == "0");
-    } else {
-        SU_PATIENCE
-    };
-    // A question on the screen that nobody answers is a no.
+    if way == Root::Shell {
+        return Ok(device.shell("id -u")?.stdout.trim() == "0");
+    }
+    // Where there is no su, the shell would say so at length.
+    let script = format!("command -v su >/dev/null 2>&1 && {}", way.script("id -u"));
+    // A question on the device's screen that nobody answers is a no.
     Ok(device
-        .shell_patiently(&script, patience)
+        .shell_patiently(&script, SU_PATIENCE)
         .is_ok_and(|output| output.stdout.trim() == "0"))
 }
 
@@ -91,16 +88,24 @@ fn restart(device: &Device) -> Result<bool> {
         return Ok(false);
     }
     let start = Instant::now();
+    let mut is_back = false;
     while start.elapsed() < RESTART_PATIENCE {
         // One in the network is not found again by itself, or late.
         if device.serial.contains(':') {
             let _ = device.adb.connect(&device.serial);
         }
-        let state = device.adb(&["get-state"])?;
-        if state.stdout.trim() == "device" {
-            return is_root(device, Root::Shell);
+        // The first answers may still be those of the one that ends.
+        is_back = device.adb(&["get-state"])?.stdout.trim() == "device";
+        if is_back && is_root(device, Root::Shell).unwrap_or(false) {
+            return Ok(true);
+        }
+        if is_back && start.elapsed() > ROOT_PATIENCE {
+            return Ok(false);
         }
         thread::sleep(Duration::from_millis(200));
+    }
+    if is_back {
+        return Ok(false);
     }
     bail!(
         "the device did not come back after `adb root`\nhint: unplug it and plug it in again, then start once more"

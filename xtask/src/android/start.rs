@@ -40,31 +40,41 @@ pub fn start(device: &Device, wish: Wish, arguments: &[String]) -> Result<Starte
     let root = Root::gain(device)?;
     let was_running = process::running(device, Some(root))?.is_some();
     if !was_running {
-        launch(device, root, arguments)?;
+        check_pushed(device, root)?;
     }
-    let started = forward::forward(device, wish).and_then(|port| {
-        wait(device, root, port)?;
-        Ok(Started { port, was_running })
-    });
-    if started.is_err() && process::running(device, Some(root))?.is_none() {
+    let port = forward::forward(device, wish)?;
+    let end = if was_running {
+        wait(device, root, port)
+    } else {
+        launch(device, root, port, arguments).and_then(|()| wait(device, root, port))
+    };
+    if end.is_err() && process::running(device, Some(root))?.is_none() {
         forward::remove(device)?;
     }
-    started
+    end.map(|()| Started { port, was_running })
 }
 
-fn launch(device: &Device, root: Root, arguments: &[String]) -> Result<()> {
-    let binary = quote(&device.path("tracer"));
-    if !device
-        .shell(&root.script(&format!("[ -x {binary} ]")))?
-        .is_success()
-    {
+fn check_pushed(device: &Device, root: Root) -> Result<()> {
+    let script = format!("[ -x {} ]", quote(&device.path("tracer")));
+    if !device.shell(&root.script(&script))?.is_success() {
         bail!("tracer is not on the device yet\nhint: cargo xtask android push");
+    }
+    Ok(())
+}
+
+fn launch(device: &Device, root: Root, port: u16, arguments: &[String]) -> Result<()> {
+    // Ours could not serve beside it, and its answers would be taken for those of ours.
+    if ready::ask(port) != Readiness::Silent {
+        bail!(
+            "port {} of the device is served already, and not by a tracer started from here\nhint: if a module has started one, use that or stop it; else take another --device-port",
+            device.port
+        );
     }
     let output = device.shell(&root.script(&script(device, arguments)))?;
     if !output.is_success() {
         bail!(
             "start tracer: {}\nhint: may root write to {}?",
-            output.last_line(),
+            output.summary(),
             device.folder
         );
     }
@@ -72,7 +82,8 @@ fn launch(device: &Device, root: Root, arguments: &[String]) -> Result<()> {
 }
 
 /// It gets a session of its own and none of the shell's files, so that it stays when the shell is gone. Its number is
-/// written by the very process that becomes it.
+/// written by the very process that becomes it. That one leaves the control groups it was born in: init kills all that is
+/// in adbd's when it ends adbd, for which another USB mode is enough. Magisk's daemon leaves them in the same way.
 fn script(device: &Device, arguments: &[String]) -> String {
     let mut words = vec!["--listen".to_owned(), format!("127.0.0.1:{}", device.port)];
     words.extend_from_slice(arguments);
@@ -90,7 +101,13 @@ turns=0
 while [ ! -s tracer.pid ] && [ $turns -lt 50 ]; do sleep 0.1; turns=$((turns + 1)); done",
         folder = quote(&device.folder),
         mark = process::MARK,
-        inner = quote("echo $$ > tracer.pid; exec \"$folder/tracer\" run \"$@\""),
+        inner = quote(
+            "for group in /acct /dev/cg2_bpf /sys/fs/cgroup; do
+[ -w $group/cgroup.procs ] && echo $$ > $group/cgroup.procs
+done 2>/dev/null
+echo $$ > tracer.pid
+exec \"$folder/tracer\" run \"$@\"",
+        ),
         words = words.join(" "),
     )
 }

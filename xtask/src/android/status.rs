@@ -17,12 +17,12 @@ pub fn status(device: &Device) -> Result<Vec<(&'static str, String)>> {
     let port = forward::existing(device)?;
     let readiness = port.map_or(Readiness::Silent, ready::ask);
     Ok(vec![
-        ("model", facts.model),
-        ("android", facts.android),
-        ("abi", facts.abi),
-        ("kernel", facts.kernel),
+        ("model", known(facts.model)),
+        ("android", known(facts.android)),
+        ("abi", known(facts.abi)),
+        ("kernel", known(facts.kernel)),
         ("root", root.map_or("no", Root::describe).to_owned()),
-        ("tracer", tracer(device, pid, &readiness)?),
+        ("tracer", tracer(device, root, pid, &readiness)?),
         (
             "address",
             port.map_or("none".to_owned(), |port| {
@@ -40,7 +40,20 @@ pub fn status(device: &Device) -> Result<Vec<(&'static str, String)>> {
     ])
 }
 
-fn tracer(device: &Device, pid: Option<u32>, readiness: &Readiness) -> Result<String> {
+fn known(value: String) -> String {
+    if value.is_empty() {
+        "unknown".to_owned()
+    } else {
+        value
+    }
+}
+
+fn tracer(
+    device: &Device,
+    root: Option<Root>,
+    pid: Option<u32>,
+    readiness: &Readiness,
+) -> Result<String> {
     if let Some(pid) = pid {
         return Ok(format!("running, process {pid}"));
     }
@@ -49,7 +62,10 @@ fn tracer(device: &Device, pid: Option<u32>, readiness: &Readiness) -> Result<St
         return Ok("running".to_owned());
     }
     let binary = quote(&device.path("tracer"));
-    let is_there = device.shell(&format!("[ -e {binary} ]"))?.is_success();
+    let script = root
+        .unwrap_or(Root::Shell)
+        .script(&format!("[ -e {binary} ]"));
+    let is_there = device.shell(&script)?.is_success();
     Ok(if is_there {
         "not running".to_owned()
     } else {

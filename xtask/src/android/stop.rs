@@ -43,7 +43,7 @@ rm -f {file}",
         ),
         _ => bail!(
             "stop tracer: {}\nhint: may root write to {}?",
-            output.last_line(),
+            output.summary(),
             device.folder
         ),
     }

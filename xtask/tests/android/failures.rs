@@ -1,9 +1,11 @@
 //! What goes wrong has a line that says so, and a hint.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
+use std::thread;
 
 use crate::phone::{Computer, Phone, Said};
 use crate::programs::{PHONE, Su, Traits};
@@ -26,7 +28,7 @@ fn push(computer: &Computer, phone: &Phone) -> Said {
 }
 
 #[test]
-fn no_device() {
+fn a_missing_device_is_told() {
     let Some(computer) = Computer::start() else {
         return;
     };
@@ -41,7 +43,7 @@ fn no_device() {
 }
 
 #[test]
-fn nobody_has_allowed_this_computer() {
+fn a_phone_that_has_not_allowed_this_computer_is_told() {
     let Some(computer) = Computer::start() else {
         return;
     };
@@ -54,7 +56,7 @@ fn nobody_has_allowed_this_computer() {
 }
 
 #[test]
-fn no_root() {
+fn a_phone_without_root_is_refused() {
     let Some(computer) = Computer::start() else {
         return;
     };
@@ -71,7 +73,7 @@ fn no_root() {
 }
 
 #[test]
-fn an_old_kernel() {
+fn an_old_kernel_is_refused_before_anything_is_changed() {
     let Some(computer) = Computer::start() else {
         return;
     };
@@ -89,7 +91,7 @@ fn an_old_kernel() {
 }
 
 #[test]
-fn a_processor_that_tracer_is_not_built_for() {
+fn a_processor_that_tracer_is_not_built_for_is_told() {
     let Some(computer) = Computer::start() else {
         return;
     };
@@ -107,7 +109,7 @@ fn a_processor_that_tracer_is_not_built_for() {
 }
 
 #[test]
-fn not_pushed_yet() {
+fn what_was_not_pushed_is_not_started() {
     let Some(computer) = Computer::start() else {
         return;
     };
@@ -123,7 +125,7 @@ fn not_pushed_yet() {
 }
 
 #[test]
-fn a_tracer_that_ends_at_once() {
+fn a_tracer_that_ends_at_once_is_told_with_its_last_words() {
     let Some(computer) = Computer::start() else {
         return;
     };
@@ -141,7 +143,7 @@ fn a_tracer_that_ends_at_once() {
 }
 
 #[test]
-fn a_port_that_is_taken() {
+fn a_port_that_is_taken_is_told() {
     let Some(computer) = Computer::start() else {
         return;
     };
@@ -155,7 +157,67 @@ fn a_port_that_is_taken() {
 }
 
 #[test]
-fn no_space() {
+fn another_tracer_on_the_phone_is_not_taken_for_ours() {
+    let Some(computer) = Computer::start() else {
+        return;
+    };
+    let phone = computer.connect(PHONE);
+    tracer::that_serves(phone.folder());
+    assert!(push(&computer, &phone).is_success);
+    let other = TcpListener::bind(("127.0.0.1", phone.port)).expect("the phone's port");
+    thread::spawn(move || {
+        for stream in other.incoming() {
+            let mut stream = stream.expect("accept");
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nready\n");
+        }
+    });
+    let said = computer.android("start", &phone, &[]);
+    check(&said, "is served already", "if a module has started one");
+    assert_eq!(phone.process(), None);
+    assert_eq!(computer.adb(&["forward", "--list"]).trim(), "");
+    // And a stop has nothing of ours to end.
+    let said = computer.android("stop", &phone, &[]);
+    assert!(said.stdout.contains("was not running"), "{}", said.stdout);
+}
+
+#[test]
+fn a_folder_that_may_not_be_written_to_is_told() {
+    let Some(computer) = Computer::start() else {
+        return;
+    };
+    let phone = computer.connect(PHONE);
+    tracer::that_serves(phone.folder());
+    // Where a file is there can be no folder, whoever asks.
+    fs::write(phone.tracer_folder(), "").expect("write a file");
+    let said = push(&computer, &phone);
+    check(&said, "on the device: ", "may one write to");
+    let said = computer.android("push", &phone, &["--binary", "/nonexistent/tracer"]);
+    check(
+        &said,
+        "read /nonexistent/tracer: ",
+        "cargo xtask android build makes one",
+    );
+}
+
+#[test]
+fn a_phone_that_does_not_speak_is_offline() {
+    let Some(computer) = Computer::start() else {
+        return;
+    };
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let serial = silent.local_addr().expect("its number").to_string();
+    computer.adb(&["connect", &serial]);
+    let said = computer.android_of_all(&["status", "--serial", &serial]);
+    check(
+        &said,
+        &format!("{serial} is not ready: offline"),
+        "unplug it",
+    );
+}
+
+#[test]
+fn a_full_phone_is_told() {
     let Some(computer) = Computer::start() else {
         return;
     };
@@ -178,7 +240,7 @@ fn no_space() {
 }
 
 #[test]
-fn one_of_two_phones_fails() {
+fn one_phone_that_fails_does_not_keep_the_other_from_its_turn() {
     let Some(computer) = Computer::start() else {
         return;
     };

@@ -120,7 +120,11 @@ impl Phone {
         // Any user may be the one of the phone's shell.
         fs::set_permissions(&data, fs::Permissions::from_mode(0o777)).expect("open a folder");
         programs::install(&programs, traits);
-        let mut adbd = Command::new(find::adbd())
+        let mut adbd = Command::new(find::adbd());
+        if traits.has_init {
+            adbd.arg("--control-group").arg(group(&folder));
+        }
+        let mut adbd = adbd
             .args(["--listen", "127.0.0.1:0", "--until-stdin-closes"])
             .args(["--profile", traits.profile, "--shell", "/bin/sh"])
             .arg("--environment")
@@ -169,6 +173,8 @@ impl Drop for Phone {
         }
         let _ = self.adbd.kill();
         let _ = self.adbd.wait();
+        // Most phones have none.
+        let _ = fs::remove_dir(group(&self.folder));
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
@@ -176,6 +182,12 @@ impl Drop for Phone {
 /// What a process was started with. One that has ended has none, also while nobody has asked how it ended.
 pub fn command_line(process: u32) -> String {
     fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default()
+}
+
+/// A phone's control group, named after its folder.
+fn group(folder: &Path) -> PathBuf {
+    let name = folder.file_name().unwrap_or_default();
+    Path::new("/sys/fs/cgroup").join(name)
 }
 
 fn folder(kind: &str) -> PathBuf {

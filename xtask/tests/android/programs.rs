@@ -19,6 +19,8 @@ pub struct Traits {
     pub su: Su,
     pub kernel: &'static str,
     pub abi: &'static str,
+    /// Whether what adbd has started dies with it, as init sees to. It takes root, and control groups, to play that.
+    pub has_init: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -36,6 +38,7 @@ pub const PHONE: Traits = Traits {
     su: Su::Magisk,
     kernel: "5.10.177-android13-4",
     abi: "arm64-v8a",
+    has_init: false,
 };
 
 pub fn install(folder: &Path, traits: Traits) {

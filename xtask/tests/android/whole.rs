@@ -1,6 +1,6 @@
 //! From the push to the stop.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
@@ -128,6 +128,41 @@ fn adb_root_will_do() {
         su: Su::None,
         ..PHONE
     });
+}
+
+#[test]
+fn a_tracer_outlives_the_adbd_that_started_it() {
+    let groups = "/sys/fs/cgroup/cgroup.procs";
+    if OpenOptions::new().write(true).open(groups).is_err() {
+        eprintln!(
+            "skipped: only root can play init, and where there are control groups of version 2"
+        );
+        return;
+    }
+    let Some(computer) = Computer::start() else {
+        return;
+    };
+    let phone = computer.connect(Traits {
+        profile: "userdebug",
+        su: Su::None,
+        has_init: true,
+        ..PHONE
+    });
+    tracer::that_serves(phone.folder());
+    push(&computer, &phone);
+    check(&computer.android("start", &phone, &[]), "/metrics");
+    let process = phone.process().expect("the number of its process");
+    let other = "setsid sleep 60 < /dev/null > /dev/null 2>&1 & echo $!";
+    let other = computer.adb(&["-s", &phone.serial, "shell", other]);
+    let other: u32 = other.trim().parse().expect("the number of a process");
+
+    computer.adb(&["-s", &phone.serial, "unroot"]);
+    computer.adb(&["connect", &phone.serial]);
+    assert_eq!(phone::command_line(other), "", "init kills what is adbd's");
+    assert!(phone::command_line(process).contains("tracer"));
+    let again = computer.android("start", &phone, &[]);
+    assert!(again.stderr.contains("running already"), "{}", again.stderr);
+    check(&computer.android("stop", &phone, &[]), "stopped");
 }
 
 #[test]
