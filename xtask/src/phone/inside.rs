@@ -70,8 +70,8 @@ ip link set lo up
 ip link set eth0 up
 ip addr add 10.0.2.15/24 dev eth0
 # Whoever is asked for is here, but for those on the other side of the cable.
-ip route add local default dev lo table 100
-ip rule add pref 33000 table 100
+ip route add 10.0.2.0/24 dev eth0 table local
+ip route add local default dev lo table local
 ip -6 route add local 2001:db8::/32 dev lo
 chmod 0771 /data/local/tmp
 chown 2000:2000 /data/local/tmp

@@ -20,7 +20,7 @@ pub fn tell(device: &Device, root: Root, socket: &str, lines: &[String]) -> Resu
         "{PHONE} tell {socket} {there}; end=$?; rm {there}; exit $end"
     ));
     let output = device.shell_patiently(&script, super::proof::PATIENCE)?;
-    ensure!(output.is_success(), "on the phone: {}", output.last_line());
+    ensure!(output.is_success(), "on the phone: {}", output.summary());
     Ok(output.stdout.lines().map(str::to_owned).collect())
 }
 
