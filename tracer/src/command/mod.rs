@@ -4,6 +4,7 @@ mod device;
 mod doctor;
 mod lines;
 mod run;
+mod tick;
 
 use clap::{Parser, Subcommand};
 

@@ -4,7 +4,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, anyhow};
@@ -14,10 +14,9 @@ use tokio::{
     io::{Interest, unix::AsyncFd},
     signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot, watch},
-    time::{Instant, sleep_until},
 };
 
-use super::{device::Device, lines};
+use super::{device::Device, lines, tick::Tick};
 use crate::{
     attribute::{Attribution, List, Notice},
     expose::{
@@ -249,9 +248,10 @@ async fn own(
         .notice()
         .map(watch_list)
         .transpose()?;
-    // A time, not a pause: readers and a busy kernel must not put it off.
+    // Set once for each time: readers and a busy kernel must not put it off.
     let began = Instant::now();
-    let mut due = began + TICK;
+    let tick = Tick::new().context("make a timer")?;
+    tick.set(TICK).context("set the timer")?;
     loop {
         tokio::select! {
             _ = interrupted.recv() => return Ok(()),
@@ -270,9 +270,11 @@ async fn own(
                     let _ = reader.send(snapshot);
                 }
             }
-            () = sleep_until(due) => {
+            due = tick.wait() => {
+                due.context("wait for the timer")?;
                 pipeline.set_second(began.elapsed().as_secs() as u32);
-                due = Instant::now() + if pipeline.reap() { HURRIED_TICK } else { TICK };
+                let next = if pipeline.reap() { HURRIED_TICK } else { TICK };
+                tick.set(next).context("set the timer")?;
             }
         }
     }
