@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use crate::build;
 use crate::deny;
 use crate::needs::Purpose;
+use crate::phone;
 use crate::runner;
 use crate::setup::setup;
 use crate::step::{self, step};
@@ -37,6 +38,7 @@ pub fn test(quick: bool, arguments: &[String]) -> Result<()> {
     step("static release build", || build::build_static().map(drop))?;
     if !quick {
         step("other kernels", || vm::vm(&vm::Arguments::default()))?;
+        step("phones", || phone::prove_all(None))?;
     }
     // Announced before it runs, so that the output closes with what cargo test itself says.
     eprintln!(

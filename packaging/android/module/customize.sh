@@ -10,7 +10,7 @@ x64) folder=x86_64 ;;
 *) abort "tracer runs on arm64 and x64 only, not on $ARCH" ;;
 esac
 
-# 5.8 brought the ring buffer. Phones got it with Android 12, those with an older kernel keep theirs through every update.
+# 5.10 runs programs on demand. Phones sold with Android 12 have it; those with an older kernel keep theirs through every update.
 release=$(uname -r)
 major=${release%%.*}
 minor=${release#*.}
@@ -18,8 +18,8 @@ minor=${minor%%[!0-9]*}
 case $major$minor in
 '' | *[!0-9]*) abort "the kernel's version $release cannot be read" ;;
 esac
-if [ "$major" -lt 5 ] || { [ "$major" -eq 5 ] && [ "$minor" -lt 8 ]; }; then
-    abort "tracer needs Linux 5.8 or newer, this phone has $release"
+if [ "$major" -lt 5 ] || { [ "$major" -eq 5 ] && [ "$minor" -lt 10 ]; }; then
+    abort "tracer needs Linux 5.10 or newer, this phone has $release"
 fi
 
 mv "$MODPATH/bin/$folder/tracer" "$MODPATH/tracer" || abort "the zip has no tracer for $ARCH"

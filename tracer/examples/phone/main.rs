@@ -37,6 +37,9 @@ enum Command {
         /// The packages list that it keeps, as Android's package manager does
         #[arg(long)]
         packages_list: PathBuf,
+        /// Fields of its lines; older versions of Android have fewer
+        #[arg(long, default_value_t = 10)]
+        list_fields: usize,
         /// Where it pins the map of charged sockets, as Android's loader of BPF does
         #[arg(long)]
         charges: Option<PathBuf>,
@@ -85,10 +88,14 @@ fn run(command: Command) -> Result<()> {
         Command::Zygote {
             socket,
             packages_list,
+            list_fields,
             charges,
             cgroup,
             room: _,
-        } => zygote::run(&socket, packages_list, charges.as_deref(), cgroup),
+        } => {
+            let packages = packages::Packages::open(packages_list, list_fields);
+            zygote::run(&socket, packages, charges.as_deref(), cgroup)
+        }
         Command::Netd {
             socket,
             cgroup,

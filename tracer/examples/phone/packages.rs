@@ -12,14 +12,20 @@ const SETTLES: Duration = Duration::from_millis(300);
 
 pub struct Packages {
     path: PathBuf,
+    /// How many fields a line has.
+    fields: usize,
     lines: Vec<String>,
 }
 
 impl Packages {
-    pub fn open(path: PathBuf) -> Self {
+    pub fn open(path: PathBuf, fields: usize) -> Self {
         let there = fs::read_to_string(&path).unwrap_or_default();
         let lines = there.lines().map(str::to_owned).collect();
-        Self { path, lines }
+        Self {
+            path,
+            fields,
+            lines,
+        }
     }
 
     /// Installs a package, or updates it.
@@ -40,7 +46,12 @@ impl Packages {
 
     fn write(&self) -> Result<()> {
         let next = self.path.with_extension("list.tmp");
-        fs::write(&next, self.lines.join("\n") + "\n")
+        let cut = |line: &String| {
+            let fields: Vec<&str> = line.split(' ').take(self.fields).collect();
+            fields.join(" ") + "\n"
+        };
+        let text: String = self.lines.iter().map(cut).collect();
+        fs::write(&next, text)
             .and_then(|()| fs::rename(&next, &self.path))
             .with_context(|| format!("write {}", self.path.display()))?;
         // Nothing starts a package at the moment at which it is there.

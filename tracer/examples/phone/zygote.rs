@@ -22,14 +22,14 @@ struct Zygote {
 /// Obeys until this process is ended. The answer to a line is how many contacts were made.
 pub fn run(
     socket: &Path,
-    packages_list: PathBuf,
+    packages: Packages,
     charges: Option<&Path>,
     cgroup: Option<PathBuf>,
 ) -> Result<()> {
     let mut zygote = Zygote {
         command_line: CommandLine::find()?,
         cgroup,
-        packages: Packages::open(packages_list),
+        packages,
         charges: charges.map(Charges::pin).transpose()?,
     };
     zygote.command_line.overwrite("zygote64")?;

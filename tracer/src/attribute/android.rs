@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use tracer_common::map::ANDROID_FIRST_APP;
+
 use super::{
     aid,
     packages::{Package, Packages, USER},
@@ -12,7 +14,7 @@ use super::{
 use crate::model::{Identity, Kind, Program};
 
 /// The first app id of an app, and how many there are. The ranges are of `android_filesystem_config.h` (AOSP).
-const APPS: u32 = 10_000;
+const APPS: u32 = ANDROID_FIRST_APP;
 /// The SDK sandbox of an app has the app's id plus this.
 const SANDBOX: u32 = 10_000;
 /// The first of the isolated processes that no app zygote made.

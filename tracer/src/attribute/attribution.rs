@@ -5,9 +5,17 @@ use std::{
     sync::Arc,
 };
 
+use tracer_common::map::ANDROID_FIRST_APP;
+
 use super::{
-    android, container_names::ContainerNames, history::History, linux, notice::Notice,
-    packages::Packages, users::Users, watched::Watched,
+    android,
+    container_names::ContainerNames,
+    history::History,
+    linux,
+    notice::Notice,
+    packages::{Packages, USER},
+    users::Users,
+    watched::Watched,
 };
 use crate::model::{Identity, Program, Unattributed};
 
@@ -123,6 +131,19 @@ impl Attribution {
                 })
             }
         }
+    }
+
+    /// The app of a program that holds a socket of `user`'s, which on Android it may use for him.
+    pub fn identify_holder(
+        &mut self,
+        mut program: Program,
+        user: u32,
+    ) -> Result<Identity, Unattributed> {
+        let is_system = program.uid % USER < ANDROID_FIRST_APP;
+        if is_system && matches!(self.rules, Rules::Android { .. }) {
+            program.uid = user;
+        }
+        self.identify(&program, None)
     }
 
     /// How often a file that was readable before could not be read again. The last good contents stay in use; a file
@@ -316,6 +337,23 @@ mod tests {
         // SAFETY: the kernel writes one structure.
         unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
         time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    }
+
+    #[test]
+    fn a_socket_that_the_system_holds_for_an_app_is_the_apps() {
+        let tree = Tree::new();
+        let list = tree.write("packages.list", "com.one 10001\ncom.two 10002\n");
+        let mut attribution = open(&tree, Some(list));
+        let mut name = |holder, user| {
+            let found = attribution.identify_holder(program(holder, "netd", "/"), user);
+            found.expect("Android always has a name").app.to_string()
+        };
+        assert_eq!(name(0, 10_001), "com.one");
+        assert_eq!(name(1000, 1000), "system");
+        assert_eq!(name(10_002, 10_001), "com.two");
+        let mut attribution = open(&tree, None);
+        let found = attribution.identify_holder(program(0, "netd", "/"), 10_001);
+        assert_eq!(&*found.expect("it has a name").app, "netd");
     }
 
     #[test]

@@ -15,7 +15,7 @@ const CAPACITY: usize = 100_000;
 const LONGEST: usize = 255;
 
 /// `uid / USER` is the user, `uid % USER` the app id.
-pub const USER: u32 = 100_000;
+pub use tracer_common::map::ANDROID_USER as USER;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Package {

@@ -63,6 +63,8 @@ pub struct OlderSocket {
     pub established: bool,
     /// Number of the socket's inode, 0 where no process holds it.
     pub inode: u32,
+    /// The uid that the socket is of.
+    pub user: u32,
     /// Payload that has left so far, each byte once.
     pub sent: u64,
     /// Payload that has arrived so far, each byte once.
@@ -137,6 +139,8 @@ pub struct Waiting {
     pub address: [u8; 16],
     pub port: u16,
     pub inode: u32,
+    /// The uid that the socket is of.
+    pub user: u32,
 }
 
 /// The sockets of a namespace.
@@ -190,6 +194,7 @@ fn waiting(response: &InetResponse) -> Waiting {
         address: address.octets(),
         port: response.header.socket_id.source_port,
         inode: response.header.inode,
+        user: response.header.uid,
     }
 }
 
@@ -301,6 +306,7 @@ fn socket(response: &InetResponse, accepted: bool) -> OlderSocket {
         accepted,
         established: response.header.state != SYN_SENT,
         inode: response.header.inode,
+        user: response.header.uid,
         sent: number(BYTES_SENT).saturating_sub(number(BYTES_RETRANSMITTED)),
         received: number(BYTES_RECEIVED).saturating_sub(fin),
     }

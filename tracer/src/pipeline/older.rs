@@ -73,11 +73,13 @@ impl Pipeline {
                 continue;
             };
             for socket in datagrams {
-                let owner = self.owner(holders.get(&socket.inode).copied(), &mut handles);
+                let holder = holders.get(&socket.inode).copied();
+                let owner = self.owner(holder, socket.user, &mut handles);
                 self.kernel.own_socket(socket.cookie, owner);
             }
             for socket in sockets.listeners {
-                let owner = self.owner(holders.get(&socket.inode).copied(), &mut handles);
+                let holder = holders.get(&socket.inode).copied();
+                let owner = self.owner(holder, socket.user, &mut handles);
                 let endpoint = Endpoint {
                     address: Address::of_octets(socket.address),
                     namespace: namespace.inode,
@@ -91,7 +93,8 @@ impl Pipeline {
             };
             let mut followed = HashMap::new();
             for socket in sockets.connections.iter().filter(is_older) {
-                let handle = self.owner(holders.get(&socket.inode).copied(), &mut handles);
+                let holder = holders.get(&socket.inode).copied();
+                let handle = self.owner(holder, socket.user, &mut handles);
                 if handle == self.kernel.own_handle {
                     continue;
                 }
@@ -126,13 +129,19 @@ impl Pipeline {
         });
     }
 
-    /// The handle of the process that holds a socket; one for all sockets that nobody holds.
-    fn owner(&mut self, process: Option<u32>, handles: &mut HashMap<Option<u32>, u64>) -> u64 {
+    /// The handle of the process that holds a socket, which is `user`'s; one for all sockets that nobody holds.
+    fn owner(
+        &mut self,
+        process: Option<u32>,
+        user: u32,
+        handles: &mut HashMap<(Option<u32>, u32), u64>,
+    ) -> u64 {
         if process == Some(std::process::id()) {
             return self.kernel.own_handle;
         }
         let next = handles.len() as u64 + 1;
-        *handles.entry(process).or_insert_with(|| {
+        let user = if process.is_some() { user } else { 0 };
+        *handles.entry((process, user)).or_insert_with(|| {
             let known = match process {
                 None => Known {
                     unattributed: Some(Unattributed::NoOwner),
@@ -141,7 +150,7 @@ impl Pipeline {
                 Some(process) => {
                     let found = program_of(Path::new("/"), process)
                         .map_err(|_| Unattributed::NoName)
-                        .and_then(|program| self.attribution.identify(&program, None));
+                        .and_then(|program| self.attribution.identify_holder(program, user));
                     let (identity, unattributed) = number(&mut self.identities, found);
                     Known {
                         identity,

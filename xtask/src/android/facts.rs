@@ -5,8 +5,8 @@ use anyhow::{Result, bail};
 use super::device::Device;
 use crate::architecture::Architecture;
 
-/// The first kernel with a ring buffer for eBPF programs. Android has it from 12 on, where the device was sold with that.
-const OLDEST: (u32, u32) = (5, 8);
+/// The first kernel that runs programs on demand for the tracer. Phones have it that were sold with Android 12 or later.
+const OLDEST: (u32, u32) = (5, 10);
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -125,8 +125,8 @@ mod tests {
         };
         check("4.19.278-g123", false);
         check("5.4.0", false);
-        check("5.7.19", false);
-        check("5.8.0", true);
+        check("5.9.16", false);
+        check("5.10.0", true);
         check("5.10.177-android13-4-00003-g1-ab1", true);
         check("6.12", true);
         check("", true);

@@ -77,7 +77,7 @@ chmod 0771 /data/local/tmp
 chown 2000:2000 /data/local/tmp
 phone internet --tcp {tcp} --udp {udp} &
 phone netd --socket {NETD} --cgroup /sys/fs/cgroup --profile {netd} &
-phone zygote --socket {ZYGOTE} --packages-list {PACKAGES} --cgroup /sys/fs/cgroup \
+phone zygote --socket {ZYGOTE} --packages-list {PACKAGES} --list-fields {fields} --cgroup {groups} \
     --charges /sys/fs/bpf/netd_shared/map_netd_cookie_tag_map --room {room} &
 adbd --listen 0.0.0.0:{ADBD} --model {name} --environment PATH=/system/bin &
 for try in $(seq 100); do
@@ -89,6 +89,8 @@ while true; do wait; sleep 1; done
 "#,
         tcp = tcp.join(","),
         netd = model.netd,
+        fields = model.list_fields,
+        groups = model.groups,
         name = model.name,
         room = "x".repeat(200),
     )

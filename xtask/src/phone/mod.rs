@@ -3,10 +3,14 @@
 //! Its kernels are Debian's, its inhabitants `tracer/examples/phone/` and `tracer/examples/adbd/`. The tracer comes to it as
 //! to every phone, by the real adb client.
 
+mod actors;
 mod boot;
 mod command;
+mod compare;
 mod day;
+mod doctor;
 mod emulator;
+mod figures;
 mod image;
 mod inside;
 mod models;
@@ -16,3 +20,4 @@ mod proof;
 mod report;
 
 pub use command::{Arguments, phone};
+pub use proof::prove_all;

@@ -13,6 +13,10 @@ pub struct Model {
     pub sdk: u32,
     /// Which hooks its `netd` holds, as `phone netd --profile` has them.
     pub netd: &'static str,
+    /// How many fields a line of its packages list has: eight in Android 10, ten by now.
+    pub list_fields: usize,
+    /// Where apps get control groups of their own: Android 16 may keep them apart from the system's.
+    pub groups: &'static str,
     /// Whether the kernel tells of its types.
     pub has_types: bool,
 }
@@ -25,6 +29,8 @@ pub const MODELS: &[Model] = &[
         android: "14",
         sdk: 34,
         netd: "14-qpr2",
+        list_fields: 10,
+        groups: "/sys/fs/cgroup",
         has_types: true,
     },
     Model {
@@ -33,6 +39,8 @@ pub const MODELS: &[Model] = &[
         android: "16",
         sdk: 36,
         netd: "15",
+        list_fields: 10,
+        groups: "/sys/fs/cgroup/apps",
         has_types: true,
     },
     Model {
@@ -41,6 +49,8 @@ pub const MODELS: &[Model] = &[
         android: "13",
         sdk: 33,
         netd: "13",
+        list_fields: 8,
+        groups: "/sys/fs/cgroup",
         has_types: false,
     },
 ];

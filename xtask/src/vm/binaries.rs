@@ -16,20 +16,21 @@ use crate::step;
 
 /// The test binaries, of `tracer/tests/`, that are run in machines of their own, and the least share of a kernel that has them.
 const TESTS: &[(&str, Share)] = &[
-    ("live_calibration", Share::Core),
+    ("live_calibration", Share::Measured),
+    ("live_datagram", Share::Measured),
     ("live_exact", Share::Core),
-    ("live_datagram", Share::Core),
+    ("live_zygote", Share::Core),
     ("live_associations", Share::Most),
     ("live_frames", Share::Most),
     ("live_multipath", Share::Most),
     ("live_beside", Share::Most),
     ("live_attempts", Share::Most),
-    ("live_sockets", Share::Whole),
     ("live_busy", Share::Whole),
     ("live_programs", Share::Whole),
     ("live_traffic", Share::Whole),
     ("live_traps", Share::Whole),
-    ("live_android", Share::Whole),
+    ("live_sockets", Share::Whole),
+    ("live_android", Share::Named),
     ("live_sources", Share::Named),
 ];
 
@@ -74,7 +75,14 @@ pub fn build(cache: &Cache, packages: &Packages, architecture: Architecture) -> 
     let mut command = cross::cargo(cache, packages, architecture, "")?;
     command
         .args(["build", "--package", "tracer", "--bin", "tracer"])
-        .args(["--example", "workload"])
+        .args([
+            "--example",
+            "workload",
+            "--example",
+            "phone",
+            "--example",
+            "adbd",
+        ])
         .args(tests.iter().flat_map(|name| ["--test", name]))
         .args(["--target", architecture.triple(), "--target-dir"])
         .arg(build::target_dir())

@@ -84,7 +84,7 @@ fn an_old_kernel_is_refused_before_anything_is_changed() {
     let said = computer.android("start", &phone, &[]);
     check(
         &said,
-        "the kernel 5.4.210-qgki is older than 5.8",
+        "the kernel 5.4.210-qgki is older than 5.10",
         "take a device",
     );
     assert!(!phone.tracer_folder().exists(), "something was changed");

@@ -75,11 +75,11 @@ fn other_processors_and_older_kernels_are_refused() {
     let none = "tracer runs on arm64 and x64 only, not on";
     check("arm", "5.10.1", Some(&format!("{none} arm")));
     check("x86", "5.10.1", Some(&format!("{none} x86")));
-    let old = "tracer needs Linux 5.8 or newer, this phone has";
+    let old = "tracer needs Linux 5.10 or newer, this phone has";
     check("arm64", "4.19.110", Some(&format!("{old} 4.19.110")));
     check("arm64", "5.4.86-qgki", Some(&format!("{old} 5.4.86-qgki")));
     check("arm64", "5.7", Some(&format!("{old} 5.7")));
-    check("arm64", "5.8-rc1", None);
+    check("arm64", "5.10-rc1", None);
     check("arm64", "6.1.0+", None);
     check("arm64", "10.0", None);
     let unread = "the kernel's version unknown cannot be read";

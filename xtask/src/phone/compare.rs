@@ -1,0 +1,80 @@
+//! Is what a Prometheus on this machine has seen of a phone the truth?
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, ensure};
+
+use super::day::{Counts, Day, Row};
+use super::prometheus::{Labels, Prometheus};
+
+/// Every series of the day, and no other.
+pub fn compare(prometheus: &Prometheus, day: &Day) -> Result<()> {
+    let families = ["connections", "sent_bytes", "received_bytes"];
+    let queries = families.map(|family| {
+        format!(
+            "sum by (app, user, destination, protocol) (tracer_{family}_total{{direction=\"out\",destination=~\"198[.]1[89][.].*|2001:db8:.*\"}})"
+        )
+    });
+    let lost = [
+        "sum(tracer_lost_total)".to_owned(),
+        "sum(tracer_unattributed_connections_total)".to_owned(),
+        "tracer_app_info{app=\"com.example.app08\",user=\"0\",version=\"2\"}".to_owned(),
+    ];
+    let answers = prometheus.fresh(&[&queries[..], &lost[..]].concat())?;
+    let mut seen: BTreeMap<Labels, Counts> = BTreeMap::new();
+    for (at, rows) in answers[..3].iter().enumerate() {
+        for (labels, value) in rows {
+            let counts = seen.entry(labels.clone()).or_default();
+            match at {
+                0 => counts.contacts = *value,
+                1 => counts.sent = *value,
+                _ => counts.received = *value,
+            }
+        }
+    }
+    let expected: BTreeMap<Labels, Counts> = day
+        .truth
+        .iter()
+        .map(|(row, counts)| (labels(row), *counts))
+        .collect();
+    let wrong: Vec<String> = expected
+        .keys()
+        .chain(seen.keys())
+        .filter(|labels| expected.get(*labels) != seen.get(*labels))
+        .map(|labels| {
+            format!(
+                "{labels:?}: {:?} instead of {:?}",
+                seen.get(labels),
+                expected.get(labels)
+            )
+        })
+        .collect();
+    ensure!(
+        wrong.is_empty(),
+        "{} series are wrong, the first of them:\n{}",
+        wrong.len(),
+        wrong[..wrong.len().min(10)].join("\n")
+    );
+    for (what, answer, expected) in [
+        ("lost", &answers[3], 0),
+        ("without an app", &answers[4], 0),
+        ("updated", &answers[5], 1),
+    ] {
+        let value = answer.values().sum::<u64>();
+        ensure!(value == expected, "{what}: {value} instead of {expected}");
+    }
+    Ok(())
+}
+
+fn labels(row: &Row) -> Labels {
+    let pairs = [
+        ("app", row.app.clone()),
+        ("user", row.user.to_string()),
+        ("destination", row.destination.clone()),
+        ("protocol", row.protocol.to_owned()),
+    ];
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}

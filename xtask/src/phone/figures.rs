@@ -1,0 +1,49 @@
+//! What does the tracer take of a phone?
+
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::android::device::Device;
+use crate::android::root::Root;
+
+/// What it may take at the end of the day, in kB.
+const RESIDENT: u64 = 12_000;
+/// Times that it may wake the phone up while nothing happens, in so many seconds.
+const IDLE: u64 = 20;
+const WAKES: u64 = 2 * IDLE;
+
+/// What it takes, with nobody asking.
+pub fn figures(device: &Device, root: Root) -> Result<String> {
+    let ask = |script: &str| -> Result<u64> {
+        let script = format!(
+            "cd /proc/$(cat {})/task || exit 1; {script}",
+            device.path("tracer.pid")
+        );
+        let said = device.ask(&root.script(&script))?;
+        ensure!(!said.is_empty(), "it says nothing of itself");
+        said.split_whitespace()
+            .map(|word| {
+                word.parse::<u64>()
+                    .with_context(|| format!("{said:?} is no number"))
+            })
+            .sum()
+    };
+    let resident = ask("sed -n 's/^VmRSS:[^0-9]*\\([0-9]*\\) kB/\\1/p' ../status")?;
+    let switches = "sed -n 's/^voluntary_ctxt_switches:[^0-9]*//p' */status";
+    let before = ask(switches)?;
+    thread::sleep(Duration::from_secs(IDLE));
+    let wakes = ask(switches)? - before;
+    ensure!(
+        resident < RESIDENT,
+        "{resident} kB resident, {RESIDENT} are allowed"
+    );
+    ensure!(
+        wakes <= WAKES,
+        "woke up {wakes} times in {IDLE} s, {WAKES} are allowed"
+    );
+    Ok(format!(
+        "{resident} kB resident, {wakes} wake-ups in {IDLE} idle seconds"
+    ))
+}
