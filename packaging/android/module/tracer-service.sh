@@ -27,8 +27,15 @@ claim() {
     flock -n 9 9>&9
     case $? in
     0) ;;
-    # There is no flock. Two that start within milliseconds would both go on, but the boot has half a minute between them.
-    127) ! owner "$supervisor_file" >/dev/null || return 1 ;;
+    # There is no flock. Of those that make a folder one succeeds; it may also be left by one that was killed.
+    127)
+        if ! mkdir "$TRACER_DATA/alone" 2>/dev/null; then
+            for _ in 1 2 3 4 5; do
+                nap 1
+                ! owner "$supervisor_file" >/dev/null || return 1
+            done
+        fi
+        ;;
     *) return 1 ;;
     esac
     identity $$ >"$supervisor_file"
@@ -39,6 +46,7 @@ finish() {
     [ -z "$nap" ] || kill "$nap" 2>/dev/null
     stop "$tracer_file" 10
     rm -f "$tracer_file" "$supervisor_file"
+    rmdir "$TRACER_DATA/alone" 2>/dev/null
 }
 
 # The words of the options file. Windows' line ends are blanks too.

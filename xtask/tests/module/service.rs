@@ -93,6 +93,33 @@ fn it_runs_once_however_often_it_is_started() {
 }
 
 #[test]
+fn without_flock_it_runs_once_too() {
+    in_both_shells(|phone| {
+        fs::remove_file(phone.path("bin/flock")).expect("take flock away");
+        // As long as it says: who comes second waits for the first to write itself down.
+        phone.write("bin/doze", "#!ROOT/bin/sh\nexec sleep \"$1\"\n");
+        let scripts = ["service.sh", "boot-completed.sh", "service.sh"];
+        let started: Vec<_> = scripts
+            .iter()
+            .map(|script| phone.sh().arg(phone.path("module").join(script)).spawn())
+            .collect();
+        for script in started {
+            let status = script.expect("start the shell").wait();
+            assert!(status.expect("wait for it").success());
+        }
+        phone.wait_until("it is started", || phone.starts() >= 1);
+        phone.wait_until("the others have ended", || phone.sessions().len() == 1);
+        assert_eq!(phone.starts(), 1);
+        phone.run("uninstall.sh");
+        assert!(!phone.path("data").exists());
+        // One that was killed leaves its folder behind; the next goes on all the same.
+        fs::create_dir_all(phone.path("data/alone")).expect("create the folder");
+        phone.run("service.sh");
+        phone.wait_until("it is started again", || phone.starts() == 2);
+    });
+}
+
+#[test]
 fn the_options_are_passed_on_word_by_word() {
     in_both_shells(|phone| {
         fs::create_dir(phone.path("data")).expect("create the folder");
