@@ -84,11 +84,22 @@ fn user_of(sock: u64, user: u32) -> u32 {
         // SAFETY: a live map value.
         return unsafe { (*charge).user };
     }
-    // An app acts for itself, whoever gave it the socket.
-    if user % ANDROID_USER < ANDROID_FIRST_APP && is_known(&SOCK_USER) {
-        return read(sock, &SOCK_USER);
+    if is_of_app(user) || !is_known(&SOCK_USER) {
+        // An app acts for itself, whoever gave it the socket.
+        return user;
     }
-    user
+    let owner = read(sock, &SOCK_USER);
+    // A part of the system acts for itself, unless the socket is an app's. Root acts for whom it says.
+    if user == 0 || is_of_app(owner) {
+        owner
+    } else {
+        user
+    }
+}
+
+#[inline(always)]
+fn is_of_app(user: u32) -> bool {
+    user % ANDROID_USER >= ANDROID_FIRST_APP
 }
 
 #[inline(always)]

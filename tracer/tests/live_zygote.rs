@@ -4,6 +4,7 @@
 mod support;
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -79,9 +80,30 @@ const PLAY: &[(&str, &[Row])] = &[
         "app 10123 com.bar:late refused 127.9.0.9:7999 2 0 0",
         &[("com.bar", "0", "127.9.0.9", 2, 0, 0)],
     ),
+];
+
+/// The same daemons as before act for the same uid, which is another's now.
+const LATER: &[(&str, &[Row])] = &[
     (
-        "lookups 127.9.0.53:7053 1 10123",
-        &[("com.bar", "0", "127.9.0.53", 1, 40, 120)],
+        "lookups 127.9.0.53:7053 3 10123 1010123",
+        &[
+            ("com.bar", "0", "127.9.0.53", 3, 120, 360),
+            ("com.bar", "10", "127.9.0.53", 3, 120, 360),
+        ],
+    ),
+    (
+        "download 10050 android.process.media 10123 tcp 127.9.0.7:7443 2 50 5000",
+        &[("com.bar", "0", "127.9.0.7", 2, 100, 10_000)],
+    ),
+    // And it is still there after everything that was the other's is over.
+    ("wait 3", &[]),
+    (
+        "lookups 127.9.0.53:7053 1 10060",
+        &[("shared:a60", "0", "127.9.0.53", 1, 40, 120)],
+    ),
+    (
+        "lookups 127.9.0.54:7053 2 10123",
+        &[("com.bar", "0", "127.9.0.54", 2, 80, 240)],
     ),
 ];
 
@@ -136,6 +158,17 @@ fn tell(socket: &Path, directory: &Directory, lines: &[&str]) -> Vec<u64> {
     answers.lines().filter_map(number).collect()
 }
 
+/// Has it do all of that, and checks that it did.
+fn play(socket: &Path, directory: &Directory, lines: &[(&str, &[Row])]) {
+    let texts: Vec<&str> = lines.iter().map(|(line, _)| *line).collect();
+    let made = tell(socket, directory, &texts);
+    assert_eq!(made.len(), lines.len());
+    for ((line, expected), made) in lines.iter().zip(made) {
+        let contacts: u64 = expected.iter().map(|row| row.3).sum();
+        assert_eq!(made, contacts, "{line}");
+    }
+}
+
 fn counted(metrics: &Metrics, app: &str, user: &str, address: &str) -> [u64; 3] {
     let labels = [
         ("app", app),
@@ -158,8 +191,9 @@ fn a_contact_is_its_apps_however_android_makes_it() {
     fs::write(&list, LIST).expect("write the list");
     let phone = example("phone");
     let _internet = Helper::start(
-        Command::new(&phone)
-            .args("internet --tcp 7443 --udp 127.9.0.3:7053,127.9.0.53:7053".split(' ')),
+        Command::new(&phone).args(
+            "internet --tcp 7443 --udp 127.9.0.3:7053,127.9.0.53:7053,127.9.0.54:7053".split(' '),
+        ),
         "ready",
     );
     let socket = directory.0.join("zygote");
@@ -178,24 +212,29 @@ fn a_contact_is_its_apps_however_android_makes_it() {
     );
     let tracer = Tracer::start(&["--packages-list", list.to_str().expect("a path in UTF-8")]);
 
-    let lines: Vec<&str> = PLAY.iter().map(|(line, _)| *line).collect();
-    let made = tell(&socket, &directory, &lines);
-    assert_eq!(made.len(), PLAY.len());
-    for ((line, expected), made) in PLAY.iter().zip(made) {
-        let contacts: u64 = expected.iter().map(|row| row.3).sum();
-        assert_eq!(made, contacts, "{line}");
-    }
+    play(&socket, &directory, PLAY);
+    // A device takes longer from the installation of an app to its first contact than the tracer to notice it.
+    tracer.metrics();
+    play(&socket, &directory, LATER);
 
     let metrics = tracer.metrics();
-    let mut total = 0;
-    for (app, user, address, contacts, sent, received) in PLAY.iter().flat_map(|(_, rows)| *rows) {
-        total += contacts;
+    let mut truth = BTreeMap::new();
+    for (app, user, address, contacts, sent, received) in
+        PLAY.iter().chain(LATER).flat_map(|(_, rows)| *rows)
+    {
+        let sums = truth.entry((*app, *user, *address)).or_insert([0; 3]);
+        for (sum, more) in sums.iter_mut().zip([contacts, sent, received]) {
+            *sum += more;
+        }
+    }
+    for ((app, user, address), expected) in &truth {
         assert_eq!(
             counted(&metrics, app, user, address),
-            [*contacts, *sent, *received],
+            *expected,
             "{app} of user {user} at {address}"
         );
     }
+    let total: u64 = truth.values().map(|[contacts, ..]| contacts).sum();
     // And nobody else was there.
     let all = metrics
         .series("tracer_connections_total", &[("direction", "out")])

@@ -28,6 +28,11 @@ pub fn make(contacts: &Contacts, each: &mut impl FnMut(RawFd) -> Result<()>) -> 
     Ok(contacts.times)
 }
 
+/// Makes all of a list.
+pub fn make_all(list: &[Contacts], each: &mut impl FnMut(RawFd) -> Result<()>) -> Result<u32> {
+    list.iter().map(|contacts| make(contacts, each)).sum()
+}
+
 /// As Java's sockets have every address.
 fn mapped(address: SocketAddr) -> SocketAddr {
     match address.ip() {

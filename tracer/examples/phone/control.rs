@@ -23,7 +23,8 @@ pub fn obey(socket: &Path, mut each: impl FnMut(&str) -> Result<String>) -> Resu
     }
 }
 
-fn serve(caller: &UnixStream, each: &mut impl FnMut(&str) -> Result<String>) -> Result<()> {
+/// Answers each line of a caller until he goes away.
+pub fn serve(caller: &UnixStream, each: &mut impl FnMut(&str) -> Result<String>) -> Result<()> {
     for line in BufReader::new(caller).lines() {
         let line = line?;
         let answer = match each(&line) {

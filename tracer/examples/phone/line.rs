@@ -11,6 +11,8 @@ pub enum Line {
     Install(String, u32, u64),
     /// `uninstall NAME`
     Uninstall(String),
+    /// `wait SECONDS`
+    Wait(u64),
     /// `app UID PROCESS CONTACTS…`: an app is forked and makes contacts.
     App(u32, String, Vec<Contacts>),
     /// `early UID PROCESS CONTACTS…`: the same before it has its name.
@@ -53,6 +55,7 @@ impl Line {
                 Self::Install(take(&mut words)?, take(&mut words)?, take(&mut words)?)
             }
             Some("uninstall") => Self::Uninstall(take(&mut words)?),
+            Some("wait") => Self::Wait(take(&mut words)?),
             Some("app") => Self::App(take(&mut words)?, take(&mut words)?, contacts(&mut words)?),
             Some("early") => {
                 Self::Early(take(&mut words)?, take(&mut words)?, contacts(&mut words)?)

@@ -7,6 +7,7 @@ mod bpf;
 mod charges;
 mod contact;
 mod control;
+mod daemon;
 mod internet;
 mod line;
 mod netd;

@@ -115,28 +115,41 @@ impl Netd {
             "attached {now:?} instead of {:?}",
             self.numbers
         );
+        // A later version wants the others, and may be installed any day.
+        for (kind, attachment) in Profile::Android15.hooks() {
+            let (count, ..) = self.query(attachment)?;
+            let is_ours = self.hooks.contains(&(kind, attachment));
+            ensure!(
+                is_ours || count == 0,
+                "attachment {attachment}: {count} programs of somebody else"
+            );
+        }
         Ok(format!("{} hooks", now.len()))
     }
 
     /// Numbers of the programs that are attached, each alone and with no flags.
     fn attached(&self) -> Result<Vec<u32>> {
         let one = |(_, attachment): &(u32, u32)| {
-            let mut numbers = [0_u32; 8];
-            let mut attributes = bpf::Attributes::default();
-            attributes[0] = self.root.as_raw_fd() as u32;
-            attributes[1] = *attachment;
-            attributes[4..6].copy_from_slice(&bpf::words(numbers.as_mut_ptr()));
-            attributes[6] = numbers.len() as u32;
-            bpf::call(bpf::PROG_QUERY, &mut attributes).context("ask what is attached")?;
+            let (count, flags, number) = self.query(*attachment)?;
             ensure!(
-                attributes[6] == 1 && attributes[3] == 0,
-                "attachment {attachment}: {} programs, flags {}",
-                attributes[6],
-                attributes[3]
+                count == 1 && flags == 0,
+                "attachment {attachment}: {count} programs, flags {flags}"
             );
-            Ok(numbers[0])
+            Ok(number)
         };
         self.hooks.iter().map(one).collect()
+    }
+
+    /// How many programs are attached there, with which flags, and the number of the first.
+    fn query(&self, attachment: u32) -> Result<(u32, u32, u32)> {
+        let mut numbers = [0_u32; 8];
+        let mut attributes = bpf::Attributes::default();
+        attributes[0] = self.root.as_raw_fd() as u32;
+        attributes[1] = attachment;
+        attributes[4..6].copy_from_slice(&bpf::words(numbers.as_mut_ptr()));
+        attributes[6] = numbers.len() as u32;
+        bpf::call(bpf::PROG_QUERY, &mut attributes).context("ask what is attached")?;
+        Ok((attributes[6], attributes[3], numbers[0]))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::fs;
 use std::io::{self, Read, Write};
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::thread;
 
@@ -98,40 +98,40 @@ pub fn become_user(user: u32) -> Result<()> {
     Ok(())
 }
 
-/// Forks a process that does `work` and tells what it returns. Only one thread may run. Returns the child's number too.
-pub fn in_child(work: impl FnOnce() -> Result<String>) -> Result<(i32, String)> {
-    let mut ends = [0; 2];
-    // SAFETY: the kernel writes two descriptors.
-    if unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {
-        return Err(io::Error::last_os_error()).context("make a pipe");
-    }
-    // SAFETY: new descriptors, and nobody else's.
-    let [ours, theirs] = ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) });
+/// Forks a process that does `work` with its end of a pair of sockets. Only one thread may run. Returns the child's number,
+/// and the other end.
+pub fn fork(work: impl FnOnce(UnixStream)) -> Result<(i32, UnixStream)> {
+    let (ours, theirs) = UnixStream::pair().context("make a pair of sockets")?;
     // SAFETY: this process has one thread, so the child finds every lock free.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()).context("fork"),
         0 => {
             drop(ours);
-            let told = match work() {
-                Ok(said) => format!("ok {said}"),
-                Err(error) => format!("{error:#}"),
-            };
-            let _ = fs::File::from(theirs).write_all(told.as_bytes());
+            work(theirs);
             // SAFETY: ends the process at once; what the parent is to do at its end is not this one's.
             unsafe { libc::_exit(0) }
         }
-        child => {
-            drop(theirs);
-            let mut told = String::new();
-            let read = fs::File::from(ours).read_to_string(&mut told);
-            // SAFETY: waits for a child of ours, and asks for no status.
-            unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
-            read.context("listen to the child")?;
-            match told.strip_prefix("ok ") {
-                Some(said) => Ok((child, said.to_owned())),
-                None => bail!("{told}"),
-            }
-        }
+        child => Ok((child, ours)),
+    }
+}
+
+/// Forks a process that does `work` and tells what it returns. Only one thread may run. Returns the child's number too.
+pub fn in_child(work: impl FnOnce() -> Result<String>) -> Result<(i32, String)> {
+    let (child, mut ours) = fork(|mut theirs| {
+        let told = match work() {
+            Ok(said) => format!("ok {said}"),
+            Err(error) => format!("{error:#}"),
+        };
+        let _ = theirs.write_all(told.as_bytes());
+    })?;
+    let mut told = String::new();
+    let read = ours.read_to_string(&mut told);
+    // SAFETY: waits for a child of ours, and asks for no status.
+    unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
+    read.context("listen to the child")?;
+    match told.strip_prefix("ok ") {
+        Some(said) => Ok((child, said.to_owned())),
+        None => bail!("{told}"),
     }
 }
 

@@ -1,13 +1,17 @@
 //! Where apps come from.
 
+use std::collections::HashMap;
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::charges::Charges;
 use crate::contact;
 use crate::control;
+use crate::daemon::{self, Daemon};
 use crate::line::{Contacts, Line};
 use crate::packages::Packages;
 use crate::process::{self, CommandLine};
@@ -16,7 +20,13 @@ struct Zygote {
     command_line: CommandLine,
     cgroup: Option<PathBuf>,
     packages: Packages,
-    charges: Option<Charges>,
+    charges: Option<Rc<Charges>>,
+    /// It stays root, and acts for everybody.
+    netd: Daemon,
+    /// By uid and name.
+    downloaders: HashMap<(u32, String), Daemon>,
+    /// Apps that were told late what they are.
+    early: Vec<Daemon>,
 }
 
 /// Obeys until this process is ended. The answer to a line is how many contacts were made.
@@ -26,20 +36,25 @@ pub fn run(
     charges: Option<&Path>,
     cgroup: Option<PathBuf>,
 ) -> Result<()> {
+    let command_line = CommandLine::find()?;
+    let be_netd = || name(command_line, "/system/bin/netd");
     let mut zygote = Zygote {
-        command_line: CommandLine::find()?,
+        command_line,
         cgroup,
         packages,
-        charges: charges.map(Charges::pin).transpose()?,
+        charges: charges.map(Charges::pin).transpose()?.map(Rc::new),
+        netd: Daemon::start(be_netd, daemon::resolve)?,
+        downloaders: HashMap::new(),
+        early: Vec::new(),
     };
     zygote.command_line.overwrite("zygote64")?;
     process::name_thread("main");
-    control::obey(socket, |line| zygote.obey(&Line::parse(line)?))
+    control::obey(socket, |line| zygote.obey(line))
 }
 
 impl Zygote {
-    fn obey(&mut self, line: &Line) -> Result<String> {
-        match line {
+    fn obey(&mut self, text: &str) -> Result<String> {
+        match &Line::parse(text)? {
             Line::Install(name, app_id, version) => {
                 self.packages.install(name, *app_id, *version)?;
                 Ok(String::new())
@@ -48,89 +63,59 @@ impl Zygote {
                 self.packages.uninstall(name)?;
                 Ok(String::new())
             }
-            Line::App(user, name, contacts) => self.app(*user, name, || make(contacts, &mut alone)),
-            Line::Early(user, name, contacts) => self.early(*user, name, contacts),
-            Line::Lookups(to, times, users) => self.netd(|| {
-                let mut count = 0;
-                for user in users {
-                    let contacts = Contacts {
-                        kind: crate::line::Kind::Udp,
-                        to: *to,
-                        times: *times,
-                        sent: 40,
-                        received: 120,
-                    };
-                    count +=
-                        contact::make(&contacts, &mut |socket| Ok(contact::give(socket, *user)?))?;
-                }
-                Ok(count)
-            }),
-            Line::Sort(to, times, users) => self.netd(|| {
-                for user in users {
-                    for _ in 0..*times {
-                        contact::sort(*to, &mut |socket| Ok(contact::give(socket, *user)?))?;
-                    }
-                }
-                Ok(0)
-            }),
-            Line::Download(user, name, charged, contacts) => {
-                let charges = self
-                    .charges
-                    .as_ref()
-                    .context("there is no map of charges")?;
-                self.app(*user, name, || {
-                    let mut last = None;
-                    let mut charge = |socket: RawFd| {
-                        let cookie = contact::cookie(socket)?;
-                        // As netd's own hook does when a socket is released.
-                        if let Some(before) = last.replace(cookie) {
-                            charges.forget(before)?;
-                        }
-                        charges.charge(cookie, *charged)
-                    };
-                    make(contacts, &mut charge)
-                })
+            Line::Wait(seconds) => {
+                std::thread::sleep(Duration::from_secs(*seconds));
+                Ok(String::new())
             }
+            Line::App(user, name, contacts) => self.app(*user, name, contacts),
+            Line::Early(user, name, _) => self.early(*user, name, text),
+            Line::Lookups(..) | Line::Sort(..) => self.netd.tell(text),
+            Line::Download(user, name, ..) => self.downloader(*user, name)?.tell(text),
         }
     }
 
     /// An app that has become what it is before it does anything.
-    fn app(
-        &self,
-        user: u32,
-        name: &str,
-        work: impl FnOnce() -> Result<u32> + Send,
-    ) -> Result<String> {
+    fn app(&self, user: u32, as_whom: &str, contacts: &[Contacts]) -> Result<String> {
         let (child, said) = process::in_child(|| {
             self.specialise(user)?;
-            self.name(name)?;
+            name(self.command_line, as_whom)?;
+            let work = || contact::make_all(contacts, &mut alone);
             Ok(process::in_thread("OkHttp Dispatch", work)?.to_string())
         })?;
         self.bury(user, child);
         Ok(said)
     }
 
-    /// One that makes contacts first, and is told its name then.
-    fn early(&self, user: u32, name: &str, contacts: &[Contacts]) -> Result<String> {
-        let (child, said) = process::in_child(|| {
-            self.specialise(user)?;
-            let made = make(contacts, &mut alone)?;
-            self.name(name)?;
-            // Until it has been looked at.
-            std::thread::sleep(std::time::Duration::from_secs(3));
-            Ok(made.to_string())
+    /// One that makes contacts first, and is told its name then. It stays: it takes a while until somebody looks at it.
+    fn early(&mut self, user: u32, as_whom: &str, text: &str) -> Result<String> {
+        let (command_line, as_whom) = (self.command_line, as_whom.to_owned());
+        let become_it = || process::become_user(user);
+        let mut app = Daemon::start(become_it, |line| {
+            let Line::Early(_, _, contacts) = line else {
+                bail!("it does nothing else");
+            };
+            let made = contact::make_all(contacts, &mut alone)?;
+            name(command_line, &as_whom)?;
+            Ok(made)
         })?;
-        self.bury(user, child);
+        let said = app.tell(text)?;
+        self.early.push(app);
         Ok(said)
     }
 
-    /// A daemon that stays root.
-    fn netd(&self, work: impl FnOnce() -> Result<u32> + Send) -> Result<String> {
-        let (_, said) = process::in_child(|| {
-            self.name("/system/bin/netd")?;
-            Ok(process::in_thread("DnsTlsSocket", work)?.to_string())
-        })?;
-        Ok(said)
+    /// The one of that name, which is started where there is none yet.
+    fn downloader(&mut self, user: u32, as_whom: &str) -> Result<&mut Daemon> {
+        let key = (user, as_whom.to_owned());
+        if !self.downloaders.contains_key(&key) {
+            let charges = self.charges.clone().context("there is no map of charges")?;
+            let become_it = || {
+                process::become_user(user)?;
+                name(self.command_line, as_whom)
+            };
+            let started = Daemon::start(become_it, |line| daemon::fetch(&charges, line))?;
+            self.downloaders.insert(key.clone(), started);
+        }
+        self.downloaders.get_mut(&key).context("it was started")
     }
 
     fn specialise(&self, user: u32) -> Result<()> {
@@ -140,11 +125,6 @@ impl Zygote {
         process::become_user(user)
     }
 
-    fn name(&self, name: &str) -> Result<()> {
-        process::name_thread(name);
-        self.command_line.overwrite(name)
-    }
-
     fn bury(&self, user: u32, child: i32) {
         if let Some(root) = &self.cgroup {
             process::remove_group(root, user, child);
@@ -152,14 +132,13 @@ impl Zygote {
     }
 }
 
+fn name(command_line: CommandLine, name: &str) -> Result<()> {
+    process::name_thread(name);
+    command_line.overwrite(name)
+}
+
 /// For sockets that are nobody else's business.
 #[expect(clippy::unnecessary_wraps, reason = "others fail")]
 fn alone(_: RawFd) -> Result<()> {
     Ok(())
-}
-
-fn make(list: &[Contacts], each: &mut impl FnMut(RawFd) -> Result<()>) -> Result<u32> {
-    list.iter()
-        .map(|contacts| contact::make(contacts, each))
-        .sum()
 }

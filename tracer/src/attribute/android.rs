@@ -26,7 +26,7 @@ pub fn identify(program: &Program, packages: &Packages) -> Identity {
     let app = if program.kernel_thread {
         App::of("kernel", 0)
     } else {
-        app(program.uid % USER, process, packages)
+        app(app_id(program.uid), process, packages)
     };
     let user = if program.kernel_thread {
         0
@@ -40,6 +40,19 @@ pub fn identify(program: &Program, packages: &Packages) -> Identity {
         kind: Kind::Android,
         version: app.version,
     }
+}
+
+/// The part of a uid that the packages list has: that of the app, for the app's sandbox too.
+pub fn app_id(uid: u32) -> u32 {
+    match uid % USER {
+        sandbox @ 20_000..=29_999 => sandbox - SANDBOX,
+        id => id,
+    }
+}
+
+/// Whether the uid of a program is one of the list.
+pub fn is_listed(program: &Program, packages: &Packages) -> bool {
+    packages.of(app_id(program.uid)).next().is_some()
 }
 
 /// Whether a process is one that a zygote keeps ready, which gets its name when it becomes an app's.
@@ -78,7 +91,6 @@ fn app(id: u32, process: &str, packages: &Packages) -> App {
     match id {
         0..APPS => of_system(id, process, packages),
         10_000..=19_999 => of_app(id, process, packages),
-        20_000..=29_999 => of_app(id - SANDBOX, process, packages),
         // 90000 up are children of an app's own zygote. An isolated process has no uid that tells its app; its name may.
         90_000..USER => named(process, |name| packages.named(name))
             .map_or_else(|| App::of("isolated", ISOLATED), App::package),

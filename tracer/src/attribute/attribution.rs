@@ -24,6 +24,15 @@ pub struct Attribution {
     rules: Rules,
 }
 
+/// Whose a socket is.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct SocketUser {
+    /// The uid that it is of.
+    pub user: u32,
+    /// The uid that Android charges for it, where that is another one.
+    pub charged: Option<u32>,
+}
+
 /// Where the packages of an Android device are listed.
 pub enum List {
     /// It is none.
@@ -115,7 +124,15 @@ impl Attribution {
         self.refresh();
         match &mut self.rules {
             Rules::Android { packages, .. } => {
-                Ok(android::identify(program, packages.at(moment_ns)))
+                let mut lists = packages.at(moment_ns).peekable();
+                let first = lists.peek().copied();
+                let list = lists
+                    .find(|list| android::is_listed(program, list))
+                    .or(first);
+                Ok(android::identify(
+                    program,
+                    list.unwrap_or(&Packages::default()),
+                ))
             }
             Rules::Linux {
                 users, containers, ..
@@ -133,17 +150,29 @@ impl Attribution {
         }
     }
 
-    /// The app of a program that holds a socket of `user`'s, which on Android it may use for him.
+    /// The app of a program that holds a socket, which on Android it may use for another: by the same rules as the kernel
+    /// side's `user_of`.
     pub fn identify_holder(
         &mut self,
         mut program: Program,
-        user: u32,
+        socket: &SocketUser,
     ) -> Result<Identity, Unattributed> {
-        let is_system = program.uid % USER < ANDROID_FIRST_APP;
-        if is_system && matches!(self.rules, Rules::Android { .. }) {
-            program.uid = user;
+        let is_of_app = |uid: u32| uid % USER >= ANDROID_FIRST_APP;
+        let acts_for_it = !is_of_app(program.uid) && (program.uid == 0 || is_of_app(socket.user));
+        if matches!(self.rules, Rules::Android { .. }) {
+            let acts_for = socket.charged.or(acts_for_it.then_some(socket.user));
+            program.uid = acts_for.unwrap_or(program.uid);
         }
         self.identify(&program, None)
+    }
+
+    /// Users of Android whose packages have changed since this was asked for last: says whether a uid is of one.
+    pub fn take_changed(&mut self) -> Option<impl Fn(u32) -> bool + use<>> {
+        let Rules::Android { packages, .. } = &mut self.rules else {
+            return None;
+        };
+        let changed = packages.take_changed();
+        (!changed.is_empty()).then_some(move |uid| changed.contains(&android::app_id(uid)))
     }
 
     /// How often a file that was readable before could not be read again. The last good contents stay in use; a file
@@ -160,7 +189,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::attribute::tree::Tree;
+    use crate::attribute::{since_boot_ns, tree::Tree};
 
     const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -315,7 +344,7 @@ mod tests {
         let list = tree.write("packages.list", "com.one 10001 0 /d s none 0 11\n");
         let mut attribution = open(&tree, Some(list.clone()));
         let next = tree.write("packages.list.tmp", "com.two 10001 0 /d s none 0 22\n");
-        let before = now_ns();
+        let before = since_boot_ns();
         // The clock of files is coarse: a tick of the kernel.
         std::thread::sleep(std::time::Duration::from_millis(20));
         fs::rename(next, &list).expect("the temporary directory is writable");
@@ -326,17 +355,7 @@ mod tests {
         };
         assert_eq!(name(None), "com.two");
         assert_eq!(name(Some(before)), "com.one");
-        assert_eq!(name(Some(now_ns() + 20_000_000)), "com.two");
-    }
-
-    fn now_ns() -> u64 {
-        let mut time = libc::timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        // SAFETY: the kernel writes one structure.
-        unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
-        time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+        assert_eq!(name(Some(since_boot_ns() + 20_000_000)), "com.two");
     }
 
     #[test]
@@ -344,15 +363,24 @@ mod tests {
         let tree = Tree::new();
         let list = tree.write("packages.list", "com.one 10001\ncom.two 10002\n");
         let mut attribution = open(&tree, Some(list));
-        let mut name = |holder, user| {
-            let found = attribution.identify_holder(program(holder, "netd", "/"), user);
+        let mut name_charged = |holder, user, charged| {
+            let socket = SocketUser { user, charged };
+            let found = attribution.identify_holder(program(holder, "netd", "/"), &socket);
             found.expect("Android always has a name").app.to_string()
         };
+        let mut name = |holder, user| name_charged(holder, user, None);
         assert_eq!(name(0, 10_001), "com.one");
-        assert_eq!(name(1000, 1000), "system");
+        assert_eq!(name(0, 1051), "dns");
+        assert_eq!(name(1000, 0), "system");
+        assert_eq!(name(1000, 10_002), "com.two");
         assert_eq!(name(10_002, 10_001), "com.two");
+        assert_eq!(name_charged(10_002, 10_002, Some(10_001)), "com.one");
         let mut attribution = open(&tree, None);
-        let found = attribution.identify_holder(program(0, "netd", "/"), 10_001);
+        let socket = SocketUser {
+            user: 10_001,
+            charged: Some(10_001),
+        };
+        let found = attribution.identify_holder(program(0, "netd", "/"), &socket);
         assert_eq!(&*found.expect("it has a name").app, "netd");
     }
 

@@ -3,25 +3,31 @@
 //! A program is named a moment after its first contact. In between its package may have been removed, and its uid given to
 //! another one.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use super::packages::Packages;
 
 /// Lists that are kept. A program is named within seconds; a device does not install more often.
 const PAST: usize = 8;
 
+/// Times of files are as coarse as the kernel's tick, and lie before the change: 10 ms at the most.
+const TICK_NS: u64 = 10_000_000;
+
 /// The list of now, and those before it.
 #[derive(Default)]
 pub struct History {
     now: Packages,
-    /// With the nanosecond since boot at which each was replaced, in the order of time.
+    /// With the nanosecond since boot at which each was replaced (a tick later at the most), in the order of time.
     past: VecDeque<(u64, Packages)>,
+    /// App ids whose packages are not what they were when this was asked for last.
+    changed: HashSet<u32>,
 }
 
 impl History {
     /// From `since_ns` (nanoseconds since boot) on it is these. The first list ever holds for the time before it too.
     pub fn replace(&mut self, packages: Packages, since_ns: u64, is_first: bool) {
         let before = std::mem::replace(&mut self.now, packages);
+        self.changed.extend(before.differing(&self.now));
         if is_first {
             return;
         }
@@ -33,13 +39,27 @@ impl History {
         }
     }
 
-    /// Those of a moment, in nanoseconds since boot; `None` is now.
-    pub fn at(&self, moment_ns: Option<u64>) -> &Packages {
-        let Some(moment) = moment_ns else {
-            return &self.now;
-        };
-        let then = self.past.iter().find(|(until, _)| moment < *until);
-        then.map_or(&self.now, |(_, packages)| packages)
+    /// Those of a moment, in nanoseconds since boot; `None` is now. There may be several: the first of them that has the
+    /// package is right, as Android ends a package's processes before it strikes it off the list, and starts none before it
+    /// is on it.
+    pub fn at(&self, moment_ns: Option<u64>) -> impl Iterator<Item = &Packages> {
+        let moment = moment_ns.unwrap_or(u64::MAX);
+        let is_over = |(until, _): &(u64, Packages)| until.saturating_add(TICK_NS) <= moment;
+        let past = self.past.range(self.past.partition_point(is_over)..);
+        // Each one that may be over is followed by one that may have begun.
+        let may = past
+            .clone()
+            .take_while(move |(until, _)| *until <= moment)
+            .count()
+            + 1;
+        past.map(|(_, packages)| packages)
+            .chain([&self.now])
+            .take(may)
+    }
+
+    /// App ids whose packages have changed since this was asked for last.
+    pub fn take_changed(&mut self) -> HashSet<u32> {
+        std::mem::take(&mut self.changed)
     }
 }
 
@@ -47,10 +67,18 @@ impl History {
 mod tests {
     use super::*;
 
+    const SECOND: u64 = 1_000_000_000;
+
     fn check(history: &History, moment_ns: Option<u64>, expected: &str) {
-        let found = history.at(moment_ns).of(10_001).next();
-        let name = found.map(|package| package.name.to_string());
-        assert_eq!(name.as_deref(), Some(expected), "{moment_ns:?}");
+        let found: Vec<_> = history.at(moment_ns).map(name).collect();
+        assert_eq!(found.join(" "), expected, "{moment_ns:?}");
+    }
+
+    fn name(packages: &Packages) -> String {
+        packages
+            .of(10_001)
+            .next()
+            .map_or_else(String::new, |package| package.name.to_string())
     }
 
     fn list(name: &str) -> Packages {
@@ -60,34 +88,65 @@ mod tests {
     #[test]
     fn each_moment_has_the_list_that_held_then() {
         let mut history = History::default();
-        history.replace(list("one"), 100, true);
-        history.replace(list("two"), 200, false);
-        history.replace(list("three"), 300, false);
+        history.replace(list("one"), SECOND, true);
+        history.replace(list("two"), 2 * SECOND, false);
+        history.replace(list("three"), 3 * SECOND, false);
         check(&history, Some(1), "one");
-        check(&history, Some(199), "one");
-        check(&history, Some(200), "two");
-        check(&history, Some(299), "two");
-        check(&history, Some(300), "three");
+        check(&history, Some(2 * SECOND - 1), "one");
+        check(&history, Some(2 * SECOND), "one two");
+        check(&history, Some(2 * SECOND + TICK_NS - 1), "one two");
+        check(&history, Some(2 * SECOND + TICK_NS), "two");
+        check(&history, Some(3 * SECOND - 1), "two");
+        check(&history, Some(3 * SECOND + TICK_NS), "three");
         check(&history, None, "three");
+    }
+
+    #[test]
+    fn two_lists_of_one_tick_may_both_hold() {
+        let mut history = History::default();
+        history.replace(list("one"), 0, true);
+        history.replace(list("two"), SECOND, false);
+        history.replace(list("three"), SECOND, false);
+        check(&history, Some(SECOND - 1), "one");
+        check(&history, Some(SECOND), "one two three");
     }
 
     #[test]
     fn a_time_that_goes_back_does_not_mix_them_up() {
         let mut history = History::default();
         history.replace(list("one"), 0, true);
-        history.replace(list("two"), 500, false);
-        history.replace(list("three"), 100, false);
-        check(&history, Some(499), "one");
-        check(&history, Some(500), "three");
+        history.replace(list("two"), 5 * SECOND, false);
+        history.replace(list("three"), SECOND, false);
+        check(&history, Some(5 * SECOND - 1), "one");
+        check(&history, Some(6 * SECOND), "three");
     }
 
     #[test]
     fn the_oldest_of_many_stands_for_all_before_it() {
         let mut history = History::default();
         for at in 0..=20_u64 {
-            history.replace(list(&format!("p{at}")), at * 10, at == 0);
+            history.replace(list(&format!("p{at}")), at * SECOND, at == 0);
         }
         check(&history, Some(0), "p12");
         check(&history, None, "p20");
+    }
+
+    #[test]
+    fn an_app_id_whose_packages_change_is_told_once() {
+        let mut history = History::default();
+        let mut change = |text: &str| {
+            history.replace(Packages::parse(text.as_bytes()), 0, false);
+            let mut changed: Vec<_> = history.take_changed().into_iter().collect();
+            changed.sort_unstable();
+            changed
+        };
+        assert_eq!(change("a 10001\nb 10002\n"), [10_001, 10_002]);
+        assert_eq!(change("b 10002\na 10001\n"), [0_u32; 0]);
+        assert_eq!(change("a 10001\nb 10003\n"), [10_002, 10_003]);
+        assert_eq!(
+            change("a 10001 0 d s none 0 7\nb 10003\nc 10003\n"),
+            [10_001, 10_003]
+        );
+        assert_eq!(change(""), [10_001, 10_003]);
     }
 }

@@ -26,7 +26,8 @@ mod tree;
 
 pub use self::{
     android::is_unspecialised,
-    attribution::{Attribution, List},
+    attribution::{Attribution, List, SocketUser},
     notice::Notice,
     proc::{command_of, program_of},
+    watched::since_boot_ns,
 };

@@ -142,6 +142,11 @@ mod tests {
         check(47_119_999_999, Some("com.foo"));
         check(47_120_000_000, None);
         assert!(command_of(tree.root(), 8, 0).is_err());
+        // Cut anywhere it says nothing, or the truth as far as its digits go.
+        for end in 0..stat.len() {
+            let found = started(&stat[..end]);
+            assert!(matches!(found, None | Some(4 | 47 | 471 | 4711)), "{end}");
+        }
     }
 
     /// A process 7 with these files; no link where `exe` is empty.
@@ -281,7 +286,7 @@ mod tests {
         fn any_bytes_are_taken(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "((Uid|State|0|1):[:,/\t0-9a-z\n]{0,9}){0,9}") {
             let _ = first_argument(&bytes);
             for file in [&*String::from_utf8_lossy(&bytes), &text] {
-                let _ = (real_uid(file), is_dead(file), cgroup_paths(file));
+                let _ = (real_uid(file), is_dead(file), cgroup_paths(file), started(file));
             }
         }
     }

@@ -12,9 +12,6 @@ use super::bounded;
 /// A packages list of 100,000 lines has about 20 MB.
 const LIMIT: u64 = 32 << 20;
 
-/// Times of files are as coarse as the kernel's tick, and lie before the change: 10 ms at the most.
-const TICK_NS: u64 = 10_000_000;
-
 /// A file that is read again when it was written or replaced.
 pub struct Watched {
     path: PathBuf,
@@ -58,7 +55,7 @@ struct Now {
 impl Now {
     fn of_the_clocks() -> Self {
         Self {
-            since_boot: read(libc::CLOCK_BOOTTIME) as u64,
+            since_boot: since_boot_ns(),
             since_epoch: read(libc::CLOCK_REALTIME),
         }
     }
@@ -68,6 +65,11 @@ impl Now {
         let moment = i128::from(self.since_boot) - (self.since_epoch - since_epoch);
         u64::try_from(moment).unwrap_or(0)
     }
+}
+
+/// Nanoseconds since boot, with the time asleep: the kernel side's clock.
+pub fn since_boot_ns() -> u64 {
+    read(libc::CLOCK_BOOTTIME) as u64
 }
 
 fn read(clock: libc::clockid_t) -> i128 {
@@ -143,12 +145,11 @@ impl Watched {
         let changed = i128::from(seconds) * 1_000_000_000 + i128::from(rest);
         self.since_ns = now
             .since_boot_of(changed)
-            .clamp(looked, now.since_boot.max(looked))
-            .saturating_add(TICK_NS);
+            .clamp(looked, now.since_boot.max(looked));
         Ok(Some(contents))
     }
 
-    /// Nanoseconds since boot since when the contents are those read last, a tick later at the most.
+    /// Nanoseconds since boot since when the contents are those read last; a tick of the kernel later at the most.
     pub fn since_ns(&self) -> u64 {
         self.since_ns
     }

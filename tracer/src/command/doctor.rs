@@ -5,7 +5,10 @@ use std::{fs, path::Path};
 use clap::Args;
 use serde_json::json;
 
-use super::{COULD_NOT_RUN, DONE, device::Device};
+use super::{
+    COULD_NOT_RUN, DONE,
+    device::{self, Device},
+};
 use crate::kernel::{
     charges,
     globals::{KERNEL_BTF, Origin},
@@ -34,7 +37,7 @@ pub fn doctor(arguments: &Arguments) -> u8 {
     let device = Device::at(Path::new("/"));
     let options = Options {
         by_sockets_user: device.is_some(),
-        is_phone: device.is_some(),
+        is_phone: device::has_kernel(Path::new("/")),
         ..Options::default()
     };
     let (verdicts, origin, failure) = match Kernel::start(&options) {
@@ -83,7 +86,7 @@ fn facts(origin: Option<Origin>) -> Vec<Fact> {
         ),
         fact(
             "lockdown",
-            line("/sys/kernel/security/lockdown").unwrap_or_else(|| "none".to_owned()),
+            line("/sys/kernel/security/lockdown").unwrap_or_else(no_lockdown),
         ),
         fact(
             "unprivileged BPF disabled",
@@ -94,6 +97,19 @@ fn facts(origin: Option<Origin>) -> Vec<Fact> {
             present("/data/system/packages.list"),
         ),
     ]
+}
+
+/// What it means that the kernel does not say whether it is locked down.
+fn no_lockdown() -> String {
+    // The file system in which it would say so, which phones need not mount, is never empty.
+    let is_mounted =
+        fs::read_dir("/sys/kernel/security").is_ok_and(|mut files| files.next().is_some());
+    let answer = if is_mounted {
+        "none"
+    } else {
+        "not known: securityfs is not mounted"
+    };
+    answer.to_owned()
 }
 
 /// What matters on a phone beside that.
@@ -117,15 +133,10 @@ fn of_phone(device: &Device) -> Vec<Fact> {
     };
     // SAFETY: asks for a number.
     let user = unsafe { libc::geteuid() };
+    let [name, version] = device.facts().map(|(name, value)| fact(name, value));
     vec![
-        fact("device", device.name.clone()),
-        fact(
-            "android",
-            format!(
-                "{} (SDK {}, build {})",
-                device.release, device.sdk, device.build
-            ),
-        ),
+        name,
+        version,
         fact(
             "user",
             if user == 0 {

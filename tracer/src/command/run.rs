@@ -16,7 +16,11 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
 };
 
-use super::{device::Device, lines, tick::Tick};
+use super::{
+    device::{self, Device},
+    lines,
+    tick::Tick,
+};
 use crate::{
     attribute::{Attribution, List, Notice},
     expose::{
@@ -133,7 +137,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             Hooks::Cgroup => Some(Way::Cgroup),
         },
         by_sockets_user,
-        is_phone: device.is_some(),
+        is_phone: device::has_kernel(Path::new("/")),
         debug,
         capacities: arguments.map_capacity.clone(),
     })?;
@@ -261,7 +265,7 @@ async fn own(
                 guard.context("watch the ring buffer")?.clear_ready();
             }
             ready = noticed(&mut notice) => {
-                pipeline.attribution().refresh();
+                pipeline.follow_packages();
                 ready.context("watch the packages list")?;
             }
             Some(reader) = requested.recv() => {

@@ -44,8 +44,9 @@ pub fn start(ebpf: &mut Ebpf, hook: &Hook) -> anyhow::Result<()> {
                     .attach(function, 0)
                     .with_context(|| format!("attach to {function}"));
                 // A kernel without IPv6 lacks some of the others, and then there is nothing to see there.
-                if at == 0 {
-                    attached?;
+                match attached {
+                    Err(error) if at > 0 && is_missing(&error) => {}
+                    attached => _ = attached?,
                 }
             }
         }
@@ -87,6 +88,14 @@ pub fn start(ebpf: &mut Ebpf, hook: &Hook) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether the kernel says that it has no such function.
+fn is_missing(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.raw_os_error() == Some(libc::ENOENT))
 }
 
 /// The root of the unified hierarchy.

@@ -8,7 +8,7 @@ use aya::{
     maps::{Array, HashMap, IterableMap as _, Map, MapData, RingBuf},
 };
 use tracer_common::{
-    Attempt, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older,
+    Attempt, Charge, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older,
     ProcessFacts, ProcessKey, SocketFacts,
 };
 
@@ -25,6 +25,7 @@ pub struct Maps {
     pub listeners: HashMap<MapData, Endpoint, Listener>,
     pub connections: HashMap<MapData, u64, Connection>,
     pub older: HashMap<MapData, u64, Older>,
+    pub charges: HashMap<MapData, u64, Charge>,
     pub counters: Array<MapData, u64>,
     pub seconds: Array<MapData, u32>,
     pub records: RingBuf<MapData>,
@@ -81,6 +82,7 @@ impl Maps {
             overflow: overflow.try_into()?,
             connections: connections.try_into()?,
             older: older.try_into()?,
+            charges: take("CHARGES")?.try_into()?,
             counters: take("COUNTERS")?.try_into()?,
             seconds: take("SECONDS")?.try_into()?,
             records: take("RECORDS")?.try_into()?,

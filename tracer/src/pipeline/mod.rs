@@ -131,6 +131,7 @@ impl Pipeline {
     /// The picture at this moment. Where the kernel could not be read there is none: a picture of a part would show
     /// counters that go down.
     pub fn snapshot(&mut self) -> io::Result<Arc<Snapshot>> {
+        self.follow_packages();
         self.drain();
         self.end_attempts()
             .inspect_err(|_| self.failed_reads += 1)?;

@@ -17,7 +17,7 @@ use super::{
     reading::add,
 };
 use crate::{
-    attribute::program_of,
+    attribute::{SocketUser, program_of},
     kernel::older::{self, Namespace, OlderSocket},
     model::{Totals, Unattributed},
 };
@@ -74,12 +74,14 @@ impl Pipeline {
             };
             for socket in datagrams {
                 let holder = holders.get(&socket.inode).copied();
-                let owner = self.owner(holder, socket.user, &mut handles);
+                let user = self.users_of(socket.cookie, socket.user);
+                let owner = self.owner(holder, user, &mut handles);
                 self.kernel.own_socket(socket.cookie, owner);
             }
             for socket in sockets.listeners {
                 let holder = holders.get(&socket.inode).copied();
-                let owner = self.owner(holder, socket.user, &mut handles);
+                let user = self.users_of(socket.cookie, socket.user);
+                let owner = self.owner(holder, user, &mut handles);
                 let endpoint = Endpoint {
                     address: Address::of_octets(socket.address),
                     namespace: namespace.inode,
@@ -94,7 +96,8 @@ impl Pipeline {
             let mut followed = HashMap::new();
             for socket in sockets.connections.iter().filter(is_older) {
                 let holder = holders.get(&socket.inode).copied();
-                let handle = self.owner(holder, socket.user, &mut handles);
+                let user = self.users_of(socket.cookie, socket.user);
+                let handle = self.owner(holder, user, &mut handles);
                 if handle == self.kernel.own_handle {
                     continue;
                 }
@@ -129,18 +132,31 @@ impl Pipeline {
         });
     }
 
-    /// The handle of the process that holds a socket, which is `user`'s; one for all sockets that nobody holds.
+    /// Whose a socket is, which the kernel says is `user`'s.
+    fn users_of(&self, cookie: u64, user: u32) -> SocketUser {
+        let charge = self.kernel.maps.charges.get(&cookie, 0).ok();
+        SocketUser {
+            user,
+            charged: charge.map(|charge| charge.user),
+        }
+    }
+
+    /// The handle of the process that holds a socket of `user`'s; one for all sockets that nobody holds.
     fn owner(
         &mut self,
         process: Option<u32>,
-        user: u32,
-        handles: &mut HashMap<(Option<u32>, u32), u64>,
+        user: SocketUser,
+        handles: &mut HashMap<(Option<u32>, SocketUser), u64>,
     ) -> u64 {
         if process == Some(std::process::id()) {
             return self.kernel.own_handle;
         }
         let next = handles.len() as u64 + 1;
-        let user = if process.is_some() { user } else { 0 };
+        let user = if process.is_some() {
+            user
+        } else {
+            SocketUser::default()
+        };
         *handles.entry((process, user)).or_insert_with(|| {
             let known = match process {
                 None => Known {
@@ -150,7 +166,7 @@ impl Pipeline {
                 Some(process) => {
                     let found = program_of(Path::new("/"), process)
                         .map_err(|_| Unattributed::NoName)
-                        .and_then(|program| self.attribution.identify_holder(program, user));
+                        .and_then(|program| self.attribution.identify_holder(program, &user));
                     let (identity, unattributed) = number(&mut self.identities, found);
                     Known {
                         identity,

@@ -9,7 +9,7 @@ use tracer_common::{
 
 use super::Pipeline;
 use crate::{
-    attribute::{command_of, is_unspecialised},
+    attribute::{command_of, is_unspecialised, program_of, since_boot_ns},
     kernel::process,
     ledger::Identities,
     model::{Identity, Program, Unattributed},
@@ -24,6 +24,8 @@ pub struct Known {
     pub unattributed: Option<Unattributed>,
     /// Its key in the kernel side's map; `None` for the owner of sockets older than the tracer.
     pub key: Option<ProcessKey>,
+    /// What it does from now on is written down as another's.
+    pub is_past: bool,
     /// Seen dead at the last look. What is dead twice is gone for good, and so is all it did in the kernel.
     pub dead: bool,
 }
@@ -33,6 +35,7 @@ pub const NAMELESS: Known = Known {
     identity: 0,
     unattributed: Some(Unattributed::NoName),
     key: None,
+    is_past: false,
     dead: false,
 };
 
@@ -55,6 +58,7 @@ const UNREGISTERED: Known = Known {
     identity: 0,
     unattributed: Some(Unattributed::ProcessTableFull),
     key: None,
+    is_past: false,
     dead: false,
 };
 
@@ -63,6 +67,7 @@ const OWNERLESS: Known = Known {
     identity: 0,
     unattributed: Some(Unattributed::NoOwner),
     key: None,
+    is_past: false,
     dead: false,
 };
 
@@ -109,7 +114,7 @@ impl Pipeline {
         if registrations == self.programs.registrations && self.programs.unsettled.is_empty() {
             return;
         }
-        let second = self.second;
+        let (second, now) = (self.second, since_boot_ns());
         let unsettled = std::mem::take(&mut self.programs.unsettled);
         let Self {
             kernel,
@@ -131,7 +136,7 @@ impl Pipeline {
                     return;
                 }
             }
-            let found = attribution.identify(&program, Some(registered_ns(*handle)));
+            let found = attribution.identify(&program, Some(registered_ns(*handle, now)));
             let (identity, unattributed) = number(identities, found);
             programs.insert(
                 *handle,
@@ -139,6 +144,7 @@ impl Pipeline {
                     identity,
                     unattributed,
                     key: Some(facts.key),
+                    is_past: false,
                     dead: false,
                 },
             );
@@ -147,14 +153,50 @@ impl Pipeline {
             Ok(false) => self.programs.registrations = registrations,
             // One is still being described; it comes with the next look.
             Ok(true) => {}
-            Err(_) => self.failed_reads += 1,
+            Err(_) => {
+                // Those that were not looked at wait on.
+                self.programs.unsettled.extend(unsettled);
+                self.failed_reads += 1;
+            }
+        }
+    }
+
+    /// Looks whether packages came and went. The system acts for a uid, and goes on when that is given to another package:
+    /// what it did up to now stays that of the one, and from now on it is a program that is new to the kernel side.
+    pub fn follow_packages(&mut self) {
+        self.attribution.refresh();
+        let Some(has_changed) = self.attribution.take_changed() else {
+            return;
+        };
+        // What was registered before has its name of before.
+        self.learn();
+        for (_, known) in self.programs.all() {
+            let Some(key) = known
+                .key
+                .filter(|key| !known.is_past && has_changed(key.user))
+            else {
+                continue;
+            };
+            // An app's own process is ended before its package is removed, and stays what it is.
+            let acts = program_of(Path::new("/"), key.process)
+                .is_ok_and(|program| program.uid != key.user);
+            if acts && self.kernel.maps.processes.remove(&key).is_ok() {
+                known.is_past = true;
+            }
         }
     }
 }
 
-/// When the kernel side registered a program, in nanoseconds since boot: it makes its handles of that.
-fn registered_ns(handle: u64) -> u64 {
-    handle >> 10
+/// When the kernel side registered a program, in nanoseconds since boot, as of `now`: it makes its handles of that, and has no
+/// room for the upper ten bits.
+fn registered_ns(handle: u64, now_ns: u64) -> u64 {
+    const LOST: u64 = 1 << 54;
+    let moment = now_ns & !(LOST - 1) | handle >> 10;
+    if moment > now_ns {
+        moment.saturating_sub(LOST)
+    } else {
+        moment
+    }
 }
 
 /// A program of Android that had not been told yet what it is when it was registered: now it may have been. Returns whether
@@ -180,5 +222,20 @@ pub fn number(
     match found {
         Ok(identity) => (identities.number(&identity), None),
         Err(reason) => (0, Some(reason)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handle_tells_when_it_was_made_however_long_the_machine_has_run() {
+        const DAY: u64 = 86_400 * 1_000_000_000;
+        for made in [0, 1, DAY, 208 * DAY, 209 * DAY, 1000 * DAY] {
+            let handle = made << 10 | 7;
+            assert_eq!(registered_ns(handle, made), made);
+            assert_eq!(registered_ns(handle, made + DAY), made, "{made}");
+        }
     }
 }

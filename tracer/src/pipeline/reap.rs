@@ -14,6 +14,7 @@ impl Pipeline {
     /// One look at who is gone. Returns whether the kernel side's map of programs is filling up, so that the next look
     /// had better come soon.
     pub fn reap(&mut self) -> bool {
+        self.follow_packages();
         self.drain();
         for ended in [self.end_attempts(), self.end_flows().map(|_| ())] {
             self.failed_reads += u64::from(ended.is_err());
@@ -42,7 +43,8 @@ impl Pipeline {
         for (handle, known) in self.programs.all() {
             let dead = match known.key {
                 Some(key) => {
-                    last.get(&key.process) != Some(&(key.started_ns, key.image))
+                    known.is_past
+                        || last.get(&key.process) != Some(&(key.started_ns, key.image))
                         || !is_alive(key.process)
                 }
                 None => !older.has(*handle),
@@ -76,9 +78,13 @@ impl Pipeline {
             }
         }
         for handle in gone.difference(&busy) {
-            if let Some(key) = self.programs.find(*handle).and_then(|known| known.key) {
-                // An entry that is not there any more is what is wanted.
-                let _ = self.kernel.maps.processes.remove(&key);
+            if let Some(known) = self.programs.find(*handle)
+                && let Some(key) = known.key
+            {
+                // An entry that is not there any more is what is wanted. That of a past one is another's now.
+                if !known.is_past {
+                    let _ = self.kernel.maps.processes.remove(&key);
+                }
                 let _ = self.kernel.maps.facts.remove(handle);
             }
             self.programs.remove(*handle);

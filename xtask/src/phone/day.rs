@@ -104,6 +104,8 @@ impl Day {
             day.morning.push(line);
         }
         day.oddities();
+        let before = day.for_the_seventh(LEFT);
+        day.morning.extend(before);
         day.noon();
         for (user, actor, range) in &plans {
             let leaves = actor.id == 10_100 + LEAVES;
@@ -115,6 +117,8 @@ impl Day {
             let line = day.contacts(*user, actor, process, app, range.clone());
             day.evening.push(line);
         }
+        let after = day.for_the_seventh(COMES);
+        day.evening.extend(after);
         day
     }
 
@@ -206,6 +210,17 @@ impl Day {
         );
     }
 
+    /// What the system does for the uid that has two owners that day, through the same processes.
+    fn for_the_seventh(&mut self, app: &str) -> [String; 2] {
+        let id = 10_100 + LEAVES;
+        self.add(app, 0, host(NAME_SERVER), "udp", Counts::of(4, 40, 120));
+        self.add(app, 0, "198.18.0.3", "tcp", Counts::of(3, 60, 9000));
+        [
+            format!("lookups {NAME_SERVER} 4 {id}"),
+            format!("download 10050 android.process.media {id} tcp 198.18.0.3:443 3 60 9000"),
+        ]
+    }
+
     /// An app goes, its uid is given to another one, and a third is updated.
     fn noon(&mut self) {
         self.evening.push(format!("uninstall {LEFT}"));
@@ -258,7 +273,7 @@ mod tests {
     #[test]
     fn a_day_is_as_long_as_it_is_to_be() {
         let day = Day::new();
-        assert_eq!(day.total(), 20_590);
+        assert_eq!(day.total(), 20_604);
         let places: BTreeSet<_> = day.truth.keys().map(|row| &row.destination).collect();
         assert_eq!(places.len(), 1000 + UDP.len());
         let apps: BTreeSet<_> = day.truth.keys().map(|row| &row.app).collect();

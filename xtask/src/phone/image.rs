@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
 
-use super::inside::{self, GETPROP, PACKAGES};
+use super::inside::{self, GETPROP, PACKAGES, PROPERTIES};
 use super::models::Model;
 use crate::architecture::Architecture;
 use crate::build;
@@ -83,7 +83,10 @@ impl Programs {
             archive.copy(&format!("/system/bin/{name}"), program)?;
         }
         archive.file("/system/bin/getprop", GETPROP.as_bytes())?;
-        archive.file("/system/build.prop", inside::properties(model).as_bytes())?;
+        let properties = inside::properties(model);
+        archive.file(PROPERTIES, properties.as_bytes())?;
+        // As on phones that are sold.
+        archive.secret("/system/build.prop", properties.as_bytes())?;
         archive.file(PACKAGES, LIST.as_bytes())?;
         archive.finish().context("the phone's disk")
     }

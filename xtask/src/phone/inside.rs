@@ -27,7 +27,10 @@ pub const UDP: &[&str] = &[
     "198.19.1.4:443",
 ];
 
-/// `/system/build.prop`.
+/// What Android has in memory that everybody may read.
+pub const PROPERTIES: &str = "/dev/__properties__";
+
+/// What it is at the start: the contents of `/system/build.prop`.
 pub fn properties(model: &Model) -> String {
     format!(
         "ro.build.version.release={}\nro.build.version.sdk={}\nro.build.type=userdebug\n\
@@ -38,7 +41,7 @@ pub fn properties(model: &Model) -> String {
 }
 
 /// `/system/bin/getprop`, as far as somebody asks for a property that is there.
-pub const GETPROP: &str = "#!/system/bin/sh\nexec sed -n \"s/^$1=//p\" /system/build.prop\n";
+pub const GETPROP: &str = "#!/system/bin/sh\nexec sed -n \"s/^$1=//p\" /dev/__properties__\n";
 
 /// The first process.
 pub fn init(model: &Model) -> String {

@@ -14,6 +14,7 @@ use anyhow::{Context, Result};
 const DIRECTORY: u32 = 0o040_755;
 const LINK: u32 = 0o120_777;
 const PROGRAM: u32 = 0o100_755;
+const SECRET: u32 = 0o100_600;
 
 pub struct Archive {
     out: BufWriter<File>,
@@ -45,6 +46,11 @@ impl Archive {
     /// A file that may be executed; one that is in already is left as it is.
     pub fn file(&mut self, path: &str, contents: &[u8]) -> Result<()> {
         self.leaf(path, PROGRAM, contents)
+    }
+
+    /// A file for the first user alone.
+    pub fn secret(&mut self, path: &str, contents: &[u8]) -> Result<()> {
+        self.leaf(path, SECRET, contents)
     }
 
     /// The contents of a file of this machine.
