@@ -10,6 +10,7 @@ use super::adb::Adb;
 use super::device::{Device, FOLDER, PORT};
 use super::forward::Wish;
 use super::module::{self, Binaries};
+use super::start::Before;
 use super::{build, choose, logs, push, start, status, stop};
 use crate::architecture::Architecture;
 
@@ -145,8 +146,13 @@ pub fn android(arguments: &Arguments) -> Result<()> {
                 is_exact: port.is_some() && place == 0,
             };
             let started = start::start(device, wish, arguments)?;
-            if started.was_running {
-                eprintln!("{}: tracer is running already", device.serial);
+            match started.before {
+                Before::Nothing => {}
+                Before::Running => eprintln!("{}: tracer is running already", device.serial),
+                Before::Older => eprintln!(
+                    "{}: an older tracer ran, and was stopped first",
+                    device.serial
+                ),
             }
             say(Some(device), &started.address());
             Ok(())

@@ -38,18 +38,28 @@ impl Default for Wish {
     }
 }
 
+/// A port of this machine that leads to a device's tracer.
+#[derive(Clone, Copy)]
+pub struct Forward {
+    pub port: u16,
+    /// Whether it was made here and now, so that it may be taken back.
+    pub is_new: bool,
+}
+
 /// The port that leads to it already, or else a new one.
-pub fn forward(device: &Device, wish: Wish) -> Result<u16> {
+pub fn forward(device: &Device, wish: Wish) -> Result<Forward> {
     if let Some(port) = existing(device)?
         && (!wish.is_exact || wish.from == port)
     {
-        return Ok(port);
+        let is_new = false;
+        return Ok(Forward { port, is_new });
     }
     let tries = if wish.is_exact { 1 } else { TRIES };
     let last = wish.from.saturating_add(tries - 1);
     for port in wish.from..=last {
         if is_free(port) && device.forward(port, device.port)? {
-            return Ok(port);
+            let is_new = true;
+            return Ok(Forward { port, is_new });
         }
     }
     if wish.is_exact {
@@ -64,9 +74,24 @@ pub fn forward(device: &Device, wish: Wish) -> Result<u16> {
     )
 }
 
-pub fn remove(device: &Device) -> Result<()> {
-    while let Some(port) = existing(device)? {
-        device.remove_forward(port)?;
+/// Takes one away; one that is gone already, or leads elsewhere by now, is left as it is.
+pub fn remove(device: &Device, port: u16) -> Result<()> {
+    let leads = || -> Result<bool> {
+        let forwards = list(&device.adb)?;
+        Ok(forwards.contains(&Listed {
+            serial: device.serial.clone(),
+            port,
+            remote: device.port,
+        }))
+    };
+    if !leads()? {
+        return Ok(());
+    }
+    device.remove_forward(port)?;
+    if leads()? {
+        bail!(
+            "port {port} of this machine still leads to the device\nhint: adb forward --remove tcp:{port}"
+        );
     }
     Ok(())
 }
@@ -77,23 +102,23 @@ fn is_free(port: u16) -> bool {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Forward {
+struct Listed {
     serial: String,
     port: u16,
     remote: u16,
 }
 
-fn list(adb: &Adb) -> Result<Vec<Forward>> {
+fn list(adb: &Adb) -> Result<Vec<Listed>> {
     Ok(read(&adb.run(&["forward", "--list"])?.stdout))
 }
 
 /// Lines of `SERIAL tcp:PORT tcp:PORT`; others are forwards of another kind.
-fn read(text: &str) -> Vec<Forward> {
+fn read(text: &str) -> Vec<Listed> {
     let port = |word: &str| word.strip_prefix("tcp:")?.parse().ok();
     text.lines()
         .filter_map(|line| {
             let mut words = line.split_whitespace();
-            Some(Forward {
+            Some(Listed {
                 serial: words.next()?.to_owned(),
                 port: port(words.next()?)?,
                 remote: port(words.next()?)?,
@@ -110,7 +135,7 @@ mod tests {
     fn forwards_are_read_from_what_adb_lists() {
         let text =
             "0A tcp:9741 tcp:9741\n0A tcp:9000 localabstract:x\n127.0.0.1:5 tcp:9742 tcp:9741\n\n";
-        let forward = |serial: &str, port| Forward {
+        let forward = |serial: &str, port| Listed {
             serial: serial.to_owned(),
             port,
             remote: 9741,

@@ -31,6 +31,12 @@ case \"$line\" in *\"$folder/tracer run\"*) echo \"$pid\";; esac",
     )
 }
 
+/// Whether what runs was started before the last push.
+pub fn is_older(device: &Device, root: Root) -> Result<bool> {
+    let script = format!("[ -e {} ]", quote(&device.path("tracer.pushed")));
+    Ok(device.shell(&root.script(&script))?.is_success())
+}
+
 /// What it said last.
 pub fn last_words(device: &Device, root: Root) -> Result<String> {
     let script = format!(

@@ -39,6 +39,10 @@ pub fn push(device: &Device, binary: &Path) -> Result<u64> {
         "of {size} bytes {} arrived on the device\nhint: push again",
         arrived.trim()
     );
-    device.ask(&format!("chmod 0755 {from} && mv -f {from} {to}"))?;
+    // The mark stays until the next start: whatever runs now is older.
+    let mark = quote(&device.path("tracer.pushed"));
+    device.ask(&format!(
+        "chmod 0755 {from} && mv -f {from} {to} && : > {mark}"
+    ))?;
     Ok(size)
 }

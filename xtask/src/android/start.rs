@@ -7,10 +7,11 @@ use anyhow::{Result, bail};
 
 use super::device::{Device, quote};
 use super::facts::Facts;
-use super::forward::{self, Wish};
+use super::forward::{self, Forward, Wish};
 use super::process;
 use super::ready::{self, Readiness};
 use super::root::Root;
+use super::stop;
 
 /// An emulated phone takes half a minute to load the kernel side.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -24,8 +25,17 @@ const LOG: u32 = 1_000_000;
 pub struct Started {
     /// The port of this machine that leads to it.
     pub port: u16,
-    /// Whether it ran before.
-    pub was_running: bool,
+    /// What ran before.
+    pub before: Before,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    Nothing,
+    /// The very same, and it still does.
+    Running,
+    /// What was there before the last push. It was stopped.
+    Older,
 }
 
 impl Started {
@@ -38,20 +48,28 @@ impl Started {
 pub fn start(device: &Device, wish: Wish, arguments: &[String]) -> Result<Started> {
     Facts::of(device)?.check_kernel()?;
     let root = Root::gain(device)?;
-    let was_running = process::running(device, Some(root))?.is_some();
-    if !was_running {
+    let before = match process::running(device, Some(root))? {
+        None => Before::Nothing,
+        Some(_) if process::is_older(device, root)? => Before::Older,
+        Some(_) => Before::Running,
+    };
+    if before == Before::Older {
+        stop::end(device, root)?;
+    }
+    if before != Before::Running {
         check_pushed(device, root)?;
     }
-    let port = forward::forward(device, wish)?;
-    let end = if was_running {
+    let forward = forward::forward(device, wish)?;
+    let port = forward.port;
+    let end = if before == Before::Running {
         wait(device, root, port)
     } else {
-        launch(device, root, port, arguments).and_then(|()| wait(device, root, port))
+        launch(device, root, forward, arguments).and_then(|()| wait(device, root, port))
     };
-    if end.is_err() && process::running(device, Some(root))?.is_none() {
-        forward::remove(device)?;
+    if end.is_err() && forward.is_new && process::running(device, Some(root))?.is_none() {
+        forward::remove(device, port)?;
     }
-    end.map(|()| Started { port, was_running })
+    end.map(|()| Started { port, before })
 }
 
 fn check_pushed(device: &Device, root: Root) -> Result<()> {
@@ -62,15 +80,15 @@ fn check_pushed(device: &Device, root: Root) -> Result<()> {
     Ok(())
 }
 
-fn launch(device: &Device, root: Root, port: u16, arguments: &[String]) -> Result<()> {
+fn launch(device: &Device, root: Root, forward: Forward, arguments: &[String]) -> Result<()> {
     // Ours could not serve beside it, and its answers would be taken for those of ours.
-    if ready::ask(port) != Readiness::Silent {
+    if ready::ask(forward.port) != Readiness::Silent {
         bail!(
             "port {} of the device is served already, and not by a tracer started from here\nhint: if a module has started one, use that or stop it; else take another --device-port",
             device.port
         );
     }
-    let output = device.shell(&root.script(&script(device, arguments)))?;
+    let output = device.shell(&root.script(&script(device, forward, arguments)))?;
     if !output.is_success() {
         bail!(
             "start tracer: {}\nhint: may root write to {}?",
@@ -84,7 +102,7 @@ fn launch(device: &Device, root: Root, port: u16, arguments: &[String]) -> Resul
 /// It gets a session of its own and none of the shell's files, so that it stays when the shell is gone. Its number is
 /// written by the very process that becomes it. That one leaves the control groups it was born in: init kills all that is
 /// in adbd's when it ends adbd, for which another USB mode is enough. Magisk's daemon leaves them in the same way.
-fn script(device: &Device, arguments: &[String]) -> String {
+fn script(device: &Device, forward: Forward, arguments: &[String]) -> String {
     let mut words = vec!["--listen".to_owned(), format!("127.0.0.1:{}", device.port)];
     words.extend_from_slice(arguments);
     let words: Vec<String> = words.iter().map(|word| quote(word)).collect();
@@ -92,7 +110,8 @@ fn script(device: &Device, arguments: &[String]) -> String {
         "umask 022
 export folder={folder}
 cd \"$folder\" || exit 1
-rm -f tracer.pid || exit 1
+rm -f tracer.pid tracer.pushed || exit 1
+{note}
 size=$(wc -c 2>/dev/null < tracer.log)
 if [ \"${{size:-0}}\" -gt {LOG} ]; then mv -f tracer.log tracer.log.1; fi
 echo \"{mark}, $(date)\" >> tracer.log || exit 1
@@ -100,6 +119,12 @@ setsid sh -c {inner} tracer {words} >> tracer.log 2>&1 < /dev/null &
 turns=0
 while [ ! -s tracer.pid ] && [ $turns -lt 50 ]; do sleep 0.1; turns=$((turns + 1)); done",
         folder = quote(&device.folder),
+        // For who stops it: what somebody else has made is not ours to take away.
+        note = if forward.is_new {
+            format!("echo {} > tracer.forward || exit 1", forward.port)
+        } else {
+            String::new()
+        },
         mark = process::MARK,
         inner = quote(
             "for group in /acct /dev/cg2_bpf /sys/fs/cgroup; do

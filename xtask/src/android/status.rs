@@ -55,7 +55,16 @@ fn tracer(
     readiness: &Readiness,
 ) -> Result<String> {
     if let Some(pid) = pid {
-        return Ok(format!("running, process {pid}"));
+        let is_older = match root {
+            Some(root) => process::is_older(device, root)?,
+            None => false,
+        };
+        let remark = if is_older {
+            ", older than what was pushed (cargo xtask android start)"
+        } else {
+            ""
+        };
+        return Ok(format!("running, process {pid}{remark}"));
     }
     // Without root its process may be hidden.
     if *readiness != Readiness::Silent {

@@ -7,19 +7,26 @@ use super::forward;
 use super::process;
 use super::root::Root;
 
-/// Ends it and takes its forward away. False where it was not running.
+/// Ends it, and takes the forward away that its start has made. False where it was not running.
 pub fn stop(device: &Device) -> Result<bool> {
-    let was_running = match Root::find(device)? {
-        Some(root) => end(device, root)?,
-        None if process::running(device, None)?.is_none() => false,
+    let root = match Root::find(device)? {
+        Some(root) => root,
+        None if process::running(device, None)?.is_none() => return Ok(false),
         // It was started by a shell that was root's then.
-        None => end(device, Root::gain(device)?)?,
+        None => Root::gain(device)?,
     };
-    forward::remove(device)?;
+    let note = quote(&device.path("tracer.forward"));
+    let noted = device.shell(&root.script(&format!("cat {note} 2>/dev/null")))?;
+    let was_running = end(device, root)?;
+    if let Ok(port) = noted.stdout.trim().parse() {
+        forward::remove(device, port)?;
+        device.shell(&root.script(&format!("rm -f {note}")))?;
+    }
     Ok(was_running)
 }
 
-fn end(device: &Device, root: Root) -> Result<bool> {
+/// Ends it. False where it was not running.
+pub fn end(device: &Device, root: Root) -> Result<bool> {
     let script = format!(
         "pid=$({find})
 if [ -n \"$pid\" ]; then

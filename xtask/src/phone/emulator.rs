@@ -19,6 +19,8 @@ use crate::vm::modules;
 
 /// Emulation is slow, and other phones may be starting too.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// Three phones at a time have no more of this machine, and emulated processors that wait for each other cost twice as much.
+const PROCESSORS: u8 = 1;
 /// How often a phone is switched on that does not start: the emulator now and then trips over a kernel.
 const STARTS: u32 = 3;
 
@@ -59,7 +61,7 @@ impl Emulator {
         // Restricted: nothing leaves the phone, and only adbd is reached.
         let network =
             format!("user,id=cable,restrict=on,hostfwd=tcp:127.0.0.1:{port}-10.0.2.15:{ADBD}");
-        let process = qemu(model.kernel())
+        let process = qemu(model.kernel(), PROCESSORS)
             .args(["-netdev", &network])
             .args(["-device", "virtio-net-pci,netdev=cable,romfile="])
             .arg("-kernel")

@@ -38,6 +38,7 @@ impl Programs {
         })?;
         let triple = Architecture::Arm.triple();
         let mut command = cross::cargo(cache, &packages, Architecture::Arm, "")?;
+        cross::for_emulation(&mut command);
         step::finish(
             command
                 .args(["build", "--package", "tracer", "--target", triple])
@@ -45,10 +46,6 @@ impl Programs {
                 .arg("--target-dir")
                 .arg(build::target_dir())
                 .current_dir(step::workspace())
-                // As `cargo xtask vm` builds for the same processor, so that neither builds anew what the other has.
-                .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
-                .env("CARGO_PROFILE_DEV_DEBUG", "0")
-                .env("CARGO_PROFILE_DEV_STRIP", "debuginfo")
                 .stdout(Stdio::null()),
         )?;
         let examples = build::target_dir().join(triple).join("debug/examples");

@@ -22,6 +22,7 @@ use crate::android::adb::Adb;
 use crate::android::device::Device;
 use crate::android::forward::{self, Wish};
 use crate::android::root::Root;
+use crate::android::start::Before;
 use crate::android::{build, push, start, stop};
 use crate::architecture::Architecture;
 use crate::cache::Cache;
@@ -115,9 +116,9 @@ fn prove(model: &Model, device: &Device, binary: &Path) -> Result<String> {
         is_exact: false,
     };
     let started = start::start(device, wish, &[])?;
-    ensure!(!started.was_running, "it ran before");
+    ensure!(started.before == Before::Nothing, "it ran before");
     ensure!(
-        start::start(device, wish, &[])?.was_running,
+        start::start(device, wish, &[])?.before == Before::Running,
         "it was started twice"
     );
     let netd = |line: &str| tell(device, root, NETD, &[line.to_owned()]);

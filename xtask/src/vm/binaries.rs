@@ -88,12 +88,8 @@ pub fn build(cache: &Cache, packages: &Packages, architecture: Architecture) -> 
         .arg(build::target_dir())
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(step::workspace())
-        // An emulated processor is slow: without optimisation the tests would wait for the tracer.
-        .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
-        // All of this is copied into the machine's memory.
-        .env("CARGO_PROFILE_DEV_DEBUG", "0")
-        .env("CARGO_PROFILE_DEV_STRIP", "debuginfo")
         .stderr(Stdio::inherit());
+    cross::for_emulation(&mut command);
     let output = command
         .output()
         .with_context(|| format!("start {}", command.get_program().display()))?;

@@ -20,6 +20,9 @@ use crate::architecture::Architecture;
 /// The tests' tracer has tables of a few ten megabytes, and the file system with all programs is in memory too.
 const MEMORY: &str = "2G";
 
+/// Two programs that run at the same moment find what one after the other does not.
+const PROCESSORS: u8 = 2;
+
 /// What goes into one machine.
 pub struct Machine<'parts> {
     pub kernel: &'parts Kernel,
@@ -65,7 +68,7 @@ impl Machine<'_> {
         };
         let console =
             File::create(&console).with_context(|| format!("write {}", console.display()))?;
-        let mut command = qemu(self.kernel);
+        let mut command = qemu(self.kernel, PROCESSORS);
         command
             .args(["-nic", "none"])
             .args(["-device", "virtio-serial-pci"])
@@ -129,8 +132,8 @@ pub fn join(parts: &[&PathBuf], path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The emulator of a kernel, with no devices.
-pub fn qemu(kernel: &Kernel) -> Command {
+/// The emulator of a kernel, with no devices and so many processors.
+pub fn qemu(kernel: &Kernel, processors: u8) -> Command {
     let (program, console) = match kernel.architecture {
         Architecture::X86 => ("qemu-system-x86_64", "ttyS0"),
         Architecture::Arm => ("qemu-system-aarch64", "ttyAMA0"),
@@ -141,7 +144,7 @@ pub fn qemu(kernel: &Kernel) -> Command {
     }
     command
         .args(["-accel", "tcg,thread=multi", "-cpu", kernel.processor])
-        .args(["-smp", "2", "-m", MEMORY])
+        .args(["-smp", &processors.to_string(), "-m", MEMORY])
         .args(["-display", "none", "-monitor", "none", "-no-reboot"])
         .arg("-nodefaults")
         .arg("-append")

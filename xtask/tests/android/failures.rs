@@ -29,9 +29,7 @@ fn push(computer: &Computer, phone: &Phone) -> Said {
 
 #[test]
 fn a_missing_device_is_told() {
-    let Some(computer) = Computer::start() else {
-        return;
-    };
+    let computer = Computer::start();
     if computer.adb(&["devices"]).contains('\t') {
         eprintln!("skipped: a real device is plugged in");
         return;
@@ -44,9 +42,7 @@ fn a_missing_device_is_told() {
 
 #[test]
 fn a_phone_that_has_not_allowed_this_computer_is_told() {
-    let Some(computer) = Computer::start() else {
-        return;
-    };
+    let computer = Computer::start();
     let phone = computer.connect(Traits {
         profile: "unauthorised",
         ..PHONE
@@ -57,9 +53,7 @@ fn a_phone_that_has_not_allowed_this_computer_is_told() {
 
 #[test]
 fn a_phone_without_root_is_refused() {
-    let Some(computer) = Computer::start() else {
-        return;
-    };
+    let computer = Computer::start();
     let phone = computer.connect(Traits {
         su: Su::None,
         ..PHONE
@@ -74,9 +68,7 @@ fn a_phone_without_root_is_refused() {
 
 #[test]
 fn an_old_kernel_is_refused_before_anything_is_changed() {
-    let Some(computer) = Computer::start() else {
-        return;
-    };
+    let computer = Computer::start();
     let phone = computer.connect(Traits {
         kernel: "5.4.210-qgki",
         ..PHONE
@@ -92,9 +84,7 @@ fn an_old_kernel_is_refused_before_anything_is_changed() {
 
 #[test]
 fn a_processor_that_tracer_is_not_built_for_is_told() {
-    let Some(computer) = Computer::start() else {
-        return;
-    };
+    let computer = Computer::start();
     let phone = computer.connect(Traits {
         abi: "mips",
         ..PHONE
@@ -110,9 +100,7 @@ fn a_processor_that_tracer_is_not_built_for_is_told() {
 
 #[test]
 fn what_was_not_pushed_is_not_started() {
-    let Some(computer) = Computer::start() else {
-        return;
-    };
+    let computer = Computer::start();
     let phone = computer.connect(PHONE);
     let said = computer.android("start", &phone, &[]);
     check(
@@ -126,9 +114,7 @@ fn what_was_not_pushed_is_not_started() {
 
 #[test]
 fn a_tracer_that_ends_at_once_is_told_with_its_last_words() {
-    let Some(computer) = Computer::start() else {
-        return;
-    };
+    let computer = Computer::start();
     let phone = computer.connect(PHONE);
     tracer::that_ends(phone.folder());
     assert!(push(&computer, &phone).is_success);
@@ -144,9 +130,7 @@ fn a_tracer_that_ends_at_once_is_told_with_its_last_words() {
 
 #[test]
 fn a_port_that_is_taken_is_told() {
-    let Some(computer) = Computer::start() else {
-        return;
-    };
+    let computer = Computer::start();
     let phone = computer.connect(PHONE);
     tracer::that_serves(phone.folder());
     assert!(push(&computer, &phone).is_success);
@@ -158,9 +142,7 @@ fn a_port_that_is_taken_is_told() {
 
 #[test]
 fn another_tracer_on_the_phone_is_not_taken_for_ours() {
-    let Some(computer) = Computer::start() else {
-        return;
-    };
+    let computer = Computer::start();
     let phone = computer.connect(PHONE);
     tracer::that_serves(phone.folder());
     assert!(push(&computer, &phone).is_success);
@@ -183,9 +165,7 @@ fn another_tracer_on_the_phone_is_not_taken_for_ours() {
 
 #[test]
 fn a_folder_that_may_not_be_written_to_is_told() {
-    let Some(computer) = Computer::start() else {
-        return;
-    };
+    let computer = Computer::start();
     let phone = computer.connect(PHONE);
     tracer::that_serves(phone.folder());
     // Where a file is there can be no folder, whoever asks.
@@ -202,9 +182,7 @@ fn a_folder_that_may_not_be_written_to_is_told() {
 
 #[test]
 fn a_phone_that_does_not_speak_is_offline() {
-    let Some(computer) = Computer::start() else {
-        return;
-    };
+    let computer = Computer::start();
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let serial = silent.local_addr().expect("its number").to_string();
     computer.adb(&["connect", &serial]);
@@ -218,9 +196,7 @@ fn a_phone_that_does_not_speak_is_offline() {
 
 #[test]
 fn a_full_phone_is_told() {
-    let Some(computer) = Computer::start() else {
-        return;
-    };
+    let computer = Computer::start();
     let phone = computer.connect(PHONE);
     tracer::that_serves(phone.folder());
     // A device that is always full, at the place where the binary goes first: adbd writes to devices.
@@ -241,9 +217,7 @@ fn a_full_phone_is_told() {
 
 #[test]
 fn one_phone_that_fails_does_not_keep_the_other_from_its_turn() {
-    let Some(computer) = Computer::start() else {
-        return;
-    };
+    let computer = Computer::start();
     let (good, bad) = (
         computer.connect(PHONE),
         computer.connect(Traits {

@@ -47,9 +47,7 @@ fn scrape(port: u16) -> String {
 }
 
 fn whole(traits: Traits) {
-    let Some(computer) = Computer::start() else {
-        return;
-    };
+    let computer = Computer::start();
     let phone = computer.connect(traits);
     tracer::that_serves(phone.folder());
     let status = computer.android("status", &phone, &[]);
@@ -139,9 +137,7 @@ fn a_tracer_outlives_the_adbd_that_started_it() {
         );
         return;
     }
-    let Some(computer) = Computer::start() else {
-        return;
-    };
+    let computer = Computer::start();
     let phone = computer.connect(Traits {
         profile: "userdebug",
         su: Su::None,
@@ -166,10 +162,58 @@ fn a_tracer_outlives_the_adbd_that_started_it() {
 }
 
 #[test]
+fn what_was_pushed_last_is_what_runs_after_a_start() {
+    let computer = Computer::start();
+    let phone = computer.connect(PHONE);
+    tracer::that_serves(phone.folder());
+    push(&computer, &phone);
+    check(&computer.android("start", &phone, &[]), "/metrics");
+    let old = phone.process().expect("the number of its process");
+    push(&computer, &phone);
+    let status = computer.android("status", &phone, &[]);
+    check(&status, &format!("running, process {old}, older than"));
+
+    let started = computer.android("start", &phone, &[]);
+    check(&started, "/metrics");
+    let said = &started.stderr;
+    assert!(said.contains("an older tracer ran"), "{said}");
+    assert_eq!(phone::command_line(old), "");
+    let new = phone.process().expect("the number of its process");
+    let status = computer.android("status", &phone, &[]);
+    check(&status, &format!("running, process {new}\n"));
+    let again = computer.android("start", &phone, &[]);
+    assert!(again.stderr.contains("running already"), "{}", again.stderr);
+    check(&computer.android("stop", &phone, &[]), "stopped");
+}
+
+#[test]
+fn a_forward_of_the_users_own_is_used_and_stays() {
+    let computer = Computer::start();
+    let phone = computer.connect(PHONE);
+    tracer::that_serves(phone.folder());
+    push(&computer, &phone);
+    let remote = format!("tcp:{}", phone.port);
+    let own = computer.adb(&["-s", &phone.serial, "forward", "tcp:0", &remote]);
+    let own: u16 = own.trim().parse().expect("a port");
+    let listed = format!("{} tcp:{own} {remote}", phone.serial);
+    check(&computer.android("stop", &phone, &[]), "was not running");
+    assert_eq!(computer.adb(&["forward", "--list"]).trim(), listed);
+
+    let started = computer.android("start", &phone, &[]);
+    assert_eq!(port(&started, &phone), own);
+    check(&computer.android("stop", &phone, &[]), "stopped");
+    assert_eq!(computer.adb(&["forward", "--list"]).trim(), listed);
+
+    // Nor does a start that fails take it away.
+    tracer::that_ends(phone.folder());
+    push(&computer, &phone);
+    assert!(!computer.android("start", &phone, &[]).is_success);
+    assert_eq!(computer.adb(&["forward", "--list"]).trim(), listed);
+}
+
+#[test]
 fn two_phones_are_done_in_turn_and_get_ports_of_their_own() {
-    let Some(computer) = Computer::start() else {
-        return;
-    };
+    let computer = Computer::start();
     let phones = [computer.connect(PHONE), computer.connect(PHONE)];
     for phone in &phones {
         tracer::that_serves(phone.folder());
@@ -197,9 +241,7 @@ fn two_phones_are_done_in_turn_and_get_ports_of_their_own() {
 
 #[test]
 fn a_log_is_followed_and_a_large_one_is_put_aside() {
-    let Some(computer) = Computer::start() else {
-        return;
-    };
+    let computer = Computer::start();
     let phone = computer.connect(PHONE);
     tracer::that_serves(phone.folder());
     push(&computer, &phone);

@@ -27,8 +27,11 @@ pub fn read_nothing(client: &mut Client, plan: &Plan) -> Result<()> {
             ensure!(queue.dropped == 0, "no room for {} answers", plan.times);
             if turn == 0 && queue.unread > 0 {
                 let first = kernel::unread(&client.socket)?;
-                ensure!(first == plan.bytes, "an answer has {first} bytes");
-                each = queue.unread;
+                // The kernel accounts for it a moment before it is in the queue.
+                if first > 0 {
+                    ensure!(first == plan.bytes, "an answer has {first} bytes");
+                    each = queue.unread;
+                }
             }
             if each > 0 && u64::from(queue.unread) >= (turn + 1) * u64::from(each) {
                 break;
