@@ -87,11 +87,16 @@ fn value<'a>(file: &'a str, name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use super::*;
 
     /// What is told of a device with these files, and whether its kernel is an Android's.
     fn check(files: &[(&str, &str)], expected: Option<[&str; 2]>, is_android: bool) {
-        let root = std::env::temp_dir().join(format!("tracer-device-{}", std::process::id()));
+        static CHECKS: AtomicU32 = AtomicU32::new(0);
+        let number = CHECKS.fetch_add(1, Ordering::Relaxed);
+        let name = format!("tracer-device-{}-{number}", std::process::id());
+        let root = std::env::temp_dir().join(name);
         for (path, contents) in files {
             let path = root.join(path);
             fs::create_dir_all(path.parent().expect("a folder")).expect("create it");
