@@ -46,6 +46,8 @@ pub const FLAG_KERNEL_THREAD: u32 = 1;
 pub const FLAG_CGROUP_CUT: u32 = 2;
 /// [`ProcessFacts::flags`]: all that can be written down has been; set last.
 pub const FLAG_DESCRIBED: u32 = 4;
+/// [`ProcessFacts::flags`]: it acts for a user that is not its own.
+pub const FLAG_ACTS: u32 = 8;
 
 /// What tells one running program from every other: a process that executes another file, takes another user or is
 /// moved to another control group is another program to us, and so is another process that got the same number.

@@ -85,6 +85,10 @@ pub static SENDING: HashMap<u64, Sending> = HashMap::with_max_entries(32_768, MO
 #[map]
 pub static SECONDS: Array<u32> = Array::with_max_entries(1, 0);
 
+/// How often users of Android have changed hands: who acts for one is another program from then on.
+#[map]
+pub static HANDOVERS: Array<u32> = Array::with_max_entries(1, 0);
+
 /// The datagram that arrived last on this processor, in case its socket's queue is found full.
 #[map]
 pub static ARRIVED: PerCpuArray<Arrived> = PerCpuArray::with_max_entries(1, 0);

@@ -19,14 +19,14 @@ use tracer_common::{
     ProcessFacts, ProcessKey,
     map::{
         ANDROID_FIRST_APP, ANDROID_USER, CGROUP_BYTES, CGROUP_COMPONENT_BYTES, CGROUP_LEVELS,
-        COMMAND_BYTES, EXECUTABLE_BYTES, FLAG_CGROUP_CUT, FLAG_DESCRIBED, FLAG_KERNEL_THREAD,
-        HANDLE_UNATTRIBUTED, counter,
+        COMMAND_BYTES, EXECUTABLE_BYTES, FLAG_ACTS, FLAG_CGROUP_CUT, FLAG_DESCRIBED,
+        FLAG_KERNEL_THREAD, HANDLE_UNATTRIBUTED, counter,
     },
 };
 
 use crate::{
     counts::{NOT_THERE, tally},
-    maps::{CHARGES, FACTS, PROCESSES},
+    maps::{CHARGES, FACTS, HANDOVERS, PROCESSES},
     memory::read,
     offsets::{
         BY_SOCKETS_USER, CGROUP_NODE, CGROUP_SUBSYSTEM, CGROUPS_SUBSYSTEMS, CGROUPS_UNIFIED,
@@ -44,13 +44,8 @@ pub fn current<C: EbpfContext>(context: &C, sock: u64) -> u64 {
     // SAFETY: these helpers only read the current task; there always is one.
     let (task, cgroup) = unsafe { (bpf_get_current_task(), bpf_get_current_cgroup_id()) };
     let process = (bpf_get_current_pid_tgid() >> 32) as u32;
-    identify(
-        context,
-        task,
-        process,
-        user_of(sock, bpf_get_current_uid_gid() as u32),
-        cgroup as u32,
-    )
+    let user = user_of(sock, bpf_get_current_uid_gid() as u32);
+    identify(context, task, process, user, cgroup as u32)
 }
 
 /// As [`current`], where the kernel has no helper to say who is running: programs that are handed packets.
@@ -61,39 +56,53 @@ pub fn current_by_task<C: EbpfContext>(context: &C, sock: u64) -> u64 {
     let set: u64 = read(task, &TASK_CGROUPS);
     let unified: u64 = read(set, &CGROUPS_UNIFIED);
     let node: u64 = read(unified, &CGROUP_NODE);
-    identify(
-        context,
-        task,
-        read(task, &TASK_PROCESS),
-        user_of(sock, read(read(task, &TASK_CREDENTIALS), &CREDENTIALS_USER)),
-        read::<u64>(node, &NODE_ID) as u32,
-    )
+    let cgroup = read::<u64>(node, &NODE_ID) as u32;
+    let user = read(read(task, &TASK_CREDENTIALS), &CREDENTIALS_USER);
+    let user = user_of(sock, user);
+    identify(context, task, read(task, &TASK_PROCESS), user, cgroup)
 }
 
-/// Whose it is what a process of `user` does on the socket at `sock`.
+/// For whom a program acts.
+struct User {
+    id: u32,
+    /// Whether it is another one than its own.
+    is_other: bool,
+}
+
+/// Whose it is what a process of `own` does on the socket at `sock`.
 ///
 /// On Android `netd` looks names up and a download manager fetches files for others. The first gives the socket to the app
 /// (`fchown`), both tell `netd`'s map whom to charge; Android's own accounts go by the same.
 #[inline(always)]
-fn user_of(sock: u64, user: u32) -> u32 {
-    if BY_SOCKETS_USER.load() == 0 {
-        return user;
+fn user_of(sock: u64, own: u32) -> User {
+    let id = if BY_SOCKETS_USER.load() == 0 {
+        own
+    } else {
+        payer_of(sock, own)
+    };
+    User {
+        id,
+        is_other: id != own,
     }
+}
+
+#[inline(always)]
+fn payer_of(sock: u64, own: u32) -> u32 {
     let cookie: u64 = read(sock, &SOCK_COOKIE);
     if let Some(charge) = CHARGES.get_ptr(&cookie) {
         // SAFETY: a live map value.
         return unsafe { (*charge).user };
     }
-    if is_of_app(user) || !is_known(&SOCK_USER) {
+    if is_of_app(own) || !is_known(&SOCK_USER) {
         // An app acts for itself, whoever gave it the socket.
-        return user;
+        return own;
     }
     let owner = read(sock, &SOCK_USER);
     // A part of the system acts for itself, unless the socket is an app's. Root acts for whom it says.
-    if user == 0 || is_of_app(owner) {
+    if own == 0 || is_of_app(owner) {
         owner
     } else {
-        user
+        own
     }
 }
 
@@ -103,20 +112,29 @@ fn is_of_app(user: u32) -> bool {
 }
 
 #[inline(always)]
-fn identify<C: EbpfContext>(context: &C, task: u64, process: u32, user: u32, cgroup: u32) -> u64 {
+fn identify<C: EbpfContext>(context: &C, task: u64, process: u32, user: User, cgroup: u32) -> u64 {
+    let handovers = if user.is_other { handovers() } else { 0 };
     let leader: u64 = read(task, &TASK_LEADER);
     let key = ProcessKey {
         started_ns: read(leader, &TASK_STARTED),
         process,
-        user,
+        user: user.id,
         image: read(task, &TASK_IMAGE),
-        cgroup: cgroup ^ naming_id(task),
+        // Spread as in `naming_id`, by another number.
+        cgroup: cgroup ^ naming_id(task) ^ handovers.wrapping_mul(0x85eb_ca6b),
     };
     if let Some(handle) = PROCESSES.get_ptr(&key) {
-        // SAFETY: the entry is removed only after its process is gone, and this process is running.
+        // SAFETY: the entry is removed only after its process is gone or a handover is long past, and neither is so here.
         return unsafe { *handle };
     }
-    register(context, &key, task)
+    register(context, &key, task, user.is_other)
+}
+
+/// How often users have changed hands.
+#[inline(always)]
+fn handovers() -> u32 {
+    // SAFETY: user space writes it; any value will do.
+    HANDOVERS.get_ptr(0).map_or(0, |count| unsafe { *count })
 }
 
 /// What tells a control group of the first version from every other; 0 where only the unified hierarchy is there.
@@ -146,7 +164,7 @@ static BLANK: ProcessFacts = ProcessFacts {
 };
 
 #[inline(always)]
-fn register<C: EbpfContext>(context: &C, key: &ProcessKey, task: u64) -> u64 {
+fn register<C: EbpfContext>(context: &C, key: &ProcessKey, task: u64, acts: bool) -> u64 {
     // SAFETY: both helpers read a clock or a number.
     // Unique: one processor cannot register two programs in one nanosecond, and there are fewer than 1024 processors.
     let handle =
@@ -166,6 +184,9 @@ fn register<C: EbpfContext>(context: &C, key: &ProcessKey, task: u64) -> u64 {
         // SAFETY: a live map value that nobody else writes; user space reads it once it says that it is complete.
         let facts = unsafe { &mut *facts };
         facts.key = *key;
+        if acts {
+            facts.flags |= FLAG_ACTS;
+        }
         let memory: u64 = read(task, &TASK_MEMORY);
         if memory == 0 {
             facts.flags |= FLAG_KERNEL_THREAD;

@@ -43,7 +43,7 @@ pub fn identify(program: &Program, packages: &Packages) -> Identity {
 }
 
 /// The part of a uid that the packages list has: that of the app, for the app's sandbox too.
-pub fn app_id(uid: u32) -> u32 {
+fn app_id(uid: u32) -> u32 {
     match uid % USER {
         sandbox @ 20_000..=29_999 => sandbox - SANDBOX,
         id => id,

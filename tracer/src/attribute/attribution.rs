@@ -166,13 +166,12 @@ impl Attribution {
         self.identify(&program, None)
     }
 
-    /// Users of Android whose packages have changed since this was asked for last: says whether a uid is of one.
-    pub fn take_changed(&mut self) -> Option<impl Fn(u32) -> bool + use<>> {
-        let Rules::Android { packages, .. } = &mut self.rules else {
-            return None;
-        };
-        let changed = packages.take_changed();
-        (!changed.is_empty()).then_some(move |uid| changed.contains(&android::app_id(uid)))
+    /// Whether the packages of Android have changed since this was asked for last.
+    pub fn take_changed(&mut self) -> bool {
+        match &mut self.rules {
+            Rules::Android { packages, .. } => packages.take_changed(),
+            Rules::Linux { .. } => false,
+        }
     }
 
     /// How often a file that was readable before could not be read again. The last good contents stay in use; a file

@@ -17,7 +17,7 @@ const LONGEST: usize = 255;
 /// `uid / USER` is the user, `uid % USER` the app id.
 pub use tracer_common::map::ANDROID_USER as USER;
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Package {
     pub name: Arc<str>,
     /// The part of its uids that is the same for all users.
@@ -63,16 +63,14 @@ impl Packages {
             .flatten()
             .map(|at| &self.list[*at])
     }
+}
 
-    /// App ids that others have other packages of, or other versions of them.
-    pub fn differing<'a>(&'a self, others: &'a Self) -> impl Iterator<Item = u32> + 'a {
-        let set = |packages: &'a Self, id| packages.of(id).collect::<HashSet<_>>();
-        let ids = self
-            .by_app_id
-            .keys()
-            .chain(others.by_app_id.keys())
-            .copied();
-        ids.filter(move |id| set(self, *id) != set(others, *id))
+impl PartialEq for Packages {
+    /// In any order.
+    fn eq(&self, others: &Self) -> bool {
+        let same = |package: &&Package| others.named(&package.name) == Some(package);
+        self.list.len() == others.list.len()
+            && self.list.iter().filter(same).count() == self.list.len()
     }
 }
 

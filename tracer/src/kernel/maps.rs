@@ -28,6 +28,7 @@ pub struct Maps {
     pub charges: HashMap<MapData, u64, Charge>,
     pub counters: Array<MapData, u64>,
     pub seconds: Array<MapData, u32>,
+    pub handovers: Array<MapData, u32>,
     pub records: RingBuf<MapData>,
     /// Sizes of the tables above, by their names in `tracer_map_capacity`.
     pub capacities: Capacities,
@@ -85,6 +86,7 @@ impl Maps {
             charges: take("CHARGES")?.try_into()?,
             counters: take("COUNTERS")?.try_into()?,
             seconds: take("SECONDS")?.try_into()?,
+            handovers: take("HANDOVERS")?.try_into()?,
             records: take("RECORDS")?.try_into()?,
             capacities,
         })

@@ -252,6 +252,12 @@ impl Kernel {
         let _ = self.maps.seconds.set(0, second, 0);
     }
 
+    /// Tells the kernel side that users have changed hands for the `count`th time.
+    pub fn set_handovers(&mut self, count: u32) {
+        // As above.
+        let _ = self.maps.handovers.set(0, count, 0);
+    }
+
     /// Live connections, with what passed over them up to now.
     pub fn connections(&mut self, each: impl FnMut(&u64, &Connection)) -> io::Result<u64> {
         let map = descriptor(&self.maps.connections);

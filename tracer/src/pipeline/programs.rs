@@ -4,12 +4,12 @@ use std::{collections::HashMap, path::Path};
 
 use tracer_common::{
     ProcessKey,
-    map::{HANDLE_NO_OWNER, HANDLE_UNATTRIBUTED, counter},
+    map::{FLAG_ACTS, HANDLE_NO_OWNER, HANDLE_UNATTRIBUTED, counter},
 };
 
 use super::Pipeline;
 use crate::{
-    attribute::{command_of, is_unspecialised, program_of, since_boot_ns},
+    attribute::{command_of, is_unspecialised, since_boot_ns},
     kernel::process,
     ledger::Identities,
     model::{Identity, Program, Unattributed},
@@ -24,6 +24,8 @@ pub struct Known {
     pub unattributed: Option<Unattributed>,
     /// Its key in the kernel side's map; `None` for the owner of sockets older than the tracer.
     pub key: Option<ProcessKey>,
+    /// For a user that is not its own.
+    pub acts: bool,
     /// What it does from now on is written down as another's.
     pub is_past: bool,
     /// Seen dead at the last look. What is dead twice is gone for good, and so is all it did in the kernel.
@@ -35,6 +37,7 @@ pub const NAMELESS: Known = Known {
     identity: 0,
     unattributed: Some(Unattributed::NoName),
     key: None,
+    acts: false,
     is_past: false,
     dead: false,
 };
@@ -51,6 +54,8 @@ pub struct Programs {
     /// The kernel side's count of registrations when its map was last read.
     registrations: u64,
     registered: u64,
+    /// How often uids have changed hands.
+    handovers: u32,
 }
 
 /// What found no room in the kernel side's map of programs.
@@ -58,6 +63,7 @@ const UNREGISTERED: Known = Known {
     identity: 0,
     unattributed: Some(Unattributed::ProcessTableFull),
     key: None,
+    acts: false,
     is_past: false,
     dead: false,
 };
@@ -67,6 +73,7 @@ const OWNERLESS: Known = Known {
     identity: 0,
     unattributed: Some(Unattributed::NoOwner),
     key: None,
+    acts: false,
     is_past: false,
     dead: false,
 };
@@ -144,6 +151,7 @@ impl Pipeline {
                     identity,
                     unattributed,
                     key: Some(facts.key),
+                    acts: facts.flags & FLAG_ACTS != 0,
                     is_past: false,
                     dead: false,
                 },
@@ -162,27 +170,19 @@ impl Pipeline {
     }
 
     /// Looks whether packages came and went. The system acts for a uid, and goes on when that is given to another package:
-    /// what it did up to now stays that of the one, and from now on it is a program that is new to the kernel side.
+    /// what it did up to now stays that of the one, and from now on it is a program that is new to the kernel side. An app's
+    /// own process is ended before its package is removed, and stays what it is.
     pub fn follow_packages(&mut self) {
         self.attribution.refresh();
-        let Some(has_changed) = self.attribution.take_changed() else {
+        if !self.attribution.take_changed() {
             return;
-        };
-        // What was registered before has its name of before.
+        }
+        let now = since_boot_ns();
+        self.programs.handovers = self.programs.handovers.wrapping_add(1);
+        self.kernel.set_handovers(self.programs.handovers);
         self.learn();
-        for (_, known) in self.programs.all() {
-            let Some(key) = known
-                .key
-                .filter(|key| !known.is_past && has_changed(key.user))
-            else {
-                continue;
-            };
-            // An app's own process is ended before its package is removed, and stays what it is.
-            let acts = program_of(Path::new("/"), key.process)
-                .is_ok_and(|program| program.uid != key.user);
-            if acts && self.kernel.maps.processes.remove(&key).is_ok() {
-                known.is_past = true;
-            }
+        for (handle, known) in self.programs.all() {
+            known.is_past |= known.acts && registered_ns(*handle, now) < now;
         }
     }
 }

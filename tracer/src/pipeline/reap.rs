@@ -78,13 +78,9 @@ impl Pipeline {
             }
         }
         for handle in gone.difference(&busy) {
-            if let Some(known) = self.programs.find(*handle)
-                && let Some(key) = known.key
-            {
-                // An entry that is not there any more is what is wanted. That of a past one is another's now.
-                if !known.is_past {
-                    let _ = self.kernel.maps.processes.remove(&key);
-                }
+            if let Some(key) = self.programs.find(*handle).and_then(|known| known.key) {
+                // An entry that is not there any more is what is wanted.
+                let _ = self.kernel.maps.processes.remove(&key);
                 let _ = self.kernel.maps.facts.remove(handle);
             }
             self.programs.remove(*handle);
