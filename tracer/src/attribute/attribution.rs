@@ -124,15 +124,8 @@ impl Attribution {
         self.refresh();
         match &mut self.rules {
             Rules::Android { packages, .. } => {
-                let mut lists = packages.at(moment_ns).peekable();
-                let first = lists.peek().copied();
-                let list = lists
-                    .find(|list| android::is_listed(program, list))
-                    .or(first);
-                Ok(android::identify(
-                    program,
-                    list.unwrap_or(&Packages::default()),
-                ))
+                let list = packages.at(moment_ns, |list| android::is_listed(program, list));
+                Ok(android::identify(program, list))
             }
             Rules::Linux {
                 users, containers, ..

@@ -39,11 +39,19 @@ impl History {
         }
     }
 
-    /// Those of a moment, in nanoseconds since boot; `None` is now. There may be several: the first of them that has the
-    /// package is right, as Android ends a package's processes before it strikes it off the list, and starts none before it
-    /// is on it.
-    pub fn at(&self, moment_ns: Option<u64>) -> impl Iterator<Item = &Packages> {
-        let moment = moment_ns.unwrap_or(u64::MAX);
+    /// Those of a moment, in nanoseconds since boot; `None` is now. Where the clock of files cannot tell which of several
+    /// held, it is the first that `has` the package, as Android ends a package's processes before it strikes it off the list,
+    /// and starts none before it is on it.
+    pub fn at(&self, moment_ns: Option<u64>, has: impl Fn(&Packages) -> bool) -> &Packages {
+        let mut may = self.that_may_hold(moment_ns.unwrap_or(u64::MAX));
+        let first = may.next().unwrap_or(&self.now);
+        if has(first) {
+            return first;
+        }
+        may.find(|packages| has(packages)).unwrap_or(first)
+    }
+
+    fn that_may_hold(&self, moment: u64) -> impl Iterator<Item = &Packages> {
         let is_over = |(until, _): &(u64, Packages)| until.saturating_add(TICK_NS) <= moment;
         let past = self.past.range(self.past.partition_point(is_over)..);
         // Each one that may be over is followed by one that may have begun.
@@ -70,8 +78,15 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     fn check(history: &History, moment_ns: Option<u64>, expected: &str) {
-        let found: Vec<_> = history.at(moment_ns).map(name).collect();
+        let moment = moment_ns.unwrap_or(u64::MAX);
+        let found: Vec<_> = history.that_may_hold(moment).map(name).collect();
         assert_eq!(found.join(" "), expected, "{moment_ns:?}");
+        // The first that has it, and the first of all where none has.
+        for wanted in expected.split(' ') {
+            let has = |packages: &Packages| name(packages) == wanted;
+            assert_eq!(name(history.at(moment_ns, has)), wanted);
+        }
+        assert_eq!(name(history.at(moment_ns, |_| false)), found[0]);
     }
 
     fn name(packages: &Packages) -> String {
