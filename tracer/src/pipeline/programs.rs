@@ -60,22 +60,14 @@ pub struct Programs {
 
 /// What found no room in the kernel side's map of programs.
 const UNREGISTERED: Known = Known {
-    identity: 0,
     unattributed: Some(Unattributed::ProcessTableFull),
-    key: None,
-    acts: false,
-    is_past: false,
-    dead: false,
+    ..NAMELESS
 };
 
 /// Whose the sockets are of which nobody knows whose they are.
 const OWNERLESS: Known = Known {
-    identity: 0,
     unattributed: Some(Unattributed::NoOwner),
-    key: None,
-    acts: false,
-    is_past: false,
-    dead: false,
+    ..NAMELESS
 };
 
 impl Programs {
