@@ -163,7 +163,26 @@ fn yield_to_others(root: &File, kind: Cgroup) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::unified;
+    use anyhow::Context as _;
+    use aya::{programs::ProgramError, sys::SyscallError};
+
+    use super::{io, is_missing, unified};
+
+    fn attached(errno: i32) -> anyhow::Error {
+        let error = ProgramError::SyscallError(SyscallError {
+            call: "perf_event_open",
+            io_error: io::Error::from_raw_os_error(errno),
+        });
+        Err::<(), _>(error)
+            .context("attach to a_function")
+            .expect_err("it is one")
+    }
+
+    #[test]
+    fn a_function_that_exists_and_cannot_be_probed_is_not_missing() {
+        assert!(is_missing(&attached(libc::ENOENT)));
+        assert!(!is_missing(&attached(libc::EINVAL)));
+    }
 
     fn check(mounts: &str, expected: Option<&str>) {
         assert_eq!(unified(mounts), expected, "{mounts}");
