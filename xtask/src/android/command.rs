@@ -146,13 +146,8 @@ pub fn android(arguments: &Arguments) -> Result<()> {
                 is_exact: port.is_some() && place == 0,
             };
             let started = start::start(device, wish, arguments)?;
-            match started.before {
-                Before::Nothing => {}
-                Before::Running => eprintln!("{}: tracer is running already", device.serial),
-                Before::Older => eprintln!(
-                    "{}: an older tracer ran, and was stopped first",
-                    device.serial
-                ),
+            if started.before == Before::Running {
+                eprintln!("{}: tracer is running already", device.serial);
             }
             say(Some(device), &started.address());
             Ok(())

@@ -1,11 +1,15 @@
-//! By which port of this machine is a device's tracer reached?
+//! By which port of this machine is a device's tracer reached, and who made it so?
 
 use std::net::{Ipv4Addr, TcpListener};
 
 use anyhow::{Result, bail};
 
 use super::adb::Adb;
-use super::device::{Device, PORT};
+use super::device::{Device, PORT, quote};
+use super::root::Root;
+
+/// Beside tracer on the device: the port of the forward that a start has made.
+const NOTE: &str = "tracer.forward";
 
 /// How many ports are tried.
 const TRIES: u16 = 200;
@@ -74,8 +78,34 @@ pub fn forward(device: &Device, wish: Wish) -> Result<Forward> {
     )
 }
 
+/// Writes down on the device which one was made, for who stops it: what somebody else has made is not ours to take away.
+pub fn note(device: &Device, root: Root, port: u16) -> Result<()> {
+    let script = format!("echo {port} > {}", quote(&device.path(NOTE)));
+    let output = device.shell(&root.script(&script))?;
+    if !output.is_success() {
+        bail!(
+            "note the forward: {}\nhint: may root write to {}?",
+            output.summary(),
+            device.folder
+        );
+    }
+    Ok(())
+}
+
+/// Takes away the one that was noted, and the note.
+pub fn take_back(device: &Device, root: Root) -> Result<()> {
+    let note = quote(&device.path(NOTE));
+    let noted = device.shell(&root.script(&format!("cat {note} 2>/dev/null")))?;
+    let Ok(port) = noted.stdout.trim().parse() else {
+        return Ok(());
+    };
+    remove(device, port)?;
+    device.shell(&root.script(&format!("rm -f {note}")))?;
+    Ok(())
+}
+
 /// Takes one away; one that is gone already, or leads elsewhere by now, is left as it is.
-pub fn remove(device: &Device, port: u16) -> Result<()> {
+fn remove(device: &Device, port: u16) -> Result<()> {
     let leads = || -> Result<bool> {
         let forwards = list(&device.adb)?;
         Ok(forwards.contains(&Listed {
@@ -109,7 +139,14 @@ struct Listed {
 }
 
 fn list(adb: &Adb) -> Result<Vec<Listed>> {
-    Ok(read(&adb.run(&["forward", "--list"])?.stdout))
+    let output = adb.run(&["forward", "--list"])?;
+    if !output.is_success() {
+        bail!(
+            "adb forward --list: {}\nhint: is adb's server of another version, or of another user? (adb kill-server)",
+            output.summary()
+        );
+    }
+    Ok(read(&output.stdout))
 }
 
 /// Lines of `SERIAL tcp:PORT tcp:PORT`; others are forwards of another kind.

@@ -32,9 +32,10 @@ case \"$line\" in *\"$folder/tracer run\"*) echo \"$pid\";; esac",
 }
 
 /// Whether what runs was started before the last push.
-pub fn is_older(device: &Device, root: Root) -> Result<bool> {
+pub fn is_older(device: &Device, root: Option<Root>) -> Result<bool> {
     let script = format!("[ -e {} ]", quote(&device.path("tracer.pushed")));
-    Ok(device.shell(&root.script(&script))?.is_success())
+    let script = root.unwrap_or(Root::Shell).script(&script);
+    Ok(device.shell(&script)?.is_success())
 }
 
 /// What it said last.

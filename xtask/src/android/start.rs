@@ -50,26 +50,45 @@ pub fn start(device: &Device, wish: Wish, arguments: &[String]) -> Result<Starte
     let root = Root::gain(device)?;
     let before = match process::running(device, Some(root))? {
         None => Before::Nothing,
-        Some(_) if process::is_older(device, root)? => Before::Older,
+        Some(_) if process::is_older(device, Some(root))? => Before::Older,
         Some(_) => Before::Running,
     };
-    if before == Before::Older {
-        stop::end(device, root)?;
-    }
     if before != Before::Running {
         check_pushed(device, root)?;
     }
+    // First what may fail while an older one goes on.
     let forward = forward::forward(device, wish)?;
-    let port = forward.port;
-    let end = if before == Before::Running {
-        wait(device, root, port)
-    } else {
-        launch(device, root, forward, arguments).and_then(|()| wait(device, root, port))
-    };
-    if end.is_err() && forward.is_new && process::running(device, Some(root))?.is_none() {
-        forward::remove(device, port)?;
+    let end = bring_up(device, root, forward, before, arguments);
+    let is_gone = || process::running(device, Some(root)).is_ok_and(|process| process.is_none());
+    if end.is_err() && forward.is_new && is_gone() {
+        // Why it failed is worth more than why this does.
+        let _ = forward::take_back(device, root);
     }
-    end.map(|()| Started { port, before })
+    end.map(|()| Started {
+        port: forward.port,
+        before,
+    })
+}
+
+fn bring_up(
+    device: &Device,
+    root: Root,
+    forward: Forward,
+    before: Before,
+    arguments: &[String],
+) -> Result<()> {
+    if before == Before::Older {
+        stop::end(device, root)?;
+        // At once: should the new one fail, none runs any more.
+        eprintln!("{}: an older tracer ran, and was stopped", device.serial);
+    }
+    if forward.is_new {
+        forward::note(device, root, forward.port)?;
+    }
+    if before != Before::Running {
+        launch(device, root, forward.port, arguments)?;
+    }
+    wait(device, root, forward.port)
 }
 
 fn check_pushed(device: &Device, root: Root) -> Result<()> {
@@ -80,15 +99,15 @@ fn check_pushed(device: &Device, root: Root) -> Result<()> {
     Ok(())
 }
 
-fn launch(device: &Device, root: Root, forward: Forward, arguments: &[String]) -> Result<()> {
+fn launch(device: &Device, root: Root, port: u16, arguments: &[String]) -> Result<()> {
     // Ours could not serve beside it, and its answers would be taken for those of ours.
-    if ready::ask(forward.port) != Readiness::Silent {
+    if ready::ask(port) != Readiness::Silent {
         bail!(
             "port {} of the device is served already, and not by a tracer started from here\nhint: if a module has started one, use that or stop it; else take another --device-port",
             device.port
         );
     }
-    let output = device.shell(&root.script(&script(device, forward, arguments)))?;
+    let output = device.shell(&root.script(&script(device, arguments)))?;
     if !output.is_success() {
         bail!(
             "start tracer: {}\nhint: may root write to {}?",
@@ -102,7 +121,7 @@ fn launch(device: &Device, root: Root, forward: Forward, arguments: &[String]) -
 /// It gets a session of its own and none of the shell's files, so that it stays when the shell is gone. Its number is
 /// written by the very process that becomes it. That one leaves the control groups it was born in: init kills all that is
 /// in adbd's when it ends adbd, for which another USB mode is enough. Magisk's daemon leaves them in the same way.
-fn script(device: &Device, forward: Forward, arguments: &[String]) -> String {
+fn script(device: &Device, arguments: &[String]) -> String {
     let mut words = vec!["--listen".to_owned(), format!("127.0.0.1:{}", device.port)];
     words.extend_from_slice(arguments);
     let words: Vec<String> = words.iter().map(|word| quote(word)).collect();
@@ -111,7 +130,6 @@ fn script(device: &Device, forward: Forward, arguments: &[String]) -> String {
 export folder={folder}
 cd \"$folder\" || exit 1
 rm -f tracer.pid tracer.pushed || exit 1
-{note}
 size=$(wc -c 2>/dev/null < tracer.log)
 if [ \"${{size:-0}}\" -gt {LOG} ]; then mv -f tracer.log tracer.log.1; fi
 echo \"{mark}, $(date)\" >> tracer.log || exit 1
@@ -119,12 +137,6 @@ setsid sh -c {inner} tracer {words} >> tracer.log 2>&1 < /dev/null &
 turns=0
 while [ ! -s tracer.pid ] && [ $turns -lt 50 ]; do sleep 0.1; turns=$((turns + 1)); done",
         folder = quote(&device.folder),
-        // For who stops it: what somebody else has made is not ours to take away.
-        note = if forward.is_new {
-            format!("echo {} > tracer.forward || exit 1", forward.port)
-        } else {
-            String::new()
-        },
         mark = process::MARK,
         inner = quote(
             "for group in /acct /dev/cg2_bpf /sys/fs/cgroup; do

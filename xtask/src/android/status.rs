@@ -55,11 +55,7 @@ fn tracer(
     readiness: &Readiness,
 ) -> Result<String> {
     if let Some(pid) = pid {
-        let is_older = match root {
-            Some(root) => process::is_older(device, root)?,
-            None => false,
-        };
-        let remark = if is_older {
+        let remark = if process::is_older(device, root)? {
             ", older than what was pushed (cargo xtask android start)"
         } else {
             ""

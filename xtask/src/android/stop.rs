@@ -15,13 +15,8 @@ pub fn stop(device: &Device) -> Result<bool> {
         // It was started by a shell that was root's then.
         None => Root::gain(device)?,
     };
-    let note = quote(&device.path("tracer.forward"));
-    let noted = device.shell(&root.script(&format!("cat {note} 2>/dev/null")))?;
     let was_running = end(device, root)?;
-    if let Ok(port) = noted.stdout.trim().parse() {
-        forward::remove(device, port)?;
-        device.shell(&root.script(&format!("rm -f {note}")))?;
-    }
+    forward::take_back(device, root)?;
     Ok(was_running)
 }
 

@@ -1,11 +1,11 @@
 //! What goes wrong has a line that says so, and a hint.
 
-use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::thread;
+use std::{env, fs};
 
 use crate::phone::{Computer, Phone, Said};
 use crate::programs::{PHONE, Su, Traits};
@@ -25,6 +25,21 @@ fn check(said: &Said, error: &str, hint: &str) {
 fn push(computer: &Computer, phone: &Phone) -> Said {
     let binary = phone.folder().join("tracer");
     computer.android("push", phone, &["--binary", &binary.display().to_string()])
+}
+
+#[test]
+fn without_adb_these_tests_fail_and_say_how_to_get_it() {
+    let computer = Computer::start();
+    let itself = env::current_exe().expect("the path of this test");
+    let output = Command::new(itself)
+        .args(["--exact", "failures::a_missing_device_is_told"])
+        .env("PATH", computer.home())
+        .output();
+    let output = output.expect("start this test");
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stdout);
+    let expected = "there is no adb here\nhint: cargo xtask setup";
+    assert!(said.contains(expected), "{said}");
 }
 
 #[test]

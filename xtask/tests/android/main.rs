@@ -3,7 +3,9 @@
 
 mod failures;
 mod find;
+mod forwards;
 mod phone;
 mod programs;
+mod replaced;
 mod tracer;
 mod whole;

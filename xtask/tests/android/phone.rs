@@ -1,15 +1,20 @@
 //! Phones for the tests, and an adb server that knows no others.
 
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::{env, fs, process};
+use std::time::{Duration, Instant};
+use std::{env, fs, iter, process, thread};
 
 use crate::find;
 use crate::programs::{self, Traits};
+
+/// How long a process may take to end.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The computer that phones are connected to: an adb server with a port and a home of its own.
 pub struct Computer {
@@ -44,6 +49,11 @@ impl Computer {
             port: free_port(),
             home: folder("computer"),
         }
+    }
+
+    /// A folder of its own; nothing is in it but what the test and adb put there.
+    pub fn home(&self) -> &Path {
+        &self.home
     }
 
     pub fn adb(&self, arguments: &[&str]) -> String {
@@ -91,14 +101,29 @@ impl Computer {
         }
     }
 
+    /// Puts a script in front of adb: what it does not answer itself goes on to the real one.
+    pub fn replace_adb(&self, text: &str) {
+        let adb = find::program("adb").expect("adb");
+        let text = format!("{text}\nexec {} \"$@\"", adb.display());
+        programs::script(&self.home, "adb", &text);
+    }
+
     pub fn surround<'command>(&self, command: &'command mut Command) -> &'command mut Command {
         command
             .env("ANDROID_ADB_SERVER_PORT", self.port.to_string())
             .env("HOME", &self.home)
             .env("TMPDIR", &self.home)
+            .env("PATH", self.path())
             // Else the server looks for emulators of this machine.
             .env("ADB_LOCAL_TRANSPORT_MAX_PORT", "1")
             .env_remove("ANDROID_SERIAL")
+    }
+
+    /// What the test puts into its home comes first.
+    fn path(&self) -> OsString {
+        let others = env::var_os("PATH").unwrap_or_default();
+        let all = iter::once(self.home.clone()).chain(env::split_paths(&others));
+        env::join_paths(all).expect("a home without a colon")
     }
 }
 
@@ -155,6 +180,19 @@ impl Phone {
         self.folder.join("data/it's tracer")
     }
 
+    /// As if it had ended by itself, and who serves for it too.
+    pub fn kill_tracer(&self) {
+        let process = self.process().expect("the number of its process");
+        let group = format!("-{process}");
+        let killed = Command::new("kill").args(["-KILL", "--", &group]).status();
+        assert!(killed.is_ok_and(|status| status.success()), "kill {group}");
+        let start = Instant::now();
+        while !command_line(process).is_empty() {
+            assert!(start.elapsed() < PATIENCE, "{process} does not end");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// The process whose number the phone has noted.
     pub fn process(&self) -> Option<u32> {
         let text = fs::read_to_string(self.tracer_folder().join("tracer.pid")).ok()?;
@@ -200,7 +238,14 @@ fn folder(kind: &str) -> PathBuf {
     folder
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("its number").port()
+/// A port that nobody takes before it is used: no other test gets it, and the kernel gives away only those from 32768 on.
+pub fn free_port() -> u16 {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    // Tests that run at the same time in another process begin elsewhere.
+    let first = process::id().wrapping_mul(256);
+    let next = || first.wrapping_add(LAST.fetch_add(1, Ordering::Relaxed)) % 20_000;
+    iter::repeat_with(|| u16::try_from(10_000 + next()).expect("below 30000"))
+        .take(20_000)
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .expect("a free port")
 }

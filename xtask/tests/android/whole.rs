@@ -9,7 +9,7 @@ use crate::phone::{self, Computer, Phone, Said};
 use crate::programs::{PHONE, Su, Traits};
 use crate::tracer;
 
-fn check(said: &Said, stdout: &str) {
+pub fn check(said: &Said, stdout: &str) {
     assert!(said.is_success, "{}{}", said.stdout, said.stderr);
     assert!(
         said.stdout.contains(stdout),
@@ -18,7 +18,7 @@ fn check(said: &Said, stdout: &str) {
     );
 }
 
-fn push(computer: &Computer, phone: &Phone) {
+pub fn push(computer: &Computer, phone: &Phone) {
     let binary = phone.folder().join("tracer");
     let binary = binary.display().to_string();
     let said = computer.android("push", phone, &["--binary", &binary]);
@@ -26,7 +26,8 @@ fn push(computer: &Computer, phone: &Phone) {
 }
 
 /// The port in `SERIAL http://127.0.0.1:PORT/metrics`.
-fn port(said: &Said, phone: &Phone) -> u16 {
+pub fn port(said: &Said, phone: &Phone) -> u16 {
+    check(said, "/metrics");
     let line = said.stdout.trim();
     let address = line.strip_prefix(&*phone.serial).expect("the serial first");
     let rest = address
@@ -36,7 +37,7 @@ fn port(said: &Said, phone: &Phone) -> u16 {
     port.parse().expect("a port")
 }
 
-fn scrape(port: u16) -> String {
+pub fn scrape(port: u16) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("connect through adb");
     stream
         .write_all(b"GET /metrics HTTP/1.1\r\n\r\n")
@@ -159,56 +160,6 @@ fn a_tracer_outlives_the_adbd_that_started_it() {
     let again = computer.android("start", &phone, &[]);
     assert!(again.stderr.contains("running already"), "{}", again.stderr);
     check(&computer.android("stop", &phone, &[]), "stopped");
-}
-
-#[test]
-fn what_was_pushed_last_is_what_runs_after_a_start() {
-    let computer = Computer::start();
-    let phone = computer.connect(PHONE);
-    tracer::that_serves(phone.folder());
-    push(&computer, &phone);
-    check(&computer.android("start", &phone, &[]), "/metrics");
-    let old = phone.process().expect("the number of its process");
-    push(&computer, &phone);
-    let status = computer.android("status", &phone, &[]);
-    check(&status, &format!("running, process {old}, older than"));
-
-    let started = computer.android("start", &phone, &[]);
-    check(&started, "/metrics");
-    let said = &started.stderr;
-    assert!(said.contains("an older tracer ran"), "{said}");
-    assert_eq!(phone::command_line(old), "");
-    let new = phone.process().expect("the number of its process");
-    let status = computer.android("status", &phone, &[]);
-    check(&status, &format!("running, process {new}\n"));
-    let again = computer.android("start", &phone, &[]);
-    assert!(again.stderr.contains("running already"), "{}", again.stderr);
-    check(&computer.android("stop", &phone, &[]), "stopped");
-}
-
-#[test]
-fn a_forward_of_the_users_own_is_used_and_stays() {
-    let computer = Computer::start();
-    let phone = computer.connect(PHONE);
-    tracer::that_serves(phone.folder());
-    push(&computer, &phone);
-    let remote = format!("tcp:{}", phone.port);
-    let own = computer.adb(&["-s", &phone.serial, "forward", "tcp:0", &remote]);
-    let own: u16 = own.trim().parse().expect("a port");
-    let listed = format!("{} tcp:{own} {remote}", phone.serial);
-    check(&computer.android("stop", &phone, &[]), "was not running");
-    assert_eq!(computer.adb(&["forward", "--list"]).trim(), listed);
-
-    let started = computer.android("start", &phone, &[]);
-    assert_eq!(port(&started, &phone), own);
-    check(&computer.android("stop", &phone, &[]), "stopped");
-    assert_eq!(computer.adb(&["forward", "--list"]).trim(), listed);
-
-    // Nor does a start that fails take it away.
-    tracer::that_ends(phone.folder());
-    push(&computer, &phone);
-    assert!(!computer.android("start", &phone, &[]).is_success);
-    assert_eq!(computer.adb(&["forward", "--list"]).trim(), listed);
 }
 
 #[test]
