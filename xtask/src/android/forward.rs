@@ -8,7 +8,7 @@ use super::adb::Adb;
 use super::device::{Device, PORT, quote};
 use super::root::Root;
 
-/// Beside tracer on the device: the port of the forward that a start has made.
+/// Beside tracer on the device: a line for each forward that a start has made, with its port.
 const NOTE: &str = "tracer.forward";
 
 /// How many ports are tried.
@@ -42,28 +42,22 @@ impl Default for Wish {
     }
 }
 
-/// A port of this machine that leads to a device's tracer.
-#[derive(Clone, Copy)]
-pub struct Forward {
-    pub port: u16,
-    /// Whether it was made here and now, so that it may be taken back.
-    pub is_new: bool,
-}
-
-/// The port that leads to it already, or else a new one.
-pub fn forward(device: &Device, wish: Wish) -> Result<Forward> {
+/// The port that leads to it already, or else a new one, which is noted.
+pub fn forward(device: &Device, root: Root, wish: Wish) -> Result<u16> {
     if let Some(port) = existing(device)?
         && (!wish.is_exact || wish.from == port)
     {
-        let is_new = false;
-        return Ok(Forward { port, is_new });
+        return Ok(port);
     }
     let tries = if wish.is_exact { 1 } else { TRIES };
     let last = wish.from.saturating_add(tries - 1);
     for port in wish.from..=last {
         if is_free(port) && device.forward(port, device.port)? {
-            let is_new = true;
-            return Ok(Forward { port, is_new });
+            if let Err(error) = note(device, root, port) {
+                remove(device, port)?;
+                return Err(error);
+            }
+            return Ok(port);
         }
     }
     if wish.is_exact {
@@ -79,8 +73,8 @@ pub fn forward(device: &Device, wish: Wish) -> Result<Forward> {
 }
 
 /// Writes down on the device which one was made, for who stops it: what somebody else has made is not ours to take away.
-pub fn note(device: &Device, root: Root, port: u16) -> Result<()> {
-    let script = format!("echo {port} > {}", quote(&device.path(NOTE)));
+fn note(device: &Device, root: Root, port: u16) -> Result<()> {
+    let script = format!("echo {port} >> {}", quote(&device.path(NOTE)));
     let output = device.shell(&root.script(&script))?;
     if !output.is_success() {
         bail!(
@@ -92,14 +86,13 @@ pub fn note(device: &Device, root: Root, port: u16) -> Result<()> {
     Ok(())
 }
 
-/// Takes away the one that was noted, and the note.
+/// Takes away those that were noted, and the note.
 pub fn take_back(device: &Device, root: Root) -> Result<()> {
     let note = quote(&device.path(NOTE));
     let noted = device.shell(&root.script(&format!("cat {note} 2>/dev/null")))?;
-    let Ok(port) = noted.stdout.trim().parse() else {
-        return Ok(());
-    };
-    remove(device, port)?;
+    for port in noted.stdout.lines().filter_map(|line| line.parse().ok()) {
+        remove(device, port)?;
+    }
     device.shell(&root.script(&format!("rm -f {note}")))?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use super::device::{Device, quote};
 use super::facts::Facts;
-use super::forward::{self, Forward, Wish};
+use super::forward::{self, Wish};
 use super::process;
 use super::ready::{self, Readiness};
 use super::root::Root;
@@ -57,23 +57,20 @@ pub fn start(device: &Device, wish: Wish, arguments: &[String]) -> Result<Starte
         check_pushed(device, root)?;
     }
     // First what may fail while an older one goes on.
-    let forward = forward::forward(device, wish)?;
-    let end = bring_up(device, root, forward, before, arguments);
+    let port = forward::forward(device, root, wish)?;
+    let end = bring_up(device, root, port, before, arguments);
     let is_gone = || process::running(device, Some(root)).is_ok_and(|process| process.is_none());
-    if end.is_err() && forward.is_new && is_gone() {
+    if end.is_err() && is_gone() {
         // Why it failed is worth more than why this does.
         let _ = forward::take_back(device, root);
     }
-    end.map(|()| Started {
-        port: forward.port,
-        before,
-    })
+    end.map(|()| Started { port, before })
 }
 
 fn bring_up(
     device: &Device,
     root: Root,
-    forward: Forward,
+    port: u16,
     before: Before,
     arguments: &[String],
 ) -> Result<()> {
@@ -82,13 +79,10 @@ fn bring_up(
         // At once: should the new one fail, none runs any more.
         eprintln!("{}: an older tracer ran, and was stopped", device.serial);
     }
-    if forward.is_new {
-        forward::note(device, root, forward.port)?;
-    }
     if before != Before::Running {
-        launch(device, root, forward.port, arguments)?;
+        launch(device, root, port, arguments)?;
     }
-    wait(device, root, forward.port)
+    wait(device, root, port)
 }
 
 fn check_pushed(device: &Device, root: Root) -> Result<()> {

@@ -94,6 +94,17 @@ fn what_a_second_start_made_is_taken_away_too() {
 }
 
 #[test]
+fn what_a_start_made_beside_another_is_taken_away_with_it() {
+    let (computer, phone, through) = started();
+    let other = free_port().to_string();
+    let again = computer.android("start", &phone, &["--port", &other]);
+    assert_eq!(port(&again, &phone).to_string(), other);
+    assert!(scrape(through).contains("tracer_contacts_total 1"));
+    check(&computer.android("stop", &phone, &[]), "stopped");
+    assert_eq!(forwards(&computer), "");
+}
+
+#[test]
 fn a_tracer_that_has_ended_by_itself_leaves_no_forward_to_a_stop() {
     let (computer, phone, _) = started();
     phone.kill_tracer();
