@@ -100,7 +100,7 @@ pub struct Arrived {
     /// Key of its socket in [`SOCKETS`].
     pub socket: u64,
     pub flow: FlowKey,
-    /// Where it was counted if the flow found no room.
+    /// Where its contact is counted, should the flow find no room or end.
     pub destination: DestinationKey,
     pub bytes: u64,
 }

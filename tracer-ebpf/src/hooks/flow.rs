@@ -4,6 +4,8 @@
 //! stranger opens a contact that is accepted: it belongs to whose the socket is. What passes is counted in the flow: one
 //! look-up for a datagram. User space ends flows, since no program could go through all flows of a socket that closes.
 
+use core::ptr::copy_nonoverlapping;
+
 use tracer_common::{
     DestinationKey, Flow, FlowKey, Sending,
     map::{DIRECTION_IN, DIRECTION_OUT, PROTOCOL_TCP, PROTOCOL_UDP, SILENCE, counter},
@@ -44,12 +46,9 @@ pub fn leave(
     socket: u64,
     sender: impl FnOnce() -> Option<u64>,
 ) -> Option<DestinationKey> {
-    if let Some(flow) = pass(&datagram.flow, DIRECTION_IN) {
-        // SAFETY: fields of a live map value; no reference is made.
-        return unsafe {
-            add(&raw mut (*flow).sent, datagram.bytes);
-            Some((*flow).destination)
-        };
+    if let Some(flow) = leave_over_open(datagram) {
+        // SAFETY: a field of a live map value; no reference is made.
+        return Some(unsafe { (*flow).destination });
     }
     let sender = sender()?;
     socket::own(socket, datagram.flow.socket, sender);
@@ -60,6 +59,15 @@ pub fn leave(
         DIRECTION_OUT,
     );
     Some(open(datagram, socket, destination))
+}
+
+/// It leaves, if its flow is open. Returns the flow.
+#[inline(always)]
+pub fn leave_over_open(datagram: &Datagram) -> Option<*mut Flow> {
+    let flow = pass(&datagram.flow, DIRECTION_IN)?;
+    // SAFETY: a field of a live map value; no reference is made.
+    add(unsafe { &raw mut (*flow).sent }, datagram.bytes);
+    Some(flow)
 }
 
 /// A call that was noted when it began has sent `bytes`.
@@ -92,29 +100,47 @@ pub fn fail_to_leave(key: &FlowKey, error: i32) {
 /// It arrives, in softirq. `is_kernels` says whether the socket is one of the kernel's own.
 #[inline(always)]
 pub fn arrive(datagram: &Datagram, socket: u64, is_kernels: impl FnOnce() -> bool) {
+    if arrive_over_open(datagram, socket) || is_kernels() {
+        return;
+    }
+    let destination = key(
+        socket::owner(socket, datagram.flow.socket),
+        (datagram.flow.address, datagram.local_port),
+        datagram.flow.protocol,
+        DIRECTION_IN,
+    );
+    let destination = open(datagram, socket, destination);
+    remember(datagram, socket, &raw const destination);
+}
+
+/// It arrives, if its flow is open.
+#[inline(always)]
+pub fn arrive_over_open(datagram: &Datagram, socket: u64) -> bool {
+    let Some(flow) = pass(&datagram.flow, DIRECTION_OUT) else {
+        return false;
+    };
+    // SAFETY: fields of a live map value; no reference is made.
+    unsafe {
+        add(&raw mut (*flow).received, datagram.bytes);
+        remember(datagram, socket, &raw const (*flow).destination);
+    }
+    true
+}
+
+/// This arrived last on this processor, should its socket's queue be found full.
+#[inline(always)]
+fn remember(datagram: &Datagram, socket: u64, destination: *const DestinationKey) {
     let Some(arrived) = ARRIVED.get_ptr_mut(0) else {
         return;
     };
-    // SAFETY: this processor's own value; softirq does not interrupt itself.
-    let arrived = unsafe { &mut *arrived };
-    if let Some(flow) = pass(&datagram.flow, DIRECTION_OUT) {
-        // SAFETY: as in `leave`.
-        add(unsafe { &raw mut (*flow).received }, datagram.bytes);
-    } else {
-        if is_kernels() {
-            return;
-        }
-        let destination = key(
-            socket::owner(socket, datagram.flow.socket),
-            (datagram.flow.address, datagram.local_port),
-            datagram.flow.protocol,
-            DIRECTION_IN,
-        );
-        arrived.destination = open(datagram, socket, destination);
+    // SAFETY: this processor's own value; softirq does not interrupt itself. `destination` lies in another map or on the
+    // stack. Said to the compiler, which would make a call of a copy that may overlap.
+    unsafe {
+        (*arrived).socket = socket;
+        copy_nonoverlapping(&raw const datagram.flow, &raw mut (*arrived).flow, 1);
+        copy_nonoverlapping(destination, &raw mut (*arrived).destination, 1);
+        (*arrived).bytes = datagram.bytes;
     }
-    arrived.socket = socket;
-    arrived.flow = datagram.flow;
-    arrived.bytes = datagram.bytes;
 }
 
 /// The datagram that arrived last on this processor found the queue of the socket at `sock` full. Other kinds of sockets

@@ -4,7 +4,10 @@
 //! a datagram, before it is cut into fragments or segments, in the context of who sends it. Ingress runs in softirq,
 //! before the datagram is queued. Packets of TCP pass at once.
 
+use core::ffi::c_void;
+
 use aya_ebpf::{
+    EbpfContext as _,
     bindings::bpf_sock,
     helpers::generated::{bpf_get_socket_cookie, bpf_sk_fullsock},
     macros::{cgroup_skb, raw_tracepoint},
@@ -15,7 +18,7 @@ use tracer_common::{
     map::{PROTOCOL_ICMP, PROTOCOL_RAW, PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP},
 };
 
-use super::flow::{Datagram, arrive, leave, refuse_last};
+use super::flow::{Datagram, arrive, arrive_over_open, leave, leave_over_open, refuse_last};
 use crate::{memory::address_of, process, socket};
 
 /// The answer of a program that only looks: the packet goes on.
@@ -42,22 +45,44 @@ const EXTENSIONS: usize = 4;
 /// `BPF_CGROUP_INET_EGRESS`.
 #[cgroup_skb(egress)]
 pub fn packet_out(context: SkBuffContext) -> i32 {
-    if let Some((sock, cookie, datagram)) = datagram(&context, Way::Out) {
-        leave(&datagram, cookie, || {
+    if open_udp(&context, Way::Out).is_none_or(|datagram| leave_over_open(&datagram).is_none()) {
+        other_out(context.as_ptr());
+    }
+    PASS
+}
+
+/// Whatever else leaves. A function of its own: most datagrams need not pass its code.
+#[inline(never)]
+fn other_out(context: *mut c_void) {
+    let context = SkBuffContext::new(context.cast());
+    if let Some((sock, datagram)) = any(&context, Way::Out) {
+        leave(&datagram, datagram.flow.socket, || {
             let sock = address_of(sock);
             (!socket::is_kernels(sock)).then(|| process::current_by_task(&context, sock))
         });
     }
-    PASS
 }
 
 /// `BPF_CGROUP_INET_INGRESS`.
 #[cgroup_skb(ingress)]
 pub fn packet_in(context: SkBuffContext) -> i32 {
-    if let Some((sock, cookie, datagram)) = datagram(&context, Way::In) {
-        arrive(&datagram, cookie, || socket::is_kernels(address_of(sock)));
+    if !open_udp(&context, Way::In)
+        .is_some_and(|datagram| arrive_over_open(&datagram, datagram.flow.socket))
+    {
+        other_in(context.as_ptr());
     }
     PASS
+}
+
+/// Whatever else arrives, as [`other_out`].
+#[inline(never)]
+fn other_in(context: *mut c_void) {
+    let context = SkBuffContext::new(context.cast());
+    if let Some((sock, datagram)) = any(&context, Way::In) {
+        arrive(&datagram, datagram.flow.socket, || {
+            socket::is_kernels(address_of(sock))
+        });
+    }
 }
 
 /// `udp:udp_fail_queue_rcv_skb(int rc, struct sock *sk)`, since 3.1: right after it arrived, on the same processor, for a
@@ -81,12 +106,28 @@ enum Way {
     In,
 }
 
-/// The socket, its cookie and what passes; `None` for TCP and what is no IP packet.
+/// What passes, if it is UDP and its headers are as they mostly are: its flow is open, or it is for [`any`] to see. Only
+/// a socket of UDP has such a flow, so that the socket need not be asked what it is.
 #[inline(always)]
-fn datagram(context: &SkBuffContext, way: Way) -> Option<(*const bpf_sock, u64, Datagram)> {
-    let skb = context.skb.skb;
-    // SAFETY: fields of the context, which the kernel translates.
-    let sock = unsafe { (*skb).__bindgen_anon_2.sk };
+fn open_udp(context: &SkBuffContext, way: Way) -> Option<Datagram> {
+    let packet = near(context, way)?;
+    if packet.protocol != PROTOCOL_UDP {
+        return None;
+    }
+    let ports = ports(context, &packet)?;
+    Some(datagram(
+        context,
+        way,
+        &packet,
+        (PROTOCOL_UDP, ports, UDP_HEADER),
+    ))
+}
+
+/// The socket, and what passes; `None` for TCP and what is no IP packet.
+#[inline(always)]
+fn any(context: &SkBuffContext, way: Way) -> Option<(*const bpf_sock, Datagram)> {
+    // SAFETY: a field of the context, which the kernel translates.
+    let sock = unsafe { (*context.skb.skb).__bindgen_anon_2.sk };
     if sock.is_null() {
         return None;
     }
@@ -100,20 +141,30 @@ fn datagram(context: &SkBuffContext, way: Way) -> Option<(*const bpf_sock, u64, 
     if kind == SOCK_STREAM && protocol == u32::from(PROTOCOL_TCP) {
         return None;
     }
-    let packet = packet(context, way)?;
-    // SAFETY: the helper takes the context as it came.
-    let cookie = unsafe { bpf_get_socket_cookie(skb.cast()) };
-    let (class, ports, header) = class(context, kind, &packet)?;
+    let packet = near(context, way).or_else(|| far(context, way))?;
+    let class = class(context, kind, &packet)?;
+    Some((sock.cast_const(), datagram(context, way, &packet, class)))
+}
+
+/// `class` is what [`class`] says.
+#[inline(always)]
+fn datagram(
+    context: &SkBuffContext,
+    way: Way,
+    packet: &Packet,
+    (protocol, ports, header): (u8, (u16, u16), u64),
+) -> Datagram {
     let (local, remote) = match way {
         Way::Out => (ports.0, ports.1),
         Way::In => (ports.1, ports.0),
     };
-    let datagram = Datagram {
+    Datagram {
         flow: FlowKey {
-            socket: cookie,
+            // SAFETY: the helper takes the context as it came.
+            socket: unsafe { bpf_get_socket_cookie(context.skb.skb.cast()) },
             address: packet.remote,
             port: remote,
-            protocol: class,
+            protocol,
             padding: 0,
             more_padding: 0,
         },
@@ -121,8 +172,7 @@ fn datagram(context: &SkBuffContext, way: Way) -> Option<(*const bpf_sock, u64, 
         bytes: u64::from(context.len())
             .saturating_sub(packet.payload as u64)
             .saturating_sub(header),
-    };
-    Some((sock.cast_const(), cookie, datagram))
+    }
 }
 
 struct Packet {
@@ -132,11 +182,6 @@ struct Packet {
     payload: usize,
     /// The first word there, if it was at hand: the ports, where the protocol has them.
     ports: Option<u32>,
-}
-
-#[inline(always)]
-fn packet(context: &SkBuffContext, way: Way) -> Option<Packet> {
-    near(context, way).or_else(|| far(context, way))
 }
 
 /// The headers as they mostly are: in one piece, without options, and more behind them.
