@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use super::floor::Floor;
 use super::pairs::median;
 use super::table;
 use super::tracers::Tracer;
@@ -22,6 +23,38 @@ const THROUGHPUT: f64 = 99.0;
 const SETTLE: Duration = Duration::from_millis(100);
 /// A stream's throughput changes by more than the goal from run to run, so that it takes more of them.
 const STREAMS_FOR_EACH_PAIR: usize = 5;
+
+/// Who watches in the inner two of four runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Watcher {
+    /// Nobody: what is measured then is noise.
+    Nobody,
+    /// Programs that do nothing.
+    Floor,
+    Tracer,
+}
+
+impl Watcher {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Nobody => "nothing (noise)",
+            Self::Floor => "empty programs (floor)",
+            Self::Tracer => "tracer",
+        }
+    }
+
+    /// Watches until what is returned is dropped.
+    fn begin(self, bench: &Bench) -> Result<(Option<Floor>, Option<Tracer>)> {
+        Ok(match self {
+            Self::Nobody => (None, None),
+            Self::Floor => (Some(Floor::attach()?), None),
+            Self::Tracer => (None, Some(Tracer::start(bench)?)),
+        })
+    }
+}
+
+/// What each pair of runs without and with a watcher took.
+type Pairs = Vec<(f64, f64)>;
 
 /// One socket sends to another, which takes it.
 struct Run {
@@ -50,32 +83,37 @@ impl Run {
             .with_context(|| format!("the load generator ended with {}", output.status))
     }
 
-    /// Mean of both runs without, and of both with the tracer; or without it, where `is_noise`.
-    fn compare(&self, bench: &Bench, is_noise: bool) -> Result<(f64, f64)> {
+    /// Mean of both runs without, and of both with the watcher.
+    fn compare(&self, bench: &Bench, watcher: Watcher) -> Result<(f64, f64)> {
         let before = self.run(bench)?;
-        let attached = if is_noise {
-            None
-        } else {
-            Some(Tracer::start(bench)?)
-        };
+        let watching = watcher.begin(bench)?;
         let with = f64::midpoint(self.run(bench)?, self.run(bench)?);
-        if attached.is_some() {
-            drop(attached);
+        drop(watching);
+        if watcher == Watcher::Tracer {
             thread::sleep(SETTLE);
         }
         Ok((f64::midpoint(before, self.run(bench)?), with))
     }
 
-    /// The first run finds caches and the processor's clock cold. The others go in turns, so that both see the same
+    /// The first run finds caches and the processor's clock cold. The others go in turns, so that all see the same
     /// machine.
-    fn compare_all(&self, bench: &Bench, times: usize) -> Result<[Vec<(f64, f64)>; 2]> {
+    fn compare_all(
+        &self,
+        bench: &Bench,
+        times: usize,
+        watchers: &[Watcher],
+    ) -> Result<Vec<(Watcher, Pairs)>> {
         self.run(bench)?;
-        let (mut noise, mut tracer) = (Vec::new(), Vec::new());
+        let mut all: Vec<_> = watchers
+            .iter()
+            .map(|watcher| (*watcher, Vec::new()))
+            .collect();
         for _ in 0..times {
-            noise.push(self.compare(bench, true)?);
-            tracer.push(self.compare(bench, false)?);
+            for (watcher, pairs) in &mut all {
+                pairs.push(self.compare(bench, *watcher)?);
+            }
         }
-        Ok([noise, tracer])
+        Ok(all)
     }
 }
 
@@ -87,13 +125,14 @@ pub fn datagrams(bench: &Bench) -> Result<()> {
         bytes: 100,
     };
     let micro = |nanoseconds: f64| nanoseconds / 1000.0 / run.times as f64;
-    let [noise, tracer] = run.compare_all(bench, bench.pairs)?;
-    for (who, pairs) in [("nothing (noise)", noise), ("tracer", tracer)] {
+    let watchers = [Watcher::Nobody, Watcher::Floor, Watcher::Tracer];
+    for (watcher, pairs) in run.compare_all(bench, bench.pairs, &watchers)? {
+        let who = watcher.name();
         let (added, note) = figure(&pairs, |(without, with)| micro(with - without) / 2.0);
         let base = median(pairs.iter().map(|(without, _)| micro(*without)).collect());
         let what = format!("added per UDP datagram and end, {who}");
         let note = format!("{note}; a datagram takes {base:.2} µs untraced");
-        if who == "tracer" {
+        if watcher == Watcher::Tracer {
             table::judged(&what, added, DATAGRAM, "µs", &note);
         } else {
             table::figure(&what, added, "µs", &note);
@@ -110,14 +149,15 @@ pub fn throughput(bench: &Bench) -> Result<()> {
         bytes: 256 << 10,
     };
     let pairs = bench.pairs * STREAMS_FOR_EACH_PAIR;
-    let [noise, tracer] = run.compare_all(bench, pairs)?;
-    for (who, pairs) in [("nothing (noise)", noise), ("tracer", tracer)] {
+    let watchers = [Watcher::Nobody, Watcher::Tracer];
+    for (watcher, pairs) in run.compare_all(bench, pairs, &watchers)? {
+        let who = watcher.name();
         let (left, note) = figure(&pairs, |(without, with)| 100.0 * without / with);
         let rate = |without: f64| (run.times * run.bytes) as f64 / without;
         let base = median(pairs.iter().map(|(without, _)| rate(*without)).collect());
         let what = format!("TCP throughput over loopback, {who}");
         let note = format!("{note}; {base:.2} GB/s untraced");
-        if who == "tracer" {
+        if watcher == Watcher::Tracer {
             table::judged_at_least(&what, left, THROUGHPUT, "%", &note);
         } else {
             table::figure(&what, left, "%", &note);

@@ -3,6 +3,7 @@
 //! A benchmark, not a test: a goal that is missed is said plainly, and the command succeeds all the same.
 
 mod connects;
+mod floor;
 mod kernel;
 mod loopback;
 mod machine;
