@@ -5,32 +5,15 @@ use std::{
     sync::Arc,
 };
 
-use tracer_common::map::ANDROID_FIRST_APP;
-
 use super::{
-    android,
-    container_names::ContainerNames,
-    history::History,
-    linux,
-    notice::Notice,
-    packages::{Packages, USER},
-    users::Users,
-    watched::Watched,
+    android, container_names::ContainerNames, history::History, holder::SocketUser, linux,
+    notice::Notice, packages::Packages, users::Users, watched::Watched,
 };
 use crate::model::{Identity, Program, Unattributed};
 
 /// Names programs. It keeps what it read until the file behind it changes.
 pub struct Attribution {
     rules: Rules,
-}
-
-/// Whose a socket is.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct SocketUser {
-    /// The uid that it is of.
-    pub user: u32,
-    /// The uid that Android charges for it, where that is another one.
-    pub charged: Option<u32>,
 }
 
 /// Where the packages of an Android device are listed.
@@ -143,18 +126,14 @@ impl Attribution {
         }
     }
 
-    /// The app of a program that holds a socket, which on Android it may use for another: by the same rules as the kernel
-    /// side's `user_of`.
+    /// The app of a program that holds a socket, which on Android it may use for another.
     pub fn identify_holder(
         &mut self,
         mut program: Program,
         socket: &SocketUser,
     ) -> Result<Identity, Unattributed> {
-        let is_of_app = |uid: u32| uid % USER >= ANDROID_FIRST_APP;
-        let acts_for_it = !is_of_app(program.uid) && (program.uid == 0 || is_of_app(socket.user));
         if matches!(self.rules, Rules::Android { .. }) {
-            let acts_for = socket.charged.or(acts_for_it.then_some(socket.user));
-            program.uid = acts_for.unwrap_or(program.uid);
+            program.uid = socket.acts_for(program.uid);
         }
         self.identify(&program, None)
     }
@@ -351,29 +330,18 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_the_system_holds_for_an_app_is_the_apps() {
+    fn a_socket_is_of_whom_it_is_used_for_on_android_alone() {
         let tree = Tree::new();
-        let list = tree.write("packages.list", "com.one 10001\ncom.two 10002\n");
-        let mut attribution = open(&tree, Some(list));
-        let mut name_charged = |holder, user, charged| {
-            let socket = SocketUser { user, charged };
-            let found = attribution.identify_holder(program(holder, "netd", "/"), &socket);
-            found.expect("Android always has a name").app.to_string()
-        };
-        let mut name = |holder, user| name_charged(holder, user, None);
-        assert_eq!(name(0, 10_001), "com.one");
-        assert_eq!(name(0, 1051), "dns");
-        assert_eq!(name(1000, 0), "system");
-        assert_eq!(name(1000, 10_002), "com.two");
-        assert_eq!(name(10_002, 10_001), "com.two");
-        assert_eq!(name_charged(10_002, 10_002, Some(10_001)), "com.one");
-        let mut attribution = open(&tree, None);
+        let list = tree.write("packages.list", "com.one 10001\n");
         let socket = SocketUser {
             user: 10_001,
             charged: Some(10_001),
         };
-        let found = attribution.identify_holder(program(0, "netd", "/"), &socket);
-        assert_eq!(&*found.expect("it has a name").app, "netd");
+        for (list, app) in [(Some(list), "com.one"), (None, "netd")] {
+            let mut attribution = open(&tree, list);
+            let found = attribution.identify_holder(program(0, "netd", "/"), &socket);
+            assert_eq!(&*found.expect("it has a name").app, app);
+        }
     }
 
     #[test]

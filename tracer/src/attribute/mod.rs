@@ -12,6 +12,7 @@ pub mod container_names;
 pub mod desktop;
 pub mod escape;
 pub mod history;
+pub mod holder;
 pub mod linux;
 pub mod notice;
 pub mod packages;
@@ -26,7 +27,8 @@ mod tree;
 
 pub use self::{
     android::is_unspecialised,
-    attribution::{Attribution, List, SocketUser},
+    attribution::{Attribution, List},
+    holder::SocketUser,
     notice::Notice,
     proc::{command_of, program_of},
     watched::since_boot_ns,
