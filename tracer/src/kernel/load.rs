@@ -14,7 +14,9 @@ use crate::kernel::{
     charges,
     globals::{Globals, Origin},
     hooks::{HOOKS, Hook, Need, Way},
+    maps::Maps,
     object::OBJECT,
+    waiting::{self, Holders},
 };
 
 /// What a user may choose.
@@ -51,13 +53,23 @@ pub struct Verdict {
     pub failure: Option<String>,
 }
 
+/// The kernel side, attached. Dropping its programs detaches them.
+pub struct Loaded {
+    pub ebpf: Ebpf,
+    pub maps: Maps,
+    /// What became of each hook.
+    pub verdicts: Vec<Verdict>,
+    /// Who held the sockets that were there before.
+    pub holders: Holders,
+}
+
 /// Loads the kernel side with the kind of hooks that is asked for, else with the first kind that serves.
-pub fn load(options: &Options) -> anyhow::Result<(Ebpf, Vec<Verdict>, Origin)> {
+pub fn load(options: &Options) -> anyhow::Result<(Loaded, Origin)> {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     require_kernel(release.trim())?;
     let globals = Globals::of_this_kernel()?;
-    let (ebpf, verdicts) = load_with(options, &globals)?;
-    Ok((ebpf, verdicts, globals.origin))
+    let loaded = load_with(options, &globals)?;
+    Ok((loaded, globals.origin))
 }
 
 /// Fails on a kernel that lacks what nothing makes up for. One whose version cannot be read is tried.
@@ -75,11 +87,11 @@ fn require_kernel(release: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn load_with(options: &Options, globals: &Globals) -> anyhow::Result<(Ebpf, Vec<Verdict>)> {
+fn load_with(options: &Options, globals: &Globals) -> anyhow::Result<Loaded> {
     if let Some(way) = options.way {
         return load_one(options, globals, way);
     }
-    let (ebpf, verdicts) = load_one(options, globals, Way::Tracing)?;
+    let first = load_one(options, globals, Way::Tracing)?;
     let serve = |verdicts: &[Verdict]| {
         verdicts.iter().all(|verdict| {
             verdict.hook.attach.way().is_none()
@@ -88,13 +100,13 @@ fn load_with(options: &Options, globals: &Globals) -> anyhow::Result<(Ebpf, Vec<
         })
     };
     // On a phone there is no other kind: a part of this one is better than nothing.
-    if serve(&verdicts) || options.is_phone {
-        return Ok((ebpf, verdicts));
+    if serve(&first.verdicts) || options.is_phone {
+        return Ok(first);
     }
-    drop(ebpf);
-    let (ebpf, mut second) = load_one(options, globals, Way::Cgroup)?;
+    let Loaded { verdicts, .. } = first;
+    let mut second = load_one(options, globals, Way::Cgroup)?;
     // Why the first kind does not serve is worth saying.
-    second.extend(
+    second.verdicts.extend(
         verdicts
             .into_iter()
             .filter(|verdict| verdict.hook.attach.way().is_some())
@@ -105,16 +117,12 @@ fn load_with(options: &Options, globals: &Globals) -> anyhow::Result<(Ebpf, Vec<
                 ..verdict
             }),
     );
-    Ok((ebpf, second))
+    Ok(second)
 }
 
 /// Loads the kernel side and attaches every hook of one kind. Hooks that cannot be attached are said in the verdicts; the caller
 /// decides whether it can go on without.
-fn load_one(
-    options: &Options,
-    globals: &Globals,
-    way: Way,
-) -> anyhow::Result<(Ebpf, Vec<Verdict>)> {
+fn load_one(options: &Options, globals: &Globals, way: Way) -> anyhow::Result<Loaded> {
     let mut loader = EbpfLoader::new();
     // The object carries no CO-RE relocation, so aya need not read the kernel's BTF a second time.
     loader.btf(None);
@@ -165,6 +173,10 @@ fn load_one(
         loader.map_max_entries(name, *entries);
     }
     let mut ebpf = loader.load(OBJECT).map_err(|error| explain_load(&error))?;
+    let mut maps = Maps::take(&mut ebpf)?;
+    let mut holders = Holders::default();
+    // A namespace that cannot be asked is counted when it is asked again.
+    waiting::write_down(&mut maps, &mut holders, None);
     let verdicts = HOOKS
         .iter()
         .filter(|hook| hook.attach.way().is_none_or(|needed| needed == way))
@@ -178,7 +190,12 @@ fn load_one(
                 .map(|error| format!("{error:#}")),
         })
         .collect();
-    Ok((ebpf, verdicts))
+    Ok(Loaded {
+        ebpf,
+        maps,
+        verdicts,
+        holders,
+    })
 }
 
 /// Makes one connection to ourselves, for the hooks to see.

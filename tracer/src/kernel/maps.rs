@@ -12,6 +12,9 @@ use tracer_common::{
     ProcessFacts, ProcessKey, SocketFacts,
 };
 
+/// `BPF_NOEXIST`: insert, or fail where the key is there.
+pub const NOT_THERE: u64 = 1;
+
 /// The maps of a loaded object.
 pub struct Maps {
     pub destinations: HashMap<MapData, DestinationKey, Counts>,

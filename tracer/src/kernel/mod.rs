@@ -14,3 +14,4 @@ mod object;
 pub mod older;
 pub mod process;
 pub mod source;
+pub mod waiting;

@@ -4,7 +4,7 @@
 //! socket its cookie, by which the kernel side finds it again when it ends.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fs::{self, File},
     io,
     net::IpAddr,
@@ -93,7 +93,7 @@ pub fn namespaces() -> Vec<Namespace> {
 }
 
 /// Which process holds the socket of an inode: the one with the smallest number where several do.
-pub fn holders() -> HashMap<u32, u32> {
+pub fn processes_of_sockets() -> HashMap<u32, u32> {
     let mut holders = HashMap::new();
     let mut all: Vec<u32> = processes().collect();
     all.sort_unstable();
@@ -143,25 +143,15 @@ pub struct Waiting {
     pub user: u32,
 }
 
-/// The sockets of a namespace.
-pub struct Sockets {
-    pub connections: Vec<OlderSocket>,
-    pub listeners: Vec<Waiting>,
-}
-
-/// The connections of a namespace, and who listens in it.
-pub fn sockets(namespace: &Namespace) -> anyhow::Result<Sockets> {
-    let responses = ask(namespace, IPPROTO_TCP)?;
-    let listeners: Vec<Waiting> = responses
+/// The connections of a namespace.
+pub fn connections(namespace: &Namespace) -> anyhow::Result<Vec<OlderSocket>> {
+    let responses = ask(namespace, IPPROTO_TCP, StateFlags::all())?;
+    let ports: HashSet<u16> = responses
         .iter()
         .filter(|response| response.header.state == LISTEN)
-        .map(waiting)
+        .map(|response| response.header.socket_id.source_port)
         .collect();
-    let is_accepted = |response: &InetResponse| {
-        let port = response.header.socket_id.source_port;
-        listeners.iter().any(|listener| listener.port == port)
-    };
-    let connections = responses
+    Ok(responses
         .iter()
         .filter(|response| {
             !matches!(
@@ -171,20 +161,22 @@ pub fn sockets(namespace: &Namespace) -> anyhow::Result<Sockets> {
                 // What waits in FIN_WAIT2 with no socket any more has no such information.
                 && information(response).is_some()
         })
-        .map(|response| socket(response, is_accepted(response)))
-        .collect();
-    Ok(Sockets {
-        connections,
-        listeners,
-    })
+        .map(|response| {
+            let accepted = ports.contains(&response.header.socket_id.source_port);
+            socket(response, accepted)
+        })
+        .collect())
 }
 
-/// The UDP sockets of a namespace.
-pub fn datagram_sockets(namespace: &Namespace) -> anyhow::Result<Vec<Waiting>> {
-    Ok(ask(namespace, IPPROTO_UDP)?.iter().map(waiting).collect())
+/// The listeners of a namespace, and its UDP sockets.
+pub fn waiting(namespace: &Namespace) -> anyhow::Result<(Vec<Waiting>, Vec<Waiting>)> {
+    let listeners = ask(namespace, IPPROTO_TCP, StateFlags::LISTEN)?;
+    let datagrams = ask(namespace, IPPROTO_UDP, StateFlags::all())?;
+    let all = |responses: Vec<InetResponse>| responses.iter().map(waits).collect();
+    Ok((all(listeners), all(datagrams)))
 }
 
-fn waiting(response: &InetResponse) -> Waiting {
+fn waits(response: &InetResponse) -> Waiting {
     let address = match response.header.socket_id.source_address {
         IpAddr::V4(address) => address.to_ipv6_mapped(),
         IpAddr::V6(address) => address,
@@ -198,8 +190,12 @@ fn waiting(response: &InetResponse) -> Waiting {
     }
 }
 
-/// All sockets of a protocol in a namespace.
-fn ask(namespace: &Namespace, protocol: u8) -> anyhow::Result<Vec<InetResponse>> {
+/// The sockets of a protocol in a namespace that are in one of the states.
+fn ask(
+    namespace: &Namespace,
+    protocol: u8,
+    states: StateFlags,
+) -> anyhow::Result<Vec<InetResponse>> {
     // A thread of its own, since a thread that has entered a namespace stays there.
     thread::scope(|scope| {
         let worker = scope.spawn(|| -> anyhow::Result<Vec<InetResponse>> {
@@ -212,8 +208,8 @@ fn ask(namespace: &Namespace, protocol: u8) -> anyhow::Result<Vec<InetResponse>>
                     return Err(io::Error::last_os_error()).context("enter a network namespace");
                 }
             }
-            let mut all = dump(AF_INET, protocol)?;
-            all.extend(dump(AF_INET6, protocol)?);
+            let mut all = dump(AF_INET, protocol, states.clone())?;
+            all.extend(dump(AF_INET6, protocol, states)?);
             Ok(all)
         });
         worker
@@ -222,8 +218,8 @@ fn ask(namespace: &Namespace, protocol: u8) -> anyhow::Result<Vec<InetResponse>>
     })
 }
 
-/// All sockets of a family and a protocol in the namespace of this thread.
-fn dump(family: u8, protocol: u8) -> anyhow::Result<Vec<InetResponse>> {
+/// Those of a family in the namespace of this thread.
+fn dump(family: u8, protocol: u8, states: StateFlags) -> anyhow::Result<Vec<InetResponse>> {
     let mut socket = Socket::new(NETLINK_SOCK_DIAG).context("open sock_diag")?;
     socket.bind_auto().context("bind sock_diag")?;
     socket
@@ -237,7 +233,7 @@ fn dump(family: u8, protocol: u8) -> anyhow::Result<Vec<InetResponse>> {
             family,
             protocol,
             extensions: ExtensionFlags::INFO,
-            states: StateFlags::all(),
+            states,
             socket_id: if family == AF_INET {
                 SocketId::new_v4()
             } else {

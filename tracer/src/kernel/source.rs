@@ -25,11 +25,10 @@ use crate::kernel::{
     globals::Origin,
     hooks::{Hook, Signal, Way},
     load::{self, Options, Verdict},
-    maps::{Maps, descriptor},
+    maps::{Maps, NOT_THERE, descriptor},
+    waiting::Holders,
 };
 
-/// `BPF_NOEXIST`: insert, or fail where the key is there.
-const NOT_THERE: u64 = 1;
 /// Arguments that one run of the sampling program takes.
 const SAMPLES: usize = 12;
 
@@ -41,6 +40,8 @@ pub struct Kernel {
     pub verdicts: Vec<Verdict>,
     /// From where it is known what the kernel's structures look like.
     pub origin: Origin,
+    /// Who held the sockets that were there before, until the pipeline takes them.
+    pub holders: Holders,
     /// Handle of the tracer's own program, which contacted itself for the self-test and contacts nobody else.
     pub own_handle: u64,
     destinations: Batch<DestinationKey, Counts>,
@@ -57,14 +58,14 @@ pub struct Kernel {
 impl Kernel {
     /// Loads, attaches and makes one connection to itself: a hook that is attached and never fires is found here.
     pub fn start(options: &Options) -> anyhow::Result<Self> {
-        let (mut ebpf, verdicts, origin) = load::load(options)?;
-        load::require(&verdicts)?;
-        let maps = Maps::take(&mut ebpf)?;
+        let (loaded, origin) = load::load(options)?;
+        load::require(&loaded.verdicts)?;
         let mut kernel = Self {
-            ebpf,
-            maps,
-            verdicts,
+            ebpf: loaded.ebpf,
+            maps: loaded.maps,
+            verdicts: loaded.verdicts,
             origin,
+            holders: loaded.holders,
             own_handle: HANDLE_UNATTRIBUTED,
             destinations: Batch::new(4096),
             facts: Batch::new(512),
@@ -224,26 +225,6 @@ impl Kernel {
         self.verdicts
             .iter()
             .any(|verdict| verdict.hook.gives == signal && verdict.failure.is_none())
-    }
-
-    /// Says whose a socket or a listener is that was there before the tracer. What the kernel side has found out itself
-    /// meanwhile stays.
-    pub fn own_socket(&mut self, cookie: u64, owner: u64) {
-        let facts = SocketFacts {
-            identity: cookie,
-            owner,
-        };
-        let _ = self.maps.sockets.insert(cookie, facts, NOT_THERE);
-    }
-
-    /// As [`Self::own_socket`].
-    pub fn own_listener(&mut self, endpoint: Endpoint, owner: u64) {
-        let listener = Listener {
-            owner,
-            sockets: 1,
-            padding: [0; 4],
-        };
-        let _ = self.maps.listeners.insert(endpoint, listener, NOT_THERE);
     }
 
     /// Tells the kernel side what time it is, in seconds of the tracer.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use tracer_common::{
-    Address, DestinationKey, Endpoint, Older,
+    Address, DestinationKey, Older,
     map::{DIRECTION_IN, DIRECTION_OUT, PROTOCOL_TCP},
 };
 
@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     attribute::{SocketUser, program_of},
-    kernel::older::{self, Namespace, OlderSocket},
+    kernel::{
+        older::{self, Namespace, OlderSocket},
+        waiting::{self, Holder},
+    },
     model::{Totals, Unattributed},
 };
 
@@ -50,10 +53,13 @@ impl Pipeline {
     /// its cookie: whatever was there before and after the kernel side was asked, and is not known to it, is older. What
     /// ends before that is over before the tracer says that it is ready.
     pub(super) fn adopt(&mut self) {
+        let own = self.kernel.own_handle;
+        let mut holders = std::mem::take(&mut self.kernel.holders);
+        self.older.lost += waiting::write_down(&mut self.kernel.maps, &mut holders, Some(own));
         let mut found: Vec<(Namespace, HashSet<u64>)> = Vec::new();
         for namespace in older::namespaces() {
-            match older::sockets(&namespace) {
-                Ok(sockets) => found.push((namespace, cookies(&sockets.connections))),
+            match older::connections(&namespace) {
+                Ok(sockets) => found.push((namespace, cookies(&sockets))),
                 Err(_) => self.older.lost += 1,
             }
         }
@@ -62,45 +68,23 @@ impl Pipeline {
             .kernel
             .connections(|_, connection| _ = known_to_kernel.insert(connection.cookie));
         self.failed_reads += u64::from(asked.is_err());
-        let holders = older::holders();
-        let mut handles = HashMap::new();
+        let processes = older::processes_of_sockets();
         for (namespace, before) in found {
-            let (Ok(sockets), Ok(datagrams)) = (
-                older::sockets(&namespace),
-                older::datagram_sockets(&namespace),
-            ) else {
+            let Ok(sockets) = older::connections(&namespace) else {
                 self.older.lost += 1;
                 continue;
             };
-            for socket in datagrams {
-                let holder = holders.get(&socket.inode).copied();
-                let user = self.users_of(socket.cookie, socket.user);
-                let owner = self.owner(holder, user, &mut handles);
-                self.kernel.own_socket(socket.cookie, owner);
-            }
-            for socket in sockets.listeners {
-                let holder = holders.get(&socket.inode).copied();
-                let user = self.users_of(socket.cookie, socket.user);
-                let owner = self.owner(holder, user, &mut handles);
-                let endpoint = Endpoint {
-                    address: Address::of_octets(socket.address),
-                    namespace: namespace.inode,
-                    port: socket.port,
-                    padding: [0; 2],
-                };
-                self.kernel.own_listener(endpoint, owner);
-            }
             let is_older = |socket: &&OlderSocket| {
                 before.contains(&socket.cookie) && !known_to_kernel.contains(&socket.cookie)
             };
             let mut followed = HashMap::new();
-            for socket in sockets.connections.iter().filter(is_older) {
-                let holder = holders.get(&socket.inode).copied();
-                let user = self.users_of(socket.cookie, socket.user);
-                let handle = self.owner(holder, user, &mut handles);
-                if handle == self.kernel.own_handle {
+            for socket in sockets.iter().filter(is_older) {
+                let held = (socket.inode, socket.cookie, socket.user);
+                let holder = Holder::of(&processes, &self.kernel.maps, held);
+                // The tracer's own are nobody's contacts.
+                let Some(handle) = holders.handle(holder) else {
                     continue;
-                }
+                };
                 let older = older_of(socket, handle);
                 match self.kernel.follow(socket.cookie, older) {
                     Ok(()) => _ = followed.insert(socket.cookie, older),
@@ -112,16 +96,20 @@ impl Pipeline {
                 self.older.namespaces.push((namespace, followed));
             }
         }
+        for (holder, handle) in holders.all() {
+            let known = self.known(holder);
+            self.programs.insert(handle, known);
+        }
     }
 
     /// One that ended between being found and being followed leaves its entry behind. That is no loss: it was over before
     /// the tracer said that it is ready.
     fn forget_ended(&mut self, namespace: &Namespace, followed: &mut HashMap<u64, Older>) {
-        let Ok(sockets) = older::sockets(namespace) else {
+        let Ok(sockets) = older::connections(namespace) else {
             self.older.lost += 1;
             return;
         };
-        let open = cookies(&sockets.connections);
+        let open = cookies(&sockets);
         followed.retain(|cookie, _| {
             let is_open = open.contains(cookie);
             if !is_open {
@@ -132,52 +120,27 @@ impl Pipeline {
         });
     }
 
-    /// Whose a socket is, which the kernel says is `user`'s.
-    fn users_of(&self, cookie: u64, user: u32) -> SocketUser {
-        let charge = self.kernel.maps.charges.get(&cookie, 0).ok();
-        SocketUser {
-            user,
-            charged: charge.map(|charge| charge.user),
-        }
-    }
-
-    /// The handle of the process that holds a socket of `user`'s; one for all sockets that nobody holds.
-    fn owner(
-        &mut self,
-        process: Option<u32>,
-        user: SocketUser,
-        handles: &mut HashMap<(Option<u32>, SocketUser), u64>,
-    ) -> u64 {
-        if process == Some(std::process::id()) {
-            return self.kernel.own_handle;
-        }
-        let next = handles.len() as u64 + 1;
-        let user = if process.is_some() {
-            user
-        } else {
-            SocketUser::default()
-        };
-        *handles.entry((process, user)).or_insert_with(|| {
-            let known = match process {
-                None => Known {
-                    unattributed: Some(Unattributed::NoOwner),
-                    ..NAMELESS
-                },
-                Some(process) => {
-                    let found = program_of(Path::new("/"), process)
-                        .map_err(|_| Unattributed::NoName)
-                        .and_then(|program| self.attribution.identify_holder(program, &user));
-                    let (identity, unattributed) = number(&mut self.identities, found);
-                    Known {
-                        identity,
-                        unattributed,
-                        ..NAMELESS
-                    }
-                }
+    /// Who holds a socket; one for all sockets that nobody holds.
+    fn known(&mut self, holder: Holder) -> Known {
+        let Some(process) = holder.process else {
+            return Known {
+                unattributed: Some(Unattributed::NoOwner),
+                ..NAMELESS
             };
-            self.programs.insert(next, known);
-            next
-        })
+        };
+        let user = SocketUser {
+            user: holder.user,
+            charged: holder.charged,
+        };
+        let found = program_of(Path::new("/"), process)
+            .map_err(|_| Unattributed::NoName)
+            .and_then(|program| self.attribution.identify_holder(program, &user));
+        let (identity, unattributed) = number(&mut self.identities, found);
+        Known {
+            identity,
+            unattributed,
+            ..NAMELESS
+        }
     }
 
     /// Adds what has passed over those that are open. Returns how many there are.
@@ -192,12 +155,12 @@ impl Pipeline {
             ..
         } = self;
         for (namespace, followed) in namespaces.iter_mut() {
-            let Ok(sockets) = older::sockets(namespace) else {
+            let Ok(sockets) = older::connections(namespace) else {
                 *lost += 1;
                 continue;
             };
             let mut open = HashSet::new();
-            for socket in &sockets.connections {
+            for socket in &sockets {
                 let Some(older) = followed.get(&socket.cookie) else {
                     continue;
                 };
