@@ -59,13 +59,13 @@ pub fn cargo(
     Ok(command)
 }
 
-/// Builds what an emulated machine runs in a debug build: all of it alike, so that nothing is built twice.
-pub fn for_emulation(command: &mut Command) {
+/// Has the tests, and what they run, built alike for this machine and for emulated ones, so that nothing is built twice.
+pub fn for_tests(command: &mut Command) {
     command
         // An emulated processor is slow: without optimisation, that of what it depends on too, the tests would wait for the
         // tracer for longer than it takes to optimise.
         .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
-        // All of this is copied into the machine's memory.
+        // All of this is copied into such a machine's memory.
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .env("CARGO_PROFILE_DEV_STRIP", "debuginfo");
 }

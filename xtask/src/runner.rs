@@ -40,11 +40,11 @@ pub fn start(program_and_arguments: &[String]) -> Result<()> {
     Err(command.args(arguments).exec()).with_context(|| format!("start {program}"))
 }
 
-/// cargo names a test binary `live_something-HASH`, after its file in `tests/`.
+/// cargo names a test binary after its file or folder in `tests/`, with a hash behind: `live-HASH`.
 fn is_live(program: &str) -> bool {
     Path::new(program)
         .file_name()
-        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"live"))
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"live-"))
 }
 
 #[cfg(test)]
@@ -55,7 +55,6 @@ mod tests {
     fn a_live_test_is_known_by_its_file_name() {
         let check = |program, expected| assert_eq!(is_live(program), expected, "{program}");
         check("/target/debug/deps/live-0123456789abcdef", true);
-        check("/target/debug/deps/live_dns-0123456789abcdef", true);
         check("/live/debug/deps/tracer-0123456789abcdef", false);
         check("/target/debug/deps/delivery-0123456789abcdef", false);
     }

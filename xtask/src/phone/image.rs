@@ -38,7 +38,7 @@ impl Programs {
         })?;
         let triple = Architecture::Arm.triple();
         let mut command = cross::cargo(cache, &packages, Architecture::Arm, "")?;
-        cross::for_emulation(&mut command);
+        cross::for_tests(&mut command);
         step::finish(
             command
                 .args(["build", "--package", "tracer", "--target", triple])

@@ -14,37 +14,40 @@ use crate::cross;
 use crate::packages::Packages;
 use crate::step;
 
-/// The test binaries, of `tracer/tests/`, that are run in machines of their own, and the least share of a kernel that has them.
-const TESTS: &[(&str, Share)] = &[
-    ("live_calibration", Share::Measured),
-    ("live_datagram", Share::Measured),
-    ("live_exact", Share::Core),
-    ("live_zygote", Share::Core),
-    ("live_associations", Share::Most),
-    ("live_frames", Share::Most),
-    ("live_multipath", Share::Most),
-    ("live_beside", Share::Most),
-    ("live_attempts", Share::Most),
-    ("live_busy", Share::Whole),
-    ("live_programs", Share::Whole),
-    ("live_traffic", Share::Whole),
-    ("live_traps", Share::Whole),
-    ("live_sockets", Share::Whole),
-    ("live_android", Share::Named),
-    ("live_sources", Share::Named),
+/// The test binary.
+const LIVE: &str = "live";
+
+/// The files of `tracer/tests/live/` whose tests are run in machines of their own, and the least share of a kernel that has them.
+const PARTS: &[(&str, Share)] = &[
+    ("calibration", Share::Measured),
+    ("datagram", Share::Measured),
+    ("exact", Share::Core),
+    ("zygote", Share::Core),
+    ("associations", Share::Most),
+    ("frames", Share::Most),
+    ("multipath", Share::Most),
+    ("beside", Share::Most),
+    ("attempts", Share::Most),
+    ("busy", Share::Whole),
+    ("programs", Share::Whole),
+    ("traffic", Share::Whole),
+    ("traps", Share::Whole),
+    ("sockets", Share::Whole),
+    ("android", Share::Named),
+    ("older", Share::Named),
+    ("sources", Share::Named),
 ];
 
-/// Whether a test binary belongs to a share.
-pub fn is_of(name: &str, share: Share) -> bool {
-    TESTS
-        .iter()
-        .any(|(test, least)| *test == name && *least <= share)
+/// Those that belong to a share.
+pub fn parts(share: Share) -> Vec<&'static str> {
+    let of_it = PARTS.iter().filter(|(_, least)| *least <= share);
+    of_it.map(|(name, _)| *name).collect()
 }
 
 /// What was built for one architecture.
 pub struct Binaries {
-    /// Name and path of each test binary.
-    pub tests: Vec<(String, PathBuf)>,
+    /// The live tests.
+    pub live: PathBuf,
     /// The tracer and the generator, which the tests look for where they were built.
     others: Vec<PathBuf>,
 }
@@ -53,8 +56,7 @@ impl Binaries {
     /// Puts them at the very paths that they have here.
     pub fn archive(&self, file: &Path) -> Result<()> {
         let mut archive = Archive::create(file)?;
-        let tests = self.tests.iter().map(|(_, path)| path);
-        for path in tests.chain(&self.others) {
+        for path in self.others.iter().chain([&self.live]) {
             archive.copy(&path.display().to_string(), path)?;
         }
         archive.finish()
@@ -63,15 +65,6 @@ impl Binaries {
 
 /// Builds the tracer, the generator and the tests, all of them linked statically.
 pub fn build(cache: &Cache, packages: &Packages, architecture: Architecture) -> Result<Binaries> {
-    let tests: Vec<&str> = TESTS
-        .iter()
-        .map(|(name, _)| *name)
-        .filter(|name| {
-            step::workspace()
-                .join(format!("tracer/tests/{name}.rs"))
-                .exists()
-        })
-        .collect();
     let mut command = cross::cargo(cache, packages, architecture, "")?;
     command
         .args(["build", "--package", "tracer", "--bin", "tracer"])
@@ -82,14 +75,15 @@ pub fn build(cache: &Cache, packages: &Packages, architecture: Architecture) -> 
             "phone",
             "--example",
             "adbd",
+            "--test",
+            LIVE,
         ])
-        .args(tests.iter().flat_map(|name| ["--test", name]))
         .args(["--target", architecture.triple(), "--target-dir"])
         .arg(build::target_dir())
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(step::workspace())
         .stderr(Stdio::inherit());
-    cross::for_emulation(&mut command);
+    cross::for_tests(&mut command);
     let output = command
         .output()
         .with_context(|| format!("start {}", command.get_program().display()))?;
@@ -101,23 +95,15 @@ pub fn build(cache: &Cache, packages: &Packages, architecture: Architecture) -> 
         );
     }
     let said = String::from_utf8(output.stdout).context("what cargo says")?;
-    let mut binaries = Binaries {
-        tests: Vec::new(),
-        others: Vec::new(),
-    };
-    for path in said.lines().filter_map(executable) {
+    let (live, others): (Vec<_>, Vec<_>) = said.lines().filter_map(executable).partition(|path| {
         let name = path.file_name().and_then(|name| name.to_str());
-        let name = name.with_context(|| format!("{} has no name", path.display()))?;
-        match tests.iter().find(|test| is_build_of(name, test)) {
-            Some(test) => binaries.tests.push(((*test).to_owned(), path)),
-            None => binaries.others.push(path),
-        }
-    }
-    // In the order of the list, not in that in which they were done.
-    binaries
-        .tests
-        .sort_by_key(|(name, _)| tests.iter().position(|test| test == name));
-    Ok(binaries)
+        name.is_some_and(|name| is_build_of(name, LIVE))
+    });
+    let live = live
+        .into_iter()
+        .next()
+        .context("the live tests were not built")?;
+    Ok(Binaries { live, others })
 }
 
 /// The program that a line of cargo's says was built. A path with a quote in it is more than cargo's own tests have.
@@ -151,9 +137,17 @@ mod tests {
     }
 
     #[test]
+    fn each_part_is_a_file_of_the_live_tests() {
+        for name in parts(Share::Named) {
+            let file = step::workspace().join(format!("tracer/tests/live/{name}.rs"));
+            assert!(file.exists(), "{}", file.display());
+        }
+    }
+
+    #[test]
     fn a_test_binary_is_known_by_its_name() {
-        assert!(is_build_of("live_exact-0123abcd", "live_exact"));
-        assert!(!is_build_of("tracer", "live_exact"));
-        assert!(!is_build_of("live_exact-other-0123", "live_exact"));
+        assert!(is_build_of("live-0123abcd", LIVE));
+        assert!(!is_build_of("tracer", LIVE));
+        assert!(!is_build_of("live-other-0123", LIVE));
     }
 }

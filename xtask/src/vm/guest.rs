@@ -4,7 +4,7 @@
 //! other's lines. Between the tests lie lines that begin with `MARK`, which `results` reads.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::kernels::Kernel;
 
@@ -75,9 +75,9 @@ pub fn command(kernel: &Kernel, command: &str) -> String {
     format!("{}{command}\n", environment(kernel))
 }
 
-/// Runs every test of every binary in a process of its own: then each has a time and an exit status, which say what
+/// Runs every test of some parts of a binary in a process of its own: then each has a time and an exit status, which say what
 /// happened however much the programs that a test starts write into its output.
-pub fn tests(kernel: &Kernel, binaries: &[(String, PathBuf)], arguments: &[String]) -> String {
+pub fn tests(kernel: &Kernel, binary: &Path, parts: &[&str], arguments: &[String]) -> String {
     // What the list was asked for is run: the names alone would leave ignored tests ignored.
     let ignored = ["--ignored", "--include-ignored"];
     let run = if arguments
@@ -90,24 +90,23 @@ pub fn tests(kernel: &Kernel, binaries: &[(String, PathBuf)], arguments: &[Strin
     };
     let arguments: Vec<String> = arguments.iter().map(|word| quoted(word)).collect();
     let arguments = arguments.join(" ");
-    let runs: String = binaries
-        .iter()
-        .map(|(name, path)| [name.as_str(), " ", &quoted(&path.display().to_string())].concat())
-        .map(|words| ["run ", &words, "\n"].concat())
-        .collect();
     format!(
         r#"{environment}now() {{ cut -d ' ' -f 1 /proc/uptime; }}
-run() {{
-    for name in $("$2" --list --format terse {arguments} | sed -n 's/: test$//p'); do
-        printf '\n{MARK} begin %s %s %s\n' $1 $name $(now)
-        "$2" --exact $name --nocapture {run}
+binary={binary}
+names=$("$binary" --list --format terse {arguments} | sed -n 's/: test$//p')
+for part in {parts}; do
+    for name in $(printf '%s\n' "$names" | grep "^$part::"); do
+        printf '\n{MARK} begin %s %s\n' $name $(now)
+        "$binary" --exact $name --nocapture {run}
         status=$?
-        printf '\n{MARK} end %s %s %s %s\n' $1 $name $(now) $status
+        printf '\n{MARK} end %s %s %s\n' $name $(now) $status
     done
-}}
-{runs}printf '\n{MARK} done %s\n' $(now)
+done
+printf '\n{MARK} done %s\n' $(now)
 "#,
-        environment = environment(kernel)
+        environment = environment(kernel),
+        binary = quoted(&binary.display().to_string()),
+        parts = parts.join(" "),
     )
 }
 

@@ -13,7 +13,7 @@ pub enum Verdict {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct TestResult {
-    /// The binary and the test: `live_exact: a_workload_…`.
+    /// Its name: `exact::a_workload_…`.
     pub test: String,
     pub verdict: Verdict,
     pub seconds: f64,
@@ -45,10 +45,10 @@ pub fn read(log: &str) -> Results {
         }
         let words: Vec<&str> = words.collect();
         match words.as_slice() {
-            ["begin", file, name, at] => {
-                running = Some((format!("{file}: {name}"), number(at), Vec::new()));
+            ["begin", name, at] => {
+                running = Some(((*name).to_owned(), number(at), Vec::new()));
             }
-            ["end", _, _, at, status] => {
+            ["end", _, at, status] => {
                 if let Some((test, began, said)) = running.take() {
                     results.tests.push(TestResult {
                         test,
@@ -132,16 +132,16 @@ mod tests {
     #[test]
     fn each_test_has_its_verdict_and_its_time() {
         check(
-            "@@vm begin live a 1.5\ntest a ... noise\n@@vm end live a 2.0 0\n\
-             @@vm begin live b 2.0\ntest b ... skipped: no tc here\nok\n@@vm end live b 3.0 0\n\
-             @@vm begin live c 3.0\ntest c ... ignored, takes an hour\n@@vm end live c 3.0 0\n\
-             @@vm begin live d 3.0\nno\n@@vm end live d 4.0 101\n@@vm done 4.0\n",
+            "@@vm begin live::a 1.5\ntest live::a ... noise\n@@vm end live::a 2.0 0\n\
+             @@vm begin live::b 2.0\ntest live::b ... skipped: no tc here\nok\n@@vm end live::b 3.0 0\n\
+             @@vm begin live::c 3.0\ntest live::c ... ignored, takes an hour\n@@vm end live::c 3.0 0\n\
+             @@vm begin live::d 3.0\nno\n@@vm end live::d 4.0 101\n@@vm done 4.0\n",
             &[
-                ("live: a", Verdict::Ok, 0.5),
-                ("live: b", Verdict::Skipped("no tc here".to_owned()), 1.0),
-                ("live: c", Verdict::Skipped("takes an hour".to_owned()), 0.0),
+                ("live::a", Verdict::Ok, 0.5),
+                ("live::b", Verdict::Skipped("no tc here".to_owned()), 1.0),
+                ("live::c", Verdict::Skipped("takes an hour".to_owned()), 0.0),
                 (
-                    "live: d",
+                    "live::d",
                     Verdict::Failed("exit status 101\nno".to_owned()),
                     1.0,
                 ),
@@ -153,9 +153,9 @@ mod tests {
     #[test]
     fn a_test_that_did_not_end_has_failed() {
         check(
-            "@@vm begin live a 1.5\nwaiting\n",
+            "@@vm begin live::a 1.5\nwaiting\n",
             &[(
-                "live: a",
+                "live::a",
                 Verdict::Failed("did not end\nwaiting".to_owned()),
                 0.0,
             )],

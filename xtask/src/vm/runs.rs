@@ -112,13 +112,7 @@ fn script(plan: &Plan, kernel: &Kernel, binaries: Option<&Binaries>) -> String {
         (Some(command), _) => guest::command(kernel, command),
         (None, Some(binaries)) => {
             let share = plan.share.unwrap_or(kernel.share);
-            let tests: Vec<_> = binaries
-                .tests
-                .iter()
-                .filter(|(name, _)| binaries::is_of(name, share))
-                .cloned()
-                .collect();
-            guest::tests(kernel, &tests, plan.tests)
+            guest::tests(kernel, &binaries.live, &binaries::parts(share), plan.tests)
         }
         (None, None) => String::new(),
     }

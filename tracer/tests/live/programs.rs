@@ -1,10 +1,8 @@
 //! The programs in the kernel: each loads, far below the verifier's limit, and counts beside somebody else's on its hook.
 
-mod support;
-
 use std::fs;
 
-use support::{
+use crate::support::{
     Directory, Helper, Namespace, Tracer,
     truth::{self, Busy},
 };
@@ -93,7 +91,11 @@ const PLACE: &str = "127.0.0.1:7078";
 #[test]
 fn with_another_tracer_on_the_same_hooks_both_count_all_and_say_what_was_not_run() {
     let (directory, host) = (Directory::new("programs"), Namespace::new("tl"));
-    let times: u64 = if support::is_virtual() { 2_000 } else { 50_000 };
+    let times: u64 = if crate::support::is_virtual() {
+        2_000
+    } else {
+        50_000
+    };
     let server = directory.app("beside-server");
     let start = |what: &str| {
         let mut command = host.command(&server);

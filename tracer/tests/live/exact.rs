@@ -1,11 +1,9 @@
 //! Every count and every byte, compared with the generator's own truth and the kernel's.
 
-mod support;
-
 use std::{collections::BTreeMap, path::Path, process::Command};
 
-use support::{
-    Directory, Metrics, Tracer,
+use crate::support::{
+    Directory, Metrics, Tracer, is_virtual,
     network::{Network, start},
 };
 
@@ -154,6 +152,17 @@ const PLAYS: &[Play] = &[
     ),
 ];
 
+impl Play {
+    /// An emulated machine makes a quarter of them.
+    fn times(&self) -> u64 {
+        if is_virtual() {
+            self.times.div_ceil(4)
+        } else {
+            self.times
+        }
+    }
+}
+
 #[test]
 fn a_workload_of_every_kind_is_counted_to_the_contact_and_to_the_byte() {
     let directory = Directory::new("exact");
@@ -165,7 +174,7 @@ fn a_workload_of_every_kind_is_counted_to_the_contact_and_to_the_byte() {
         command
             .args(["serve", "--until-stdin-closes", "--listen"])
             .args(LOCAL);
-        support::Helper::start(&mut command, "ready")
+        crate::support::Helper::start(&mut command, "ready")
     };
     let tracer = Tracer::start(&[]);
     let opened_before = network.client.active_opens() + network.server.active_opens();
@@ -174,7 +183,7 @@ fn a_workload_of_every_kind_is_counted_to_the_contact_and_to_the_byte() {
         .iter()
         .map(|play| {
             let mut command = network.client.command(&directory.app(play.app));
-            let times = play.times.to_string();
+            let times = play.times().to_string();
             command
                 .args(["connect", "--to", play.to, "--times", &times])
                 .args(play.arguments.split(' '));
@@ -223,10 +232,8 @@ fn a_workload_of_every_kind_is_counted_to_the_contact_and_to_the_byte() {
         .iter()
         .map(|truth| truth["connections"].as_u64().expect("a count"))
         .sum();
-    assert!(
-        all >= 10_000,
-        "the workload is smaller than it should be: {all}"
-    );
+    let least = if is_virtual() { 2_500 } else { 10_000 };
+    assert!(all >= least, "the workload is too small: {all}");
     assert_eq!(
         opened, all,
         "the kernel's ActiveOpens and the generator's count"
@@ -317,7 +324,10 @@ fn found(metrics: &Metrics, app: &str, truth: &serde_json::Value) -> Numbers {
 #[test]
 fn the_same_addresses_and_ports_in_two_namespaces_are_told_apart() {
     let directory = Directory::new("namespaces");
-    let hosts = [support::Namespace::new("ta"), support::Namespace::new("tb")];
+    let hosts = [
+        crate::support::Namespace::new("ta"),
+        crate::support::Namespace::new("tb"),
+    ];
     let generator = directory.app("server");
     let servers: Vec<_> = hosts
         .iter()
@@ -329,14 +339,14 @@ fn the_same_addresses_and_ports_in_two_namespaces_are_told_apart() {
                 "--listen",
                 "127.0.0.1:7000",
             ]);
-            support::Helper::start(&mut command, "ready")
+            crate::support::Helper::start(&mut command, "ready")
         })
         .collect();
     let tracer = Tracer::start(&[]);
     // The same source port for each connection too, in both namespaces.
     for host in &hosts {
         let one_port = "echo 40000 40000 > /proc/sys/net/ipv4/ip_local_port_range";
-        support::run(host.command(Path::new("sh")).args(["-c", one_port]));
+        crate::support::run(host.command(Path::new("sh")).args(["-c", one_port]));
     }
     let running: Vec<_> = hosts
         .iter()

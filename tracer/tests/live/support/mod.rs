@@ -1,7 +1,4 @@
 //! What the live tests share: a running tracer, what it says, and namespaces to make traffic in.
-//!
-//! Live tests need root. They run one at a time: each compares the whole machine's count with the tracer's.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub mod group;
 pub mod network;

@@ -1,7 +1,5 @@
 //! How it starts, what it finds there, how it ends, and what it says when it cannot run.
 
-mod support;
-
 use std::{
     collections::BTreeSet,
     fs,
@@ -10,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use support::{Directory, Helper, Namespace, Tracer, request, run};
+use crate::support::{Directory, Helper, Namespace, Tracer, request, run};
 
 /// Names of the kernel side's attached programs, as the kernel lists them, with the process that holds them.
 fn attached(process: u32) -> Vec<String> {
@@ -222,14 +220,14 @@ fn a_scrape_is_the_contact_of_who_scrapes_and_the_tracer_contacts_nobody() {
             "1",
             "--retry-connrefused",
         ]);
-        support::Metrics::parse(&run(command.arg("http://127.0.0.1:9741/metrics")))
+        crate::support::Metrics::parse(&run(command.arg("http://127.0.0.1:9741/metrics")))
     };
     let place = [
         ("app", "scraper"),
         ("destination", "127.0.0.1"),
         ("port", "9741"),
     ];
-    let count = |metrics: &support::Metrics| metrics.sum("tracer_connections_total", &place);
+    let count = |metrics: &crate::support::Metrics| metrics.sum("tracer_connections_total", &place);
     // The first one may have reached the listener before the hooks were attached; then it is older than the tracer.
     scrape();
     let (counted, opened) = (count(&scrape()), host.active_opens());
@@ -259,7 +257,7 @@ fn every_hook_is_shown_as_attached_and_the_probes_answer() {
         .filter(|signal| metrics.sum("tracer_hook_attached", &[("signal", signal)]) == 0)
         .map(String::as_str)
         .collect();
-    assert_eq!(unserved, support::unserved());
+    assert_eq!(unserved, crate::support::unserved());
     for path in ["/healthz", "/readyz"] {
         let answer = request(tracer.address, path).expect("an answer");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");

@@ -1,10 +1,8 @@
 //! Connects that never sent a SYN: each is counted, with the reason, on top of the kernel's own count.
 
-mod support;
-
 use std::{fs, path::Path};
 
-use support::{Directory, Metrics, Namespace, Tracer, ip, run};
+use crate::support::{Directory, Metrics, Namespace, Tracer, ip, run};
 
 /// Failures that a program is told of, by what makes them, and the reason that the tracer gives where it is told the
 /// error too (kprobes), and where it only sees the call begin (control group).

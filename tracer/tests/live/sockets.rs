@@ -1,10 +1,8 @@
 //! Sockets used in unusual ways: data in the SYN, handed to another process, to another namespace, inherited, multipath.
 
-mod support;
-
 use std::path::PathBuf;
 
-use support::{
+use crate::support::{
     Directory, Helper, Metrics, Namespace, Tracer,
     network::Network,
     truth::{self, Counts},

@@ -2,23 +2,21 @@
 //!
 //! | shape | where |
 //! |---|---|
-//! | bulk up, bulk down | `live_exact`: `upload`, `download` |
+//! | bulk up, bulk down | `exact`: `upload`, `download` |
 //! | full duplex, slow drip, many small exchanges, parallel burst | here |
-//! | UDP up and down, over IPv4 and IPv6 | `live_datagram`: `sendto4`, `sendto6`, `gro`, `echo6` |
+//! | UDP up and down, over IPv4 and IPv6 | `datagram`: `sendto4`, `sendto6`, `gro`, `echo6` |
 //! | flood of small datagrams, of ICMP | here |
-//! | IPv6, v4 mapped into v6, loopback | `live_exact`: `plain6`, `mapped`, `local4`, `local6` |
-//! | raw IP | `live_datagram`: `raw4`, `raw6`, `rawhdr4`, `rawhdr6` |
-//! | processes that live for one connect | `live_overload`: `a_hundred_thousand_processes_…` |
-//! | sendfile, splice, writev, `MSG_ZEROCOPY`, `io_uring` | `live_exact`: plays of these names |
-//! | sendmmsg, recvmmsg, `UDP_SEGMENT`, `io_uring` | `live_datagram`: plays of these names |
-//! | from a container | here; its name: `live_apps` |
-//! | TCP Fast Open, MPTCP | `live_sockets` |
-
-mod support;
+//! | IPv6, v4 mapped into v6, loopback | `exact`: `plain6`, `mapped`, `local4`, `local6` |
+//! | raw IP | `datagram`: `raw4`, `raw6`, `rawhdr4`, `rawhdr6` |
+//! | processes that live for one connect | `overload`: `a_hundred_thousand_processes_…` |
+//! | sendfile, splice, writev, `MSG_ZEROCOPY`, `io_uring` | `exact`: plays of these names |
+//! | sendmmsg, recvmmsg, `UDP_SEGMENT`, `io_uring` | `datagram`: plays of these names |
+//! | from a container | here; its name: `apps` |
+//! | TCP Fast Open, MPTCP | `sockets` |
 
 use std::path::Path;
 
-use support::{
+use crate::support::{
     Directory, Helper, Tracer,
     group::{Group, naming},
     network::Network,

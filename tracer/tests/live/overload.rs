@@ -1,8 +1,6 @@
 //! More than fits: as fast as the machine can, maps too small, a reader that sleeps. Totals stay exact, losses are said.
 
-mod support;
-
-use support::{Directory, Helper, Metrics, Namespace, Tracer, network::start, run};
+use crate::support::{Directory, Helper, Metrics, Namespace, Tracer, network::start, run};
 
 /// What the generator says it did: the sum over its lines.
 fn connections(output: &str) -> u64 {

@@ -1,12 +1,10 @@
 //! Frames that programs make themselves, past the IP stack, compared with the generator's own truth.
 
-mod support;
-
-use serde_json::Value;
-use support::{
+use crate::support::{
     Directory, Metrics, Tracer, ip,
     network::{Network, start},
 };
+use serde_json::Value;
 
 /// One app: its name, whom its frames say they are for, and what it does.
 struct Play {
@@ -94,7 +92,7 @@ fn send(directory: &Directory, network: &Network, interface: &str, play: &Play) 
 
 #[test]
 fn frames_of_every_kind_are_counted_with_the_destination_they_carry() {
-    if !support::types_are_known() {
+    if !crate::support::types_are_known() {
         return;
     }
     let (directory, network) = (Directory::new("frames"), Network::new());
@@ -116,7 +114,7 @@ fn frames_of_every_kind_are_counted_with_the_destination_they_carry() {
 
 #[test]
 fn a_frame_that_passes_two_devices_is_counted_once() {
-    if !support::types_are_known() {
+    if !crate::support::types_are_known() {
         return;
     }
     let (directory, network) = (Directory::new("frames-stacked"), Network::new());

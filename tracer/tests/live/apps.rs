@@ -1,7 +1,5 @@
 //! Which app made it, however it was started, named, moved or replaced?
 
-mod support;
-
 use std::{
     ffi::OsStr,
     fs,
@@ -10,7 +8,7 @@ use std::{
     process::{Child, Command},
 };
 
-use support::{
+use crate::support::{
     Directory, Helper, Metrics, Namespace, Tracer,
     group::{Group, mounted, naming},
     network::start,
@@ -283,7 +281,7 @@ fn a_hostile_name_is_kept_as_far_as_there_is_room_and_the_answer_stays_whole() {
     ];
     for (name, count) in names.iter().zip(10..) {
         let path = host.directory.0.join(OsStr::from_bytes(name));
-        fs::copy(support::workload(), &path).expect("copy the generator");
+        fs::copy(crate::support::workload(), &path).expect("copy the generator");
         // The generator wants arguments in UTF-8, the first of which is the path.
         let mut renamed = host.shell(r#"exec -a generator "$0" "$@""#, &[path]);
         run(renamed.args(host.connect("server", count, &[]).get_args().skip(4)));

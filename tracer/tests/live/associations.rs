@@ -1,14 +1,12 @@
 //! Associations of SCTP: one contact each, with the bytes of the messages, at both ends.
 
-mod support;
-
 use std::fs;
 
-use serde_json::Value;
-use support::{
+use crate::support::{
     Directory, Helper, Metrics, Tracer,
     network::{Network, start},
 };
+use serde_json::Value;
 
 const V4: &str = "10.77.0.2:7000";
 const V6: &str = "[fd77::2]:7000";
@@ -58,7 +56,7 @@ fn expected(truth: &Value) -> [u64; 5] {
 
 #[test]
 fn associations_are_counted_to_the_contact_and_to_the_byte_at_both_ends() {
-    if !support::types_are_known() {
+    if !crate::support::types_are_known() {
         return;
     }
     if !fs::exists("/proc/net/sctp").expect("ask for SCTP") {

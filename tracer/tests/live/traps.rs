@@ -1,10 +1,8 @@
 //! Where the kernel's own counters of a socket mislead: what was refused on its way out, and a SYN that carries data.
 
-mod support;
-
 use std::{fs::File, io, mem, os::fd::AsRawFd as _, path::Path, process::Command, thread};
 
-use support::{
+use crate::support::{
     Directory, Namespace, Tracer,
     network::{Network, start},
 };
@@ -16,7 +14,7 @@ fn bytes_that_a_full_queue_refused_are_counted_when_they_leave_and_not_before() 
     // A queue of four packets: a sender without patience finds it full all the time.
     let shape = "qdisc add dev c0 root tbf rate 50mbit burst 5kb limit 6000";
     let mut tc = network.client.command(Path::new("tc"));
-    support::run(tc.args(shape.split(' ')));
+    crate::support::run(tc.args(shape.split(' ')));
     let tracer = Tracer::start(&[]);
     let mut command = network.client.command(&directory.app("uploader"));
     command.args(["connect", "--to", "10.77.0.2:7000", "--mode", "upload"]);
@@ -66,7 +64,7 @@ fn a_refused_syn_that_carried_data_is_a_failed_attempt() {
     // Data in the first SYN, without a cookie of the server.
     let mut allow = Command::new("ip");
     allow.args(["netns", "exec", &host.0, "sh", "-c"]);
-    support::run(allow.arg("echo 5 > /proc/sys/net/ipv4/tcp_fastopen"));
+    crate::support::run(allow.arg("echo 5 > /proc/sys/net/ipv4/tcp_fastopen"));
     let tracer = Tracer::start(&[]);
     let namespace = File::open(format!("/run/netns/{}", host.0)).expect("the namespace's file");
     thread::scope(|scope| {

@@ -1,14 +1,12 @@
 //! Contacts that are no TCP: every datagram's contact and bytes, compared with the generator's own truth.
 
-mod support;
-
 use std::{path::Path, process::Command};
 
-use serde_json::Value;
-use support::{
+use crate::support::{
     Directory, Helper, Metrics, Namespace, Tracer,
     network::{Network, start},
 };
+use serde_json::Value;
 
 /// One app: its name, the protocol it is counted under, and what it does.
 struct Play {
@@ -368,7 +366,7 @@ fn a_flood_to_a_million_remotes_is_bounded_and_its_totals_are_exact() {
     let others = tracer
         .metrics()
         .sum("tracer_map_entries", &[("map", "destinations")]);
-    let remotes: u64 = if support::is_virtual() {
+    let remotes: u64 = if crate::support::is_virtual() {
         50_000
     } else {
         1_000_000

@@ -1,10 +1,8 @@
 //! Sockets that were there before the tracer: whose they are, and what passes over them from then on.
 
-mod support;
-
 use std::process::{Child, Command, Stdio};
 
-use support::{Directory, Helper, Metrics, Namespace, Tracer, run};
+use crate::support::{Directory, Helper, Metrics, Namespace, Tracer, run};
 
 #[test]
 fn sockets_older_than_the_tracer_are_open_and_their_bytes_from_then_on_count() {
@@ -113,7 +111,7 @@ fn sockets_that_end_while_it_starts_are_no_loss() {
     let mut command = host.command(&directory.app("churn"));
     command.args(["connect", "--to", "127.0.0.1:7000", "--mode", "plain"]);
     command.args(["--times", "60000", "--threads", "8"]);
-    let mut churn = support::network::start(command);
+    let mut churn = crate::support::network::start(command);
     for _ in 0..15 {
         let tracer = Tracer::start(&[]);
         for _ in 0..3 {

@@ -1,15 +1,13 @@
 //! Connections of MPTCP: one contact each, however many subflows carry it.
 
-mod support;
-
 use std::{fs, path::Path};
 
-use serde_json::Value;
-use support::{
+use crate::support::{
     Directory, Helper, Metrics, Namespace, Tracer, ip,
     network::{Network, start},
     run,
 };
+use serde_json::Value;
 
 const TIMES: u64 = 10;
 
@@ -63,7 +61,7 @@ fn counted(metrics: &Metrics, app: &str, direction: &str) -> [u64; 4] {
 
 #[test]
 fn subflows_are_no_further_contacts_and_their_bytes_are_the_contacts() {
-    if !support::types_are_known() {
+    if !crate::support::types_are_known() {
         return;
     }
     let (directory, network) = (Directory::new("multipath"), Network::new());

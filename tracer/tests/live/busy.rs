@@ -1,10 +1,8 @@
 //! Every processor busy: the kernel's own threads take over much of the network's work, and none of the contacts.
 
-mod support;
-
 use std::thread::available_parallelism;
 
-use support::{
+use crate::support::{
     Directory, Helper, Namespace, Tracer,
     network::start,
     truth::{self, Busy},
@@ -82,7 +80,11 @@ fn check(times: u64) {
 
 #[test]
 fn with_busy_loops_on_every_processor_each_connect_is_its_callers() {
-    check(if support::is_virtual() { 2_000 } else { 50_000 });
+    check(if crate::support::is_virtual() {
+        2_000
+    } else {
+        50_000
+    });
 }
 
 #[test]

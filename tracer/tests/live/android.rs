@@ -1,10 +1,8 @@
 //! Which app made it, by the rules of Android: processes with the uids and names that Android gives them.
 
-mod support;
-
 use std::{fs, path::Path, process::Command};
 
-use support::{Directory, Helper, Metrics, Namespace, Tracer, run};
+use crate::support::{Directory, Helper, Metrics, Namespace, Tracer, run};
 
 const SERVER: &str = "127.0.0.1:7000";
 

@@ -1,7 +1,5 @@
 //! What it says when it cannot run, and what the doctor says of a machine.
 
-mod support;
-
 use std::{
     fs,
     io::Read as _,
@@ -10,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use support::Directory;
+use crate::support::Directory;
 
 /// Runs the tracer where it cannot run, and returns what it said.
 fn refuse(command: &mut Command) -> String {
@@ -164,7 +162,7 @@ fn the_doctor_says_that_the_main_job_can_run_here() {
     // Of two kinds of hooks for a signal one serves; then nothing of it goes unseen.
     for hook in answer["signals"].as_array().expect("signals") {
         let signal = hook["signal"].as_str().expect("a name");
-        if !support::unserved().contains(signal) {
+        if !crate::support::unserved().contains(signal) {
             assert!(hook["not_seen"].is_null(), "{hook}");
         }
         assert_eq!(hook["attached"] == true, hook["reason"].is_null(), "{hook}");

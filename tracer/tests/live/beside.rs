@@ -1,7 +1,5 @@
 //! Beside the device's own programs: whoever has a control group's hook for himself alone keeps it, and loses nothing.
 
-mod support;
-
 use std::{
     fs::{self, File},
     io,
@@ -9,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use support::{Directory, Helper, Namespace, Tracer, run};
+use crate::support::{Directory, Helper, Namespace, Tracer, run};
 
 // include/uapi/linux/bpf.h
 const BPF_PROG_LOAD: libc::c_long = 5;

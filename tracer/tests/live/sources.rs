@@ -1,8 +1,6 @@
 //! A scan from many addresses against one server: its memory and its series stay bounded, its totals exact.
 
-mod support;
-
-use support::{
+use crate::support::{
     Directory, Helper, Metrics, Namespace, Tracer,
     truth::{self, Counts},
 };
@@ -14,7 +12,7 @@ const GROWTH: u64 = 32 << 20;
 
 /// How many addresses come: natively more than the kernel's table of accepted contacts has room for.
 fn sources() -> u64 {
-    if support::is_virtual() {
+    if crate::support::is_virtual() {
         5_000
     } else {
         100_000

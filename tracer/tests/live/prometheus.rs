@@ -1,7 +1,5 @@
 //! A real Prometheus scrapes a running tracer, and its answers equal the truth.
 
-mod support;
-
 use std::{
     fs,
     io::Write as _,
@@ -10,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use support::{Directory, Namespace, Tracer, free_address, request, run};
+use crate::support::{Directory, Namespace, Tracer, free_address, request, run};
 
 /// A Prometheus of its own, ended when the value goes.
 struct Prometheus {
@@ -188,7 +186,7 @@ fn promtool_has_nothing_to_say_about_a_live_scrape() {
         .spawn()
         .expect("start promtool; hint: apt-get install prometheus");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a body");
-    let body = support::unchunked(head, body);
+    let body = crate::support::unchunked(head, body);
     promtool
         .stdin
         .take()

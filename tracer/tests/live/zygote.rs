@@ -1,8 +1,6 @@
 //! Apps as Android makes them: forked and never executed, named later, served by daemons that act for them, installed and
 //! removed while the tracer runs.
 
-mod support;
-
 use std::{
     collections::BTreeMap,
     fs,
@@ -10,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use support::{Directory, Helper, Metrics, Tracer, example, run};
+use crate::support::{Directory, Helper, Metrics, Tracer, example, run};
 
 /// Where `netd` pins whom it charges.
 const CHARGES: &str = "/sys/fs/bpf/netd_shared/map_netd_cookie_tag_map";

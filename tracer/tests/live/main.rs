@@ -1,0 +1,28 @@
+//! Live tests: a real tracer on this kernel, traffic whose truth is known, and what the tracer says of it.
+//!
+//! They need root, and run one at a time: each compares the whole machine's count with the tracer's. One binary, since to
+//! build one for each file takes longer than to run most of them.
+
+mod android;
+mod apps;
+mod associations;
+mod attempts;
+mod beside;
+mod busy;
+mod calibration;
+mod datagram;
+mod exact;
+mod frames;
+mod multipath;
+mod older;
+mod overload;
+mod programs;
+mod prometheus;
+mod refusals;
+mod service;
+mod sockets;
+mod sources;
+mod support;
+mod traffic;
+mod traps;
+mod zygote;
