@@ -1,5 +1,9 @@
 //! Which processors does tracer run on, and what does everybody call them?
 
+use std::env;
+
+use anyhow::{Result, bail};
+
 /// What tracer is built for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Architecture {
@@ -8,6 +12,14 @@ pub enum Architecture {
 }
 
 impl Architecture {
+    pub fn of_this_machine() -> Result<Self> {
+        match env::consts::ARCH {
+            "x86_64" => Ok(Self::X86),
+            "aarch64" => Ok(Self::Arm),
+            other => bail!("tracer is not built on {other}"),
+        }
+    }
+
     /// Debian's name for it.
     pub fn debian(self) -> &'static str {
         match self {

@@ -13,6 +13,7 @@ mod deny;
 )]
 mod ebpf;
 mod install;
+mod native;
 mod needs;
 mod packages;
 mod phone;

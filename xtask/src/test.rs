@@ -1,16 +1,20 @@
 //! What must pass before a change goes in?
 
-use std::env;
+use std::io::{self, Write};
 use std::process;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use crate::android;
+use crate::architecture::Architecture;
 use crate::build;
+use crate::cache::Cache;
 use crate::deny;
+use crate::native;
 use crate::needs::Purpose;
+use crate::packages::Packages;
 use crate::phone;
-use crate::runner;
 use crate::setup::setup;
 use crate::step::{self, step};
 use crate::tidy;
@@ -35,35 +39,39 @@ pub fn test(quick: bool, arguments: &[String]) -> Result<()> {
         ]))
     })?;
     step("cargo deny", deny::deny)?;
-    step("static release build", || build::build_static().map(drop))?;
-    if !quick {
-        step("other kernels", || vm::vm(&vm::Arguments::default()))?;
-        step("phones", || phone::prove_all(None))?;
+    if quick {
+        step("static release build", || build::build_static().map(drop))?;
+        let status = native::command(quick, arguments)?
+            .status()
+            .context("start cargo test")?;
+        // cargo test has said what failed; a line of ours would only hide it.
+        process::exit(status.code().unwrap_or(1));
     }
-    // Announced before it runs, so that the output closes with what cargo test itself says.
+    let mut output = Vec::new();
+    step("cargo test", || {
+        let said = native::beside(&mut native::command(quick, arguments)?, build_for_others)?;
+        if !said.status.success() {
+            process::exit(said.status.code().unwrap_or(1));
+        }
+        output = said.output;
+        Ok(())
+    })?;
+    step("other kernels", || vm::vm(&vm::Arguments::default()))?;
+    step("phones", || phone::prove_all(None))?;
+    // The output closes with what cargo test itself said.
     eprintln!(
         "after {:>6.1} s  cargo test --workspace {}",
         start.elapsed().as_secs_f64(),
         arguments.join(" ")
     );
-    run_tests(quick, arguments)
+    io::stdout().write_all(&output).context("print it")
 }
 
-fn run_tests(quick: bool, arguments: &[String]) -> Result<()> {
-    let itself = env::current_exe().context("find xtask's own binary")?;
-    let mut command = step::cargo(&["test", "--workspace", "--config"]);
-    // A list, not a line: the folder may have spaces in its name.
-    command.arg(format!(
-        "target.'cfg(all())'.runner = [{:?}, \"runner\"]",
-        itself.display().to_string()
-    ));
-    if quick {
-        command.env(runner::QUICK, "1");
-    }
-    let status = command
-        .args(arguments)
-        .status()
-        .context("start cargo test")?;
-    // cargo test has said what failed; a line of ours would only hide it.
-    process::exit(status.code().unwrap_or(1));
+/// All that the steps behind `cargo test` would build.
+fn build_for_others() -> Result<()> {
+    let cache = Cache::open()?;
+    let packages = Packages::new(&cache);
+    vm::binaries::build(&cache, &packages, Architecture::Arm)?;
+    android::build::build_one(Architecture::Arm)?;
+    phone::Programs::build(&cache).map(drop)
 }

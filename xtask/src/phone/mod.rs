@@ -20,4 +20,5 @@ mod proof;
 mod report;
 
 pub use command::{Arguments, phone};
+pub use image::Programs;
 pub use proof::prove_all;

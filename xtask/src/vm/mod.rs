@@ -4,7 +4,7 @@
 //! by `TRACER_VM=1`, `TRACER_VM_KERNEL=NAME` and, where the kernel's types are hidden, `TRACER_VM_BTF=hidden`.
 
 pub mod archive;
-mod binaries;
+pub mod binaries;
 mod guest;
 pub mod kernels;
 pub mod machine;
