@@ -21,6 +21,7 @@ mod packets;
 mod pass;
 mod processes;
 mod raw;
+mod reborn;
 mod sctp;
 mod serve;
 mod session;
@@ -59,6 +60,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Activate(activate) => activate::run(&activate),
         Command::Connect(connect) => connect::run(&connect, arguments.deadline),
         Command::Storm(storm) => storm::run(&storm),
+        Command::Reborn(reborn) => reborn::run(&reborn),
         Command::Processes(processes) => processes::run(&processes),
         Command::ExecChain(chain) => chain::run(&chain, arguments.deadline),
         Command::Hold(hold) => hold::run(&hold),

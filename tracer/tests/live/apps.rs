@@ -191,27 +191,14 @@ fn a_fork_is_the_app_a_thread_has_no_name_and_an_exec_is_another_app() {
     assert_eq!(apps(&metrics).into_iter().find(taken_for_app), None);
 }
 
-/// Prints how many of 2,000 processes had the number of the first: the kernel hands out the number
-/// after the last, and lets root say which that was.
-const ONE_NUMBER: &str = r#"
-    "$0" once 127.0.0.1:7000 & wanted=$!; wait $wanted || exit 1; same=1
-    for i in {1..999}; do for app in "$1" "$0"; do
-        echo $((wanted - 1)) > /proc/sys/kernel/ns_last_pid
-        "$app" once 127.0.0.1:7000 & [ $! = $wanted ] && same=$((same + 1)); wait $! || exit 1
-    done; done
-    "$1" once 127.0.0.1:7000 && echo $same"#;
-
 #[test]
 fn programs_that_get_the_same_process_number_are_told_apart() {
     let host = Host::new("numbers");
     let tracer = Tracer::start(&[]);
     let programs = ["n-one", "n-two"].map(|name| host.directory.app(name));
-    let same = run(&mut host.shell(ONE_NUMBER, &programs));
-    let same: u64 = same.trim().parse().expect("a count");
-    assert!(
-        same > 500,
-        "only {same} of 2,000 had one number; hint: take a quieter machine"
-    );
+    let mut command = host.namespace.command(&host.directory.app("starter"));
+    command.args(["reborn", "--to", SERVER, "--times", "1000", "--programs"]);
+    run(command.args(programs));
     let expected = [("n-one", 1000), ("n-two", 1000)];
     check_all(&tracer.metrics(), &expected);
     check_all(&forget(&tracer), &expected);
