@@ -2,21 +2,12 @@
 
 use crate::phone::{Computer, Phone, free_port};
 use crate::programs::PHONE;
+use crate::steps::{check, port, push, pushed, scrape};
 use crate::tracer;
-use crate::whole::{check, port, push, scrape};
 
-/// A phone to which a tracer that serves was pushed.
-fn pushed() -> (Computer, Phone) {
-    let computer = Computer::start();
-    let phone = computer.connect(PHONE);
-    tracer::that_serves(phone.folder());
-    push(&computer, &phone);
-    (computer, phone)
-}
-
-/// The same, started, and the port that leads to it: one that no other test looks for.
+/// A phone with a tracer that was started, and the port that leads to it: one that no other test looks for.
 fn started() -> (Computer, Phone, u16) {
-    let (computer, phone) = pushed();
+    let (computer, phone) = pushed(PHONE);
     let through = free_port();
     let said = computer.android("start", &phone, &["--port", &through.to_string()]);
     assert_eq!(port(&said, &phone), through);
@@ -46,7 +37,7 @@ fn reconnect(computer: &Computer, phone: &Phone) {
 
 #[test]
 fn a_forward_of_the_users_own_is_used_and_stays() {
-    let (computer, phone) = pushed();
+    let (computer, phone) = pushed(PHONE);
     let remote = format!("tcp:{}", phone.port);
     let own = computer.adb(&["-s", &phone.serial, "forward", "tcp:0", &remote]);
     let own: u16 = own.trim().parse().expect("a port");
@@ -68,7 +59,7 @@ fn a_forward_of_the_users_own_is_used_and_stays() {
 
 #[test]
 fn what_is_made_by_hand_after_a_start_that_failed_stays() {
-    let (computer, phone) = pushed();
+    let (computer, phone) = pushed(PHONE);
     tracer::that_ends(phone.folder());
     push(&computer, &phone);
     let through = free_port();

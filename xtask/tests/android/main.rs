@@ -7,5 +7,6 @@ mod forwards;
 mod phone;
 mod programs;
 mod replaced;
+mod steps;
 mod tracer;
 mod whole;

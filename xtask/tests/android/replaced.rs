@@ -5,15 +5,12 @@ use std::net::TcpListener;
 
 use crate::phone::{self, Computer, Phone};
 use crate::programs::PHONE;
+use crate::steps::{check, push, pushed};
 use crate::tracer;
-use crate::whole::{check, push};
 
 /// A phone with a tracer that is older than what was pushed last, and the number of its process.
 fn with_an_older_one() -> (Computer, Phone, u32) {
-    let computer = Computer::start();
-    let phone = computer.connect(PHONE);
-    tracer::that_serves(phone.folder());
-    push(&computer, &phone);
+    let (computer, phone) = pushed(PHONE);
     check(&computer.android("start", &phone, &[]), "/metrics");
     let old = phone.process().expect("the number of its process");
     push(&computer, &phone);

@@ -1,51 +1,13 @@
 //! From the push to the stop.
 
 use std::fs::{self, OpenOptions};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
-use crate::phone::{self, Computer, Phone, Said};
+use crate::phone::{self, Computer};
 use crate::programs::{PHONE, Su, Traits};
+use crate::steps::{check, port, push, pushed, scrape};
 use crate::tracer;
-
-pub fn check(said: &Said, stdout: &str) {
-    assert!(said.is_success, "{}{}", said.stdout, said.stderr);
-    assert!(
-        said.stdout.contains(stdout),
-        "{stdout:?} in {}",
-        said.stdout
-    );
-}
-
-pub fn push(computer: &Computer, phone: &Phone) {
-    let binary = phone.folder().join("tracer");
-    let binary = binary.display().to_string();
-    let said = computer.android("push", phone, &["--binary", &binary]);
-    check(&said, &format!("{} ", phone.serial));
-}
-
-/// The port in `SERIAL http://127.0.0.1:PORT/metrics`.
-pub fn port(said: &Said, phone: &Phone) -> u16 {
-    check(said, "/metrics");
-    let line = said.stdout.trim();
-    let address = line.strip_prefix(&*phone.serial).expect("the serial first");
-    let rest = address
-        .strip_prefix(" http://127.0.0.1:")
-        .expect("an address");
-    let port = rest.strip_suffix("/metrics").expect("of the metrics");
-    port.parse().expect("a port")
-}
-
-pub fn scrape(port: u16) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("connect through adb");
-    stream
-        .write_all(b"GET /metrics HTTP/1.1\r\n\r\n")
-        .expect("ask through adb");
-    let mut text = String::new();
-    stream.read_to_string(&mut text).expect("read through adb");
-    text
-}
 
 fn whole(traits: Traits) {
     let computer = Computer::start();
@@ -138,15 +100,12 @@ fn a_tracer_outlives_the_adbd_that_started_it() {
         );
         return;
     }
-    let computer = Computer::start();
-    let phone = computer.connect(Traits {
+    let (computer, phone) = pushed(Traits {
         profile: "userdebug",
         su: Su::None,
         has_init: true,
         ..PHONE
     });
-    tracer::that_serves(phone.folder());
-    push(&computer, &phone);
     check(&computer.android("start", &phone, &[]), "/metrics");
     let process = phone.process().expect("the number of its process");
     let other = "setsid sleep 60 < /dev/null > /dev/null 2>&1 & echo $!";
@@ -192,10 +151,7 @@ fn two_phones_are_done_in_turn_and_get_ports_of_their_own() {
 
 #[test]
 fn a_log_is_followed_and_a_large_one_is_put_aside() {
-    let computer = Computer::start();
-    let phone = computer.connect(PHONE);
-    tracer::that_serves(phone.folder());
-    push(&computer, &phone);
+    let (computer, phone) = pushed(PHONE);
     let log = phone.tracer_folder().join("tracer.log");
     fs::write(&log, "old\n".repeat(300_000)).expect("write a log");
     check(&computer.android("start", &phone, &[]), "/metrics");
