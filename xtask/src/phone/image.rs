@@ -41,7 +41,7 @@ impl Programs {
         cross::for_tests(&mut command);
         step::finish(
             command
-                .args(["build", "--package", "tracer", "--target", triple])
+                .args(["build", "--workspace", "--target", triple])
                 .args(["--example", "phone", "--example", "adbd"])
                 .arg("--target-dir")
                 .arg(build::target_dir())

@@ -67,7 +67,8 @@ impl Binaries {
 pub fn build(cache: &Cache, packages: &Packages, architecture: Architecture) -> Result<Binaries> {
     let mut command = cross::cargo(cache, packages, architecture, "")?;
     command
-        .args(["build", "--package", "tracer", "--bin", "tracer"])
+        // As `cargo test` does: of one package alone, what it depends on would have other features, and be built again.
+        .args(["build", "--workspace", "--bin", "tracer"])
         .args([
             "--example",
             "workload",
