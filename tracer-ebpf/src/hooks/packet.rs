@@ -39,13 +39,17 @@ const DESTINATION_OPTIONS: u8 = 60;
 const IPV4_HEADER: usize = 20;
 const IPV6_HEADER: usize = 40;
 const UDP_HEADER: u64 = 8;
+/// In place of a local port a raw socket has its protocol, which is less (`IPPROTO_MAX` is 263 in Linux 6.18).
+const BEYOND_RAW: u32 = 400;
 /// Most extension headers of IPv6 that are looked behind: the protocol has no more kinds that a host sends.
 const EXTENSIONS: usize = 4;
 
 /// `BPF_CGROUP_INET_EGRESS`.
 #[cgroup_skb(egress)]
 pub fn packet_out(context: SkBuffContext) -> i32 {
-    if open_udp(&context, Way::Out).is_none_or(|datagram| leave_over_open(&datagram).is_none()) {
+    if !is_common(&context, Way::Out, |datagram| {
+        leave_over_open(datagram).is_some()
+    }) {
         other_out(context.as_ptr());
     }
     PASS
@@ -66,9 +70,9 @@ fn other_out(context: *mut c_void) {
 /// `BPF_CGROUP_INET_INGRESS`.
 #[cgroup_skb(ingress)]
 pub fn packet_in(context: SkBuffContext) -> i32 {
-    if !open_udp(&context, Way::In)
-        .is_some_and(|datagram| arrive_over_open(&datagram, datagram.flow.socket))
-    {
+    if !is_common(&context, Way::In, |datagram| {
+        arrive_over_open(datagram, datagram.flow.socket)
+    }) {
         other_in(context.as_ptr());
     }
     PASS
@@ -106,21 +110,31 @@ enum Way {
     In,
 }
 
-/// What passes, if it is UDP and its headers are as they mostly are: its flow is open, or it is for [`any`] to see. Only
-/// a socket of UDP has such a flow, so that the socket need not be asked what it is.
+/// Whether nothing more is to be done for a packet: it is TCP's, or a datagram that `passes` over an open flow. Neither asks
+/// for the socket, which would cost a call: only a socket of UDP has such a flow.
 #[inline(always)]
-fn open_udp(context: &SkBuffContext, way: Way) -> Option<Datagram> {
-    let packet = near(context, way)?;
-    if packet.protocol != PROTOCOL_UDP {
-        return None;
+fn is_common(context: &SkBuffContext, way: Way, passes: impl FnOnce(&Datagram) -> bool) -> bool {
+    let Some(packet) = near(context, way) else {
+        return false;
+    };
+    match packet.protocol {
+        PROTOCOL_TCP => is_of_tcp(context),
+        PROTOCOL_UDP => ports(context, &packet).is_some_and(|ports| {
+            let class = (PROTOCOL_UDP, ports, UDP_HEADER);
+            passes(&datagram(context, way, &packet, class))
+        }),
+        _ => false,
     }
-    let ports = ports(context, &packet)?;
-    Some(datagram(
-        context,
-        way,
-        &packet,
-        (PROTOCOL_UDP, ports, UDP_HEADER),
-    ))
+}
+
+/// Whether the socket of a packet of TCP's is surely no raw one: its local port is a number that no raw one has.
+#[inline(always)]
+fn is_of_tcp(context: &SkBuffContext) -> bool {
+    // SAFETY: a field of the context, which the kernel translates, and a field that every socket has.
+    unsafe {
+        let sock = (*context.skb.skb).__bindgen_anon_2.sk;
+        !sock.is_null() && (*sock).src_port >= BEYOND_RAW
+    }
 }
 
 /// The socket, and what passes; `None` for TCP and what is no IP packet.

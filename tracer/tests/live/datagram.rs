@@ -203,6 +203,23 @@ const PLAYS: &[Play] = &[
         "raw",
         "raw --to fd77::2 --times 30 --header-included",
     ),
+    // What looks like the traffic of others is still a raw socket's.
+    play(
+        "rawtcp4",
+        "raw",
+        "raw --to 10.77.0.2 --times 30 --protocol 6",
+    ),
+    play("rawtcp6", "raw", "raw --to fd77::2 --times 30 --protocol 6"),
+    play(
+        "rawudp4",
+        "raw",
+        "raw --to 10.77.0.2 --times 30 --protocol 17 --header-included",
+    ),
+    play(
+        "rawudp6",
+        "raw",
+        "raw --to fd77::2 --times 30 --protocol 17",
+    ),
 ];
 
 /// A server of datagrams, ready.
