@@ -90,6 +90,11 @@ pub fn start(ebpf: &mut Ebpf, hook: &Hook) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether the kernel has kprobes: where it has, perf events can be of that type, and where that cannot be told, it may.
+pub fn has_kprobes() -> bool {
+    fs::exists("/sys/bus/event_source/devices/kprobe/type").unwrap_or(true)
+}
+
 /// Whether the kernel says that it has no such function.
 fn is_missing(error: &anyhow::Error) -> bool {
     error

@@ -10,7 +10,7 @@ use anyhow::{Context as _, anyhow, bail};
 use aya::{Ebpf, EbpfLoader};
 
 use crate::kernel::{
-    attach::start,
+    attach::{has_kprobes, start},
     charges,
     globals::{Globals, Origin},
     hooks::{HOOKS, Hook, Need, Way},
@@ -90,6 +90,18 @@ fn require_kernel(release: &str) -> anyhow::Result<()> {
 fn load_with(options: &Options, globals: &Globals) -> anyhow::Result<Loaded> {
     if let Some(way) = options.way {
         return load_one(options, globals, way);
+    }
+    // To find that out by loading all of it takes longer than everything else at the start.
+    if !options.is_phone && !has_kprobes() {
+        let mut only = load_one(options, globals, Way::Cgroup)?;
+        let others = HOOKS
+            .iter()
+            .filter(|hook| hook.attach.way() == Some(Way::Tracing));
+        only.verdicts.extend(others.map(|hook| Verdict {
+            hook,
+            failure: Some("this kernel was built without kprobes".to_owned()),
+        }));
+        return Ok(only);
     }
     let first = load_one(options, globals, Way::Tracing)?;
     let serve = |verdicts: &[Verdict]| {
