@@ -42,6 +42,12 @@ impl Address {
         zerocopy::transmute!(self.0)
     }
 
+    /// The last four of them as a word: of a v4-mapped address, the address of IPv4.
+    #[inline]
+    pub const fn last(&self) -> u32 {
+        self.0[3]
+    }
+
     /// Whether it is an IPv4 address.
     #[inline]
     pub const fn is_mapped(&self) -> bool {

@@ -6,6 +6,7 @@
 #![no_std]
 
 pub mod address;
+pub mod fast;
 pub mod map;
 pub mod offset;
 pub mod outcome;
@@ -13,6 +14,7 @@ pub mod peek;
 pub mod record;
 
 pub use address::Address;
+pub use fast::FastFlow;
 pub use map::{
     Attempt, Charge, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older,
     ProcessFacts, ProcessKey, Sending, SocketFacts,

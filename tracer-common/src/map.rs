@@ -240,6 +240,12 @@ pub struct Flow {
     pub error: i32,
     /// The error (`errno`) with which the last call to send failed, 0 where it did not.
     pub refused: i32,
+    /// Address of the `struct sock` that the flow was opened with; 0 of what is no datagram of a socket.
+    pub sock: u64,
+    /// When it was opened, in the tracer's seconds. Also tells it from a later flow of the same key.
+    pub opened: u32,
+    /// The only slot of the fast path that a flow of this `sock` can have.
+    pub slot: u32,
 }
 
 /// A flow over which nothing has passed for more than so many seconds is over, as long as conntrack keeps one that was
@@ -350,6 +356,7 @@ mod plain {
         Attempt, Charge, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener,
         Older, ProcessFacts, ProcessKey, Sending, SocketFacts,
     };
+    use crate::fast::FastFlow;
     use crate::peek::{Look, Packet, Watch};
 
     macro_rules! plain {
@@ -359,7 +366,7 @@ mod plain {
         )* };
     }
     plain! {
-        Attempt Charge Connection Counts DestinationKey Endpoint Flow FlowKey Listener Older ProcessFacts ProcessKey Sending
+        Attempt Charge Connection Counts DestinationKey Endpoint FastFlow Flow FlowKey Listener Older ProcessFacts ProcessKey Sending
         SocketFacts Look Packet Watch
     }
 }

@@ -9,11 +9,13 @@ use aya_ebpf::{
 };
 use tracer_common::{
     Attempt, Charge, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older,
-    ProcessFacts, ProcessKey, Sending, SocketFacts, map::counter,
+    ProcessFacts, ProcessKey, Sending, SocketFacts, fast::FastFlows, map::counter,
 };
 
 /// `BPF_F_NO_PREALLOC`: mostly empty, and then it takes no memory.
 const MOSTLY_EMPTY: u32 = 1;
+/// `BPF_F_MMAPABLE`, since 5.5: user space reads and writes it as memory.
+const SHARED: u32 = 1 << 10;
 
 /// Exact counters per program and destination, of contacts begun here. 100,000 destinations and room to spare.
 #[map]
@@ -50,6 +52,10 @@ pub static MULTIPATH: HashMap<u64, DestinationKey> =
 /// Flows of datagrams that are open. User space removes those that are over.
 #[map]
 pub static FLOWS: HashMap<FlowKey, Flow> = HashMap::with_max_entries(262_144, MOSTLY_EMPTY);
+
+/// Those of them that are on the fast path, each at the slot that its socket's address says.
+#[map]
+pub static FAST_FLOWS: Array<FastFlows> = Array::with_max_entries(1, SHARED);
 
 /// Sockets of datagrams that are open.
 #[map]
@@ -89,6 +95,10 @@ pub static SECONDS: Array<u32> = Array::with_max_entries(1, 0);
 #[map]
 pub static HANDOVERS: Array<u32> = Array::with_max_entries(1, 0);
 
+/// The change of a TCP socket's state that `tcp_life` was run for last on this processor.
+#[map]
+pub static LATEST_CHANGE: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
 /// The datagram that arrived last on this processor, in case its socket's queue is found full.
 #[map]
 pub static ARRIVED: PerCpuArray<Arrived> = PerCpuArray::with_max_entries(1, 0);
@@ -97,12 +107,14 @@ pub static ARRIVED: PerCpuArray<Arrived> = PerCpuArray::with_max_entries(1, 0);
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Arrived {
-    /// Key of its socket in [`SOCKETS`].
+    /// Key of its socket in [`SOCKETS`]. On the fast path, which has cookies for keys, the address of its `struct sock`, which
+    /// is none; then the rest but `bytes` means nothing.
     pub socket: u64,
+    /// Beside it, in the same line of the processor's cache.
+    pub bytes: u64,
     pub flow: FlowKey,
     /// Where its contact is counted, should the flow find no room or end.
     pub destination: DestinationKey,
-    pub bytes: u64,
 }
 
 /// The frame that a program made and handed to a device last on this processor.

@@ -28,6 +28,18 @@ pub fn read<T: Copy>(base: u64, field: &Global<u32>) -> T {
     read_at(base.wrapping_add(u64::from(field.load())))
 }
 
+/// The value of type `T` at `base` plus the offset in `field`, by a load instead of a call.
+///
+/// # Safety
+///
+/// The verifier must know by its type what `base` points to: then it checks the load, and zeroes are loaded where nothing is
+/// mapped.
+#[inline(always)]
+pub unsafe fn load<T: Copy>(base: *const c_void, field: &Global<u32>) -> T {
+    // SAFETY: as said.
+    unsafe { base.byte_add(field.load() as usize).cast::<T>().read() }
+}
+
 /// Where a structure lies that the verifier knows by its type, as a plain number: it refuses additions to such a pointer.
 #[inline(always)]
 pub fn address_of<T>(pointer: *const T) -> u64 {

@@ -154,6 +154,7 @@ fn send(context: &ProbeContext, sock: u64, message: u64) {
         flow,
         local_port: 0,
         bytes: 0,
+        sock,
     };
     let destination = leave(&datagram, sock, || {
         (!socket::is_kernels(sock)).then(|| process::current(context, sock))
@@ -220,6 +221,7 @@ fn receive(sock: u64, packet: u64, protocol: u8) {
         },
         local_port,
         bytes,
+        sock,
     };
     arrive(&datagram, sock, || socket::is_kernels(sock));
 }

@@ -12,12 +12,13 @@ use tracer_common::{
     outcome,
 };
 
+use super::fast_path;
 use crate::{
     address::remote,
     counts::{NOT_THERE, add, add_one, find, find_or_make, key, tally},
     maps::{ARRIVED, FLOWS, SECONDS, SOCKETS},
     memory::read,
-    offsets::{SOCK_ERROR, SOCK_PROTOCOL},
+    offsets::{BY_ADDRESS, SOCK_ERROR, SOCK_PROTOCOL},
     socket,
 };
 
@@ -28,11 +29,13 @@ pub struct Datagram {
     pub local_port: u16,
     /// Payload.
     pub bytes: u64,
+    /// Address of the `struct sock`; 0 where it does not matter: for a flow that is open, and for one of no socket.
+    pub sock: u64,
 }
 
 /// Seconds since the tracer began.
 #[inline(always)]
-fn second() -> u32 {
+pub fn second() -> u32 {
     // SAFETY: the only element of an array, which is always there.
     SECONDS
         .get_ptr(0)
@@ -152,6 +155,11 @@ pub fn refuse_last(sock: u64) {
     };
     // SAFETY: as in `arrive`.
     let arrived = unsafe { &mut *arrived };
+    if BY_ADDRESS.load() == 0 && arrived.socket == sock {
+        fast_path::take_back(sock, arrived.bytes);
+        arrived.bytes = 0;
+        return;
+    }
     if arrived.socket != socket::key_of(sock) {
         return;
     }
@@ -198,12 +206,15 @@ pub fn fail(sock: u64) {
 pub fn pass(key: &FlowKey, answers: u8) -> Option<*mut Flow> {
     let flow = FLOWS.get_ptr_mut(key)?;
     let now = second();
-    // SAFETY: a field of a live map value.
-    let last = unsafe { (*flow).last_second };
-    // Another processor's second may be one ahead of this one's.
-    if now.wrapping_sub(last).cast_signed() > SILENCE as i32 {
-        end(key, flow);
-        return None;
+    // SAFETY: fields of live map values.
+    let (last, slot) = unsafe { ((*flow).last_second, (*flow).slot) };
+    if is_silent(last, now) {
+        // What passes on the fast path is not noted here. SAFETY: as above.
+        let elsewhere = fast_path::of(key, slot).map(|fast| unsafe { (*fast).last_second });
+        if elsewhere.is_none_or(|last| is_silent(last, now)) {
+            end(key, flow);
+            return None;
+        }
     }
     // Written only where it changes: two processors need not pass the line to and fro.
     if last != now {
@@ -219,6 +230,12 @@ pub fn pass(key: &FlowKey, answers: u8) -> Option<*mut Flow> {
     Some(flow)
 }
 
+/// Whether a flow over which something passed last at `last` is over. Another processor's second may be one ahead of this one's.
+#[inline(always)]
+pub fn is_silent(last: u32, now: u32) -> bool {
+    now.wrapping_sub(last).cast_signed() > SILENCE as i32
+}
+
 /// Ends a flow: counts its outcome, and what passed over it.
 #[inline(always)]
 pub fn end(key: &FlowKey, flow: *mut Flow) {
@@ -227,14 +244,24 @@ pub fn end(key: &FlowKey, flow: *mut Flow) {
     if FLOWS.remove(key).is_err() {
         return;
     }
+    let (mut sent, mut received, mut answered) = (flow.sent, flow.received, flow.answered != 0);
+    if let Some(fast) = fast_path::of(key, flow.slot) {
+        // SAFETY: fields of a live map value. Nobody adds to it after so long a silence.
+        unsafe {
+            (*fast).sock = 0;
+            sent += (*fast).sent;
+            received += (*fast).received;
+            answered |= (*fast).answered != 0;
+        }
+    }
     let Some(counts) = find(&flow.destination) else {
         return;
     };
     // SAFETY: fields of a live map value; no reference is made. The reason is one of the list.
     unsafe {
-        add(&raw mut (*counts).sent, flow.sent);
-        add(&raw mut (*counts).received, flow.received);
-        if flow.answered != 0 {
+        add(&raw mut (*counts).sent, sent);
+        add(&raw mut (*counts).received, received);
+        if answered {
             add(&raw mut (*counts).established, 1);
         } else {
             let reason = outcome::of_silence(flow.error, flow.refused);
@@ -254,15 +281,19 @@ pub fn open(datagram: &Datagram, socket: u64, mut destination: DestinationKey) -
     } else {
         (datagram.bytes, 0)
     };
+    let now = second();
     let flow = Flow {
         destination,
         sent,
         received,
-        last_second: second(),
+        last_second: now,
         answered: 0,
         followed: u16::from(SOCKETS.get_ptr(&socket).is_some()),
         error: 0,
         refused: 0,
+        sock: datagram.sock,
+        opened: now,
+        slot: fast_path::slot_of(datagram.sock),
     };
     if FLOWS.insert(&datagram.flow, &flow, NOT_THERE).is_ok() {
         // SAFETY: a field of a live map value; no reference is made.

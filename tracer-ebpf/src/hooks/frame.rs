@@ -8,8 +8,8 @@ use core::ffi::c_void;
 
 use aya_ebpf::{
     EbpfContext,
-    macros::{kprobe, raw_tracepoint},
-    programs::{ProbeContext, RawTracePointContext},
+    macros::{btf_tracepoint, kprobe},
+    programs::{BtfTracePointContext, ProbeContext, RawTracePointContext},
 };
 use tracer_common::{
     Address, FlowKey,
@@ -20,7 +20,7 @@ use super::flow::{Datagram, open, pass};
 use crate::{
     counts::{add, key},
     maps::{FRAME, Frame},
-    memory::{read, read_at},
+    memory::{address_of, load, read, read_at},
     offsets::{
         ADJACENT_DEVICE, ADJACENT_LIST, DEVICE_UPPER, PACKET_DATA, PACKET_DATA_LENGTH,
         PACKET_DEVICE, PACKET_END, PACKET_HEAD, PACKET_LENGTH, PACKET_NETWORK, PACKET_SOCK,
@@ -47,29 +47,51 @@ const UPPER: usize = 16;
 
 /// `net:net_dev_queue(struct sk_buff *skb)`, since 2.6.37: a packet is handed to a device, in the context of who sends it.
 ///
-/// It runs for every packet of the machine: all but those of such programs are left after two reads.
-#[raw_tracepoint(tracepoint = "net_dev_queue")]
-pub fn frame_out(context: RawTracePointContext) -> i32 {
-    leave(&context, context.arg(0));
+/// It runs for every packet of the machine: all but those of such programs are left after two reads. The verifier knows what
+/// the argument is (since 5.5, with BTF, without which frames are not seen anyway), so they are loads and not calls: a tenth
+/// of the time.
+#[btf_tracepoint(function = "net_dev_queue")]
+pub fn frame_out(context: BtfTracePointContext) -> i32 {
+    // SAFETY: the verifier knows both structures by their types, and has found the offsets to be those of their members.
+    let family = unsafe {
+        let sock: *const c_void = load(context.arg(0), &PACKET_SOCK);
+        if sock.is_null() {
+            return 0;
+        }
+        load(sock, &SOCK_FAMILY)
+    };
+    if is_of_frames(family) {
+        count_typed(context.as_ptr());
+    }
     0
+}
+
+/// Counts the frame that [`frame_out`] was run for. A function of its own: what is done for every packet needs few registers.
+#[inline(never)]
+fn count_typed(context: *mut c_void) {
+    let packet: *const c_void = BtfTracePointContext::new(context).arg(0);
+    let packet = address_of(packet);
+    count(context, packet, read(packet, &PACKET_SOCK));
 }
 
 /// `int __dev_direct_xmit(struct sk_buff *skb, u16 queue_id)`, since 5.9: the same past the device's queue
 /// (`PACKET_QDISC_BYPASS`, AF_XDP).
 #[kprobe]
 pub fn frame_out_directly(context: ProbeContext) -> u32 {
-    if let Some(packet) = context.arg(0) {
-        leave(&context, packet);
+    let Some(packet) = context.arg(0) else {
+        return 0;
+    };
+    let sock: u64 = read(packet, &PACKET_SOCK);
+    if sock != 0 && is_of_frames(read(sock, &SOCK_FAMILY)) {
+        count(context.as_ptr(), packet, sock);
     }
     0
 }
 
+/// Whether a socket of this family is for frames.
 #[inline(always)]
-fn leave<C: EbpfContext>(context: &C, packet: u64) {
-    let sock: u64 = read(packet, &PACKET_SOCK);
-    if sock != 0 && matches!(read(sock, &SOCK_FAMILY), AF_PACKET | AF_XDP) {
-        count(context.as_ptr(), packet, sock);
-    }
+fn is_of_frames(family: u16) -> bool {
+    matches!(family, AF_PACKET | AF_XDP)
 }
 
 /// Counts the frame. A function of its own, called for few: its stack would be set up for every packet.
@@ -93,6 +115,7 @@ fn count(context: *mut c_void, packet: u64, sock: u64) {
         },
         local_port: 0,
         bytes,
+        sock: 0,
     };
     if let Some(flow) = pass(&datagram.flow, DIRECTION_IN) {
         // SAFETY: a field of a live map value; no reference is made.

@@ -3,7 +3,8 @@
 pub mod association;
 pub mod attempt;
 pub mod call;
-pub mod flow;
+pub mod fast_path;
+mod flow;
 pub mod frame;
 pub mod listener;
 pub mod multipath;

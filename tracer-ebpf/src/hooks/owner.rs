@@ -7,6 +7,7 @@ use aya_ebpf::{
     programs::SockContext,
 };
 
+use super::fast_path;
 use crate::{maps::SOCKETS, memory::address_of, process, socket};
 
 // include/linux/net.h, `enum sock_type`.
@@ -42,6 +43,8 @@ pub fn socket_closed(context: SockContext) -> i32 {
     if kind != SOCK_STREAM {
         // Most were never written down.
         let _ = SOCKETS.remove(&cookie);
+        // Behind it: who gives a slot away looks there last.
+        fast_path::close(address_of(context.sock));
     }
     PASS
 }

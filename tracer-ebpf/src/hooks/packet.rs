@@ -8,7 +8,6 @@ use core::ffi::c_void;
 
 use aya_ebpf::{
     EbpfContext as _,
-    bindings::bpf_sock,
     helpers::generated::{bpf_get_socket_cookie, bpf_sk_fullsock},
     macros::{cgroup_skb, raw_tracepoint},
     programs::{RawTracePointContext, SkBuffContext},
@@ -18,6 +17,7 @@ use tracer_common::{
     map::{PROTOCOL_ICMP, PROTOCOL_RAW, PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP},
 };
 
+use super::fast_path;
 use super::flow::{Datagram, arrive, arrive_over_open, leave, leave_over_open, refuse_last};
 use crate::{memory::address_of, process, socket};
 
@@ -36,9 +36,11 @@ const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
 const DESTINATION_OPTIONS: u8 = 60;
 
-const IPV4_HEADER: usize = 20;
-const IPV6_HEADER: usize = 40;
-const UDP_HEADER: u64 = 8;
+/// The first byte of a header of IPv4 of five words.
+pub const IPV4_WITHOUT_OPTIONS: u8 = (4 << 4) | 5;
+pub const IPV4_HEADER: usize = 20;
+pub const IPV6_HEADER: usize = 40;
+pub const UDP_HEADER: usize = 8;
 /// In place of a local port a raw socket has its protocol, which is less (`IPPROTO_MAX` is 263 in Linux 6.18).
 const BEYOND_RAW: u32 = 400;
 /// Most extension headers of IPv6 that are looked behind: the protocol has no more kinds that a host sends.
@@ -47,21 +49,36 @@ const EXTENSIONS: usize = 4;
 /// `BPF_CGROUP_INET_EGRESS`.
 #[cgroup_skb(egress)]
 pub fn packet_out(context: SkBuffContext) -> i32 {
-    if !is_common(&context, Way::Out, |datagram| {
-        leave_over_open(datagram).is_some()
-    }) {
-        other_out(context.as_ptr());
+    if !fast_path::leave(&context) && !is_of_tcp(&context) {
+        slow_out(context.as_ptr());
     }
     PASS
 }
 
-/// Whatever else leaves. A function of its own: most datagrams need not pass its code.
+/// It is not on the fast path. A function of its own, as are those that it calls: the less code there is in one, the fewer
+/// registers it keeps for its caller, and the stacks of both do not add up.
+#[inline(never)]
+fn slow_out(context: *mut c_void) {
+    if !over_open_out(context) {
+        other_out(context);
+    }
+}
+
+/// It leaves, if its flow is open.
+#[inline(never)]
+fn over_open_out(context: *mut c_void) -> bool {
+    over_open(&SkBuffContext::new(context.cast()), Way::Out, |datagram| {
+        leave_over_open(datagram).is_some()
+    })
+}
+
+/// Whatever else leaves.
 #[inline(never)]
 fn other_out(context: *mut c_void) {
     let context = SkBuffContext::new(context.cast());
-    if let Some((sock, datagram)) = any(&context, Way::Out) {
+    if let Some(datagram) = any(&context, Way::Out) {
+        let sock = datagram.sock;
         leave(&datagram, datagram.flow.socket, || {
-            let sock = address_of(sock);
             (!socket::is_kernels(sock)).then(|| process::current_by_task(&context, sock))
         });
     }
@@ -70,21 +87,35 @@ fn other_out(context: *mut c_void) {
 /// `BPF_CGROUP_INET_INGRESS`.
 #[cgroup_skb(ingress)]
 pub fn packet_in(context: SkBuffContext) -> i32 {
-    if !is_common(&context, Way::In, |datagram| {
-        arrive_over_open(datagram, datagram.flow.socket)
-    }) {
-        other_in(context.as_ptr());
+    if !fast_path::arrive(&context) && !is_of_tcp(&context) {
+        slow_in(context.as_ptr());
     }
     PASS
+}
+
+/// As [`slow_out`].
+#[inline(never)]
+fn slow_in(context: *mut c_void) {
+    if !over_open_in(context) {
+        other_in(context);
+    }
+}
+
+/// It arrives, if its flow is open.
+#[inline(never)]
+fn over_open_in(context: *mut c_void) -> bool {
+    over_open(&SkBuffContext::new(context.cast()), Way::In, |datagram| {
+        arrive_over_open(datagram, datagram.flow.socket)
+    })
 }
 
 /// Whatever else arrives, as [`other_out`].
 #[inline(never)]
 fn other_in(context: *mut c_void) {
     let context = SkBuffContext::new(context.cast());
-    if let Some((sock, datagram)) = any(&context, Way::In) {
+    if let Some(datagram) = any(&context, Way::In) {
         arrive(&datagram, datagram.flow.socket, || {
-            socket::is_kernels(address_of(sock))
+            socket::is_kernels(datagram.sock)
         });
     }
 }
@@ -105,41 +136,49 @@ pub fn raw_refused(context: RawTracePointContext) -> i32 {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
+pub enum Way {
     Out,
     In,
 }
 
-/// Whether nothing more is to be done for a packet: it is TCP's, or a datagram that `passes` over an open flow. Neither asks
-/// for the socket, which would cost a call: only a socket of UDP has such a flow.
+/// Whether a packet is TCP's, and its socket surely no raw one: the local port is a number that no raw one has.
 #[inline(always)]
-fn is_common(context: &SkBuffContext, way: Way, passes: impl FnOnce(&Datagram) -> bool) -> bool {
-    let Some(packet) = near(context, way) else {
-        return false;
-    };
-    match packet.protocol {
-        PROTOCOL_TCP => is_of_tcp(context),
-        PROTOCOL_UDP => ports(context, &packet).is_some_and(|ports| {
-            let class = (PROTOCOL_UDP, ports, UDP_HEADER);
-            passes(&datagram(context, way, &packet, class))
-        }),
-        _ => false,
+fn is_of_tcp(context: &SkBuffContext) -> bool {
+    let skb = context.skb.skb;
+    // SAFETY: fields of the context, which the kernel translates, and one that every socket has; bytes within the bounds that
+    // are compared before.
+    unsafe {
+        let (start, end) = ((*skb).data as usize, (*skb).data_end as usize);
+        if start + IPV6_HEADER > end {
+            return false;
+        }
+        let bytes = start as *const u8;
+        let protocol = match *bytes {
+            IPV4_WITHOUT_OPTIONS => *bytes.add(9),
+            first if first >> 4 == 6 => *bytes.add(6),
+            _ => return false,
+        };
+        let sock = (*skb).__bindgen_anon_2.sk;
+        protocol == PROTOCOL_TCP && !sock.is_null() && (*sock).src_port >= BEYOND_RAW
     }
 }
 
-/// Whether the socket of a packet of TCP's is surely no raw one: its local port is a number that no raw one has.
+/// Whether it is a datagram that passes over an open flow. It is not asked whether the socket is a full one, which would cost a
+/// call: only a socket of UDP has such a flow.
 #[inline(always)]
-fn is_of_tcp(context: &SkBuffContext) -> bool {
-    // SAFETY: a field of the context, which the kernel translates, and a field that every socket has.
-    unsafe {
-        let sock = (*context.skb.skb).__bindgen_anon_2.sk;
-        !sock.is_null() && (*sock).src_port >= BEYOND_RAW
-    }
+fn over_open(context: &SkBuffContext, way: Way, passes: impl FnOnce(&Datagram) -> bool) -> bool {
+    let Some(packet) = near(context, way).filter(|packet| packet.protocol == PROTOCOL_UDP) else {
+        return false;
+    };
+    ports(context, &packet).is_some_and(|ports| {
+        let class = (PROTOCOL_UDP, ports, UDP_HEADER as u64);
+        passes(&datagram(context, way, &packet, class, 0))
+    })
 }
 
 /// The socket, and what passes; `None` for TCP and what is no IP packet.
 #[inline(always)]
-fn any(context: &SkBuffContext, way: Way) -> Option<(*const bpf_sock, Datagram)> {
+fn any(context: &SkBuffContext, way: Way) -> Option<Datagram> {
     // SAFETY: a field of the context, which the kernel translates.
     let sock = unsafe { (*context.skb.skb).__bindgen_anon_2.sk };
     if sock.is_null() {
@@ -157,7 +196,13 @@ fn any(context: &SkBuffContext, way: Way) -> Option<(*const bpf_sock, Datagram)>
     }
     let packet = near(context, way).or_else(|| far(context, way))?;
     let class = class(context, kind, &packet)?;
-    Some((sock.cast_const(), datagram(context, way, &packet, class)))
+    Some(datagram(
+        context,
+        way,
+        &packet,
+        class,
+        address_of(sock.cast_const()),
+    ))
 }
 
 /// `class` is what [`class`] says.
@@ -167,11 +212,9 @@ fn datagram(
     way: Way,
     packet: &Packet,
     (protocol, ports, header): (u8, (u16, u16), u64),
+    sock: u64,
 ) -> Datagram {
-    let (local, remote) = match way {
-        Way::Out => (ports.0, ports.1),
-        Way::In => (ports.1, ports.0),
-    };
+    let (local, remote) = ends(way, ports);
     Datagram {
         flow: FlowKey {
             // SAFETY: the helper takes the context as it came.
@@ -183,10 +226,26 @@ fn datagram(
             more_padding: 0,
         },
         local_port: local,
-        bytes: u64::from(context.len())
-            .saturating_sub(packet.payload as u64)
-            .saturating_sub(header),
+        bytes: payload(context, packet, header),
+        sock,
     }
+}
+
+/// The local and the remote port, of the source and the destination port.
+#[inline(always)]
+fn ends(way: Way, (source, destination): (u16, u16)) -> (u16, u16) {
+    match way {
+        Way::Out => (source, destination),
+        Way::In => (destination, source),
+    }
+}
+
+/// Bytes behind the headers, of which the last one has so many itself.
+#[inline(always)]
+fn payload(context: &SkBuffContext, packet: &Packet, header: u64) -> u64 {
+    u64::from(context.len())
+        .saturating_sub(packet.payload as u64)
+        .saturating_sub(header)
 }
 
 struct Packet {
@@ -212,7 +271,7 @@ fn near(context: &SkBuffContext, way: Way) -> Option<Packet> {
     // are, or the machine reads words wherever they lie: the kernel's own code does the same.
     unsafe {
         let first = *bytes;
-        if first == (4 << 4) | 5 {
+        if first == IPV4_WITHOUT_OPTIONS {
             return Some(Packet {
                 remote: Address::mapped(*words.add(if way == Way::Out { 4 } else { 3 })),
                 protocol: *bytes.add(9),
@@ -297,7 +356,7 @@ fn class(context: &SkBuffContext, kind: u32, packet: &Packet) -> Option<(u8, (u1
     match packet.protocol {
         PROTOCOL_ICMP | ICMPV6 => Some((PROTOCOL_ICMP, (0, 0), 0)),
         _ if kind == SOCK_RAW => Some((PROTOCOL_RAW, (0, 0), 0)),
-        PROTOCOL_UDP | UDP_LITE => Some((PROTOCOL_UDP, ports(context, packet)?, UDP_HEADER)),
+        PROTOCOL_UDP | UDP_LITE => Some((PROTOCOL_UDP, ports(context, packet)?, UDP_HEADER as u64)),
         PROTOCOL_SCTP => Some((PROTOCOL_SCTP, ports(context, packet)?, 0)),
         _ => Some((PROTOCOL_RAW, (0, 0), 0)),
     }

@@ -1,7 +1,7 @@
 //! `loopback`: from one socket to another of this process, and how long it took. For measurements.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,9 +18,21 @@ pub struct Loopback {
     /// Datagrams, each taken before the next is sent; for TCP writes, taken by another thread as they come
     #[arg(long)]
     pub times: u64,
+    /// Of the loopback interface; both sockets are there
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub address: IpAddr,
+    /// Sends so many for each line on standard input, over the same sockets, and says how long each round took
+    #[arg(long)]
+    pub rounds: bool,
     /// Payload bytes of each
     #[arg(long)]
     pub bytes: usize,
+    /// Seconds before the clock runs, of which each has a datagram
+    #[arg(long, default_value_t = 0)]
+    pub age: u32,
+    /// Datagrams that are sent after the clock has stopped, none of them taken before the last is sent
+    #[arg(long, default_value_t = 0)]
+    pub burst: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -35,22 +47,24 @@ pub fn run(arguments: &Loopback) -> Result<()> {
     let processors = processors()?;
     // The last, as the first has the interrupts of many machines.
     let last = processors.len() - 1;
-    let nanoseconds = match arguments.protocol {
+    let (nanoseconds, kept) = match arguments.protocol {
         Protocol::Udp => {
             stay_on(processors[last])?;
             datagrams(arguments)?
         }
         Protocol::Tcp => {
             stay_on(processors[last])?;
-            stream(arguments, processors[last.saturating_sub(1)])?
+            (stream(arguments, processors[last.saturating_sub(1)])?, 0)
         }
     };
-    println!("{}", json!({ "nanoseconds": nanoseconds }));
+    println!("{}", json!({ "nanoseconds": nanoseconds, "kept": kept }));
     Ok(())
 }
 
-fn datagrams(arguments: &Loopback) -> Result<u64> {
-    let open = || UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("bind");
+/// Nanoseconds, and how many of the burst the queue had room for.
+#[expect(clippy::print_stdout, reason = "as above")]
+fn datagrams(arguments: &Loopback) -> Result<(u64, u64)> {
+    let open = || UdpSocket::bind((arguments.address, 0)).context("bind");
     let (from, to) = (open()?, open()?);
     let address = to.local_addr().context("the socket's address")?;
     from.connect(address).context("connect")?;
@@ -64,13 +78,36 @@ fn datagrams(arguments: &Loopback) -> Result<u64> {
     };
     // The first one finds caches cold, and whoever counts opens the contact.
     pass()?;
-    // Both ends are of this thread, which never sleeps: its time on the processor is all that the datagrams take, and
-    // nothing of what others do on it meanwhile.
-    let start = on_processor()?;
-    for _ in 0..arguments.times {
+    for _ in 0..arguments.age {
+        thread::sleep(Duration::from_secs(1));
         pass()?;
     }
-    Ok(on_processor()?.saturating_sub(start).as_nanos() as u64)
+    let mut round = || {
+        // Both ends are of this thread, which never sleeps: its time on the processor is all that the datagrams take, and
+        // nothing of what others do on it meanwhile.
+        let start = on_processor()?;
+        for _ in 0..arguments.times {
+            pass()?;
+        }
+        anyhow::Ok(on_processor()?.saturating_sub(start).as_nanos() as u64)
+    };
+    if arguments.rounds {
+        for line in io::stdin().lines() {
+            line.context("read standard input")?;
+            println!("{}", json!({ "nanoseconds": round()? }));
+        }
+    }
+    let nanoseconds = round()?;
+    for _ in 0..arguments.burst {
+        from.send(&payload).context("send")?;
+    }
+    to.set_nonblocking(true)
+        .context("make the socket non-blocking")?;
+    let mut kept = 0;
+    while to.recv(&mut buffer).is_ok() {
+        kept += 1;
+    }
+    Ok((nanoseconds, kept))
 }
 
 /// What this thread has had of the processors so far.
@@ -86,7 +123,7 @@ fn on_processor() -> Result<Duration> {
 }
 
 fn stream(arguments: &Loopback, taker: usize) -> Result<u64> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listen")?;
+    let listener = TcpListener::bind((arguments.address, 0)).context("listen")?;
     let address = listener.local_addr().context("the listener's address")?;
     let mut from = TcpStream::connect(address).context("connect")?;
     let (mut to, _) = listener.accept().context("accept")?;

@@ -10,26 +10,43 @@ use anyhow::{Context as _, bail};
 use aya::{
     Ebpf,
     programs::{
-        CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, CgroupSockAddr, KProbe,
-        RawTracePoint,
+        BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock,
+        CgroupSockAddr, KProbe, RawTracePoint,
     },
 };
 
-use super::hooks::{Attach, Cgroup, Hook};
+use super::{
+    globals::Globals,
+    hooks::{Attach, Cgroup, Hook},
+    typed,
+};
 
 const BPF_PROG_QUERY: libc::c_long = 16;
 
 /// Loads the program of `hook` and attaches it; it stays so as long as `ebpf` lives.
-pub fn start(ebpf: &mut Ebpf, hook: &Hook) -> anyhow::Result<()> {
+pub fn start(ebpf: &mut Ebpf, hook: &Hook, globals: &Globals) -> anyhow::Result<()> {
     let program = ebpf
         .program_mut(hook.program)
         .context("the object lacks it")?;
     match hook.attach {
-        Attach::RawTracepoint(name) => {
+        Attach::RawTracepoint(name) | Attach::RawTracepointNested { name, .. } => {
             let program: &mut RawTracePoint = program.try_into().context("its type")?;
             program.load().context("load")?;
             program
                 .attach(name)
+                .with_context(|| format!("attach to {name}"))?;
+        }
+        Attach::BtfTracepoint(name) => {
+            let number = globals
+                .tracepoints
+                .get(name)
+                .context("the kernel does not tell of its type")?;
+            let program: &mut BtfTracePoint = program.try_into().context("its type")?;
+            program
+                .load(name, &typed::types(name, *number)?)
+                .context("load")?;
+            program
+                .attach()
                 .with_context(|| format!("attach to {name}"))?;
         }
         Attach::OnDemand => {

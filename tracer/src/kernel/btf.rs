@@ -11,6 +11,7 @@ const MAGIC: u16 = 0xeb9f;
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
 const KIND_ENUM: u32 = 6;
+const KIND_TYPEDEF: u32 = 8;
 /// Deepest nesting of anonymous structures and of modifiers that is followed. Kernels have at most four.
 const DEPTH: u32 = 16;
 /// Most members that are looked at to find one. Kernels' largest structure has some 300; a structure that holds itself
@@ -95,6 +96,14 @@ impl<'a> Btf<'a> {
                     .and_then(|entry| number(entry, 4).ok())
                     .map(u32::cast_signed)
             })
+    }
+
+    /// Number of the type that a `typedef` is.
+    pub fn typedef(&self, name: &str) -> Option<u32> {
+        (1..self.positions.len() as u32).find(|id| {
+            self.get(*id)
+                .is_some_and(|found| found.kind == KIND_TYPEDEF && self.is_named(found.name, name))
+        })
     }
 
     /// Number of the bit at which a member begins in its byte: for a bit field.
@@ -232,9 +241,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// `struct outer { int a; struct { struct inner b; }; }`, `struct inner { int x; int y; }`, `enum which { five = 5 }`.
+    /// `struct outer { int a; struct { struct inner b; }; }`, `struct inner { int x; int y; }`, `enum which { five = 5 }`,
+    /// `typedef int number`.
     fn sample() -> Vec<u8> {
-        let strings = b"\0outer\0a\0inner\0b\0x\0y\0int\0which\0five\0";
+        let strings = b"\0outer\0a\0inner\0b\0x\0y\0int\0which\0five\0number\0";
         let at = |name: &str| {
             let needle = [b"\0", name.as_bytes(), b"\0"].concat();
             strings
@@ -250,6 +260,7 @@ mod tests {
             vec![0, info(4, 1), 8, at("b"), 2, 0],
             vec![at("outer"), info(4, 2), 12, at("a"), 1, 0, 0, 3, 32],
             vec![at("which"), info(6, 1), 4, at("five"), 5],
+            vec![at("number"), info(8, 0), 1],
         ]
         .concat();
         let mut bytes = Vec::new();
@@ -295,6 +306,16 @@ mod tests {
                 .enumerator("which", "five"),
             Some(5)
         );
+    }
+
+    #[test]
+    fn a_typedef_has_its_number() {
+        let bytes = sample();
+        let btf = Btf::new(&bytes).expect("a sound sample");
+        assert_eq!(btf.typedef("number"), Some(6));
+        // A structure's name, and nobody's.
+        assert_eq!(btf.typedef("outer"), None);
+        assert_eq!(btf.typedef("nobody"), None);
     }
 
     #[test]

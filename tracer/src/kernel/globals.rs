@@ -1,11 +1,17 @@
-//! With what are the object's read-only globals filled in: the running kernel's offsets, from its BTF or measured?
+//! With what are the object's read-only globals filled in: the running kernel's offsets, from its BTF or measured? And which
+//! types have its tracepoints?
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
 use anyhow::{Context as _, anyhow, bail};
 use tracer_common::offset::{FIELDS, UNKNOWN};
 
-use crate::kernel::{btf::Btf, calibrate, cgroup};
+use crate::kernel::{
+    btf::Btf,
+    calibrate, cgroup,
+    hooks::{Attach, HOOKS},
+    typed,
+};
 
 /// Where kernels keep their own type information; since 5.4, where built with `CONFIG_DEBUG_INFO_BTF`.
 pub const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
@@ -40,6 +46,8 @@ impl Origin {
 /// Values of the globals, by their names.
 pub struct Globals {
     pub values: BTreeMap<&'static str, u32>,
+    /// Numbers of the types of tracepoints, by their names; none where the kernel does not tell of its types.
+    pub tracepoints: BTreeMap<&'static str, u32>,
     pub origin: Origin,
 }
 
@@ -83,8 +91,13 @@ impl Globals {
             values.insert(global, mask);
         }
         values.insert("CGROUP_SUBSYSTEM", subsystem.cast_unsigned());
+        let typed = HOOKS.iter().filter_map(|hook| match hook.attach {
+            Attach::BtfTracepoint(name) => Some((name, btf.typedef(&typed::name_of(name))?)),
+            _ => None,
+        });
         Ok(Self {
             values,
+            tracepoints: typed.collect(),
             origin: Origin::Btf,
         })
     }
@@ -105,6 +118,7 @@ impl Globals {
         let fields = offsets.fields();
         Ok(Self {
             values: offsets.globals()?,
+            tracepoints: BTreeMap::new(),
             origin: Origin::Measured {
                 fields,
                 of: FIELDS.len(),

@@ -8,6 +8,8 @@
 pub enum Signal {
     /// Attempts, handshakes, failures with their reasons and ends of TCP connections.
     TcpLife,
+    /// Changes of a TCP socket's state that interrupt the program that sees them.
+    TcpNested,
     /// The end of a TCP connection whose state change was missed.
     TcpEnd,
     /// Why a TCP connection failed whose state change was missed.
@@ -39,6 +41,7 @@ impl Signal {
     pub fn label(self) -> &'static str {
         match self {
             Self::TcpLife => "tcp_life",
+            Self::TcpNested => "tcp_nested",
             Self::TcpEnd => "tcp_end",
             Self::TcpError => "tcp_error",
             Self::TcpBytes => "tcp_bytes",
@@ -79,11 +82,14 @@ impl Signal {
     pub fn unseen(self) -> &'static str {
         match self {
             Self::TcpLife => "every TCP contact",
+            Self::TcpNested => {
+                "TCP contacts accepted, and handshakes, in an interrupt of the tracer's own program"
+            }
             Self::TcpEnd => {
-                "the end of a connection whose last state change interrupts the tracer's own program"
+                "the end of a connection for whose last state change no program was run"
             }
             Self::TcpError => {
-                "why a connection failed whose last state change interrupts the tracer's own program"
+                "why a connection failed for whose last state change no program was run"
             }
             Self::TcpBytes => "the bytes of connections that are still open",
             Self::TcpAttempt => {
@@ -116,6 +122,16 @@ impl Signal {
 pub enum Attach {
     /// A raw tracepoint, by its name; since 4.17.
     RawTracepoint(&'static str),
+    /// One that has a program already, for what the kernel did not run that for.
+    RawTracepointNested {
+        /// The value of the label `hook`.
+        label: &'static str,
+        name: &'static str,
+        /// The program that it is behind.
+        behind: &'static str,
+    },
+    /// One whose arguments' types the verifier knows, by its name; since 5.5, with BTF.
+    BtfTracepoint(&'static str),
     /// Nowhere: user space runs it when it wants an answer (`BPF_PROG_TEST_RUN`); since 5.10.
     OnDemand,
     /// The root of the unified control group hierarchy, beside whatever else is there; by a link, since 5.7.
@@ -153,7 +169,7 @@ impl Attach {
     /// The value of the label `hook`.
     pub fn label(self) -> &'static str {
         match self {
-            Self::RawTracepoint(name) => name,
+            Self::RawTracepoint(name) | Self::BtfTracepoint(name) => name,
             Self::OnDemand => "on_demand",
             Self::Cgroup(Cgroup::Ingress) => "cgroup_ingress",
             Self::Cgroup(Cgroup::Egress) => "cgroup_egress",
@@ -163,14 +179,19 @@ impl Attach {
             Self::Cgroup(Cgroup::PostBind6) => "cgroup_post_bind6",
             Self::Cgroup(Cgroup::SockRelease) => "cgroup_sock_release",
             Self::Kprobe(functions) => functions[0],
-            Self::RenamedKprobe(label, _) | Self::Kretprobe(label, _) => label,
+            Self::RawTracepointNested { label, .. }
+            | Self::RenamedKprobe(label, _)
+            | Self::Kretprobe(label, _) => label,
         }
     }
 
     /// The kind that it is of; `None` where it serves beside either.
     pub fn way(self) -> Option<Way> {
         match self {
-            Self::RawTracepoint(_) | Self::OnDemand => None,
+            Self::RawTracepoint(_)
+            | Self::RawTracepointNested { .. }
+            | Self::BtfTracepoint(_)
+            | Self::OnDemand => None,
             Self::Cgroup(_) => Some(Way::Cgroup),
             Self::Kprobe(_) | Self::RenamedKprobe(..) | Self::Kretprobe(..) => Some(Way::Tracing),
         }
@@ -252,6 +273,16 @@ pub const HOOKS: &[Hook] = &[
         "tcp_life",
         Attach::RawTracepoint("inet_sock_set_state"),
         Signal::TcpLife,
+    ),
+    // Behind it: on kernels that do run a program in the middle of itself, it has to find that done.
+    hook(
+        "tcp_nested",
+        Attach::RawTracepointNested {
+            label: "inet_sock_set_state_nested",
+            name: "inet_sock_set_state",
+            behind: "tcp_life",
+        },
+        Signal::TcpNested,
     ),
     required("sample", Attach::OnDemand, Signal::TcpBytes),
     hook(
@@ -340,9 +371,9 @@ pub const HOOKS: &[Hook] = &[
         Attach::RawTracepoint("sock_rcvqueue_full"),
         Signal::DatagramRefused,
     ),
-    hook(
+    extra(
         "frame_out",
-        Attach::RawTracepoint("net_dev_queue"),
+        Attach::BtfTracepoint("net_dev_queue"),
         Signal::Frames,
     ),
     extra(

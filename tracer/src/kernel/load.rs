@@ -197,7 +197,7 @@ fn load_one(options: &Options, globals: &Globals, way: Way) -> anyhow::Result<Lo
             failure: globals
                 .know(hook.gives.fields())
                 .and_then(|()| options.may(hook))
-                .and_then(|()| start(&mut ebpf, hook))
+                .and_then(|()| start(&mut ebpf, hook, globals))
                 .err()
                 .map(|error| format!("{error:#}")),
         })

@@ -9,7 +9,7 @@ use aya::{
 };
 use tracer_common::{
     Attempt, Charge, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older,
-    ProcessFacts, ProcessKey, SocketFacts,
+    ProcessFacts, ProcessKey, SocketFacts, fast::FastFlows,
 };
 
 /// `BPF_NOEXIST`: insert, or fail where the key is there.
@@ -24,6 +24,7 @@ pub struct Maps {
     pub overflow: HashMap<MapData, DestinationKey, Counts>,
     pub attempts: HashMap<MapData, u64, Attempt>,
     pub flows: HashMap<MapData, FlowKey, Flow>,
+    pub fast_flows: Array<MapData, FastFlows>,
     pub sockets: HashMap<MapData, u64, SocketFacts>,
     pub listeners: HashMap<MapData, Endpoint, Listener>,
     pub connections: HashMap<MapData, u64, Connection>,
@@ -78,6 +79,7 @@ impl Maps {
             destinations: destinations.try_into()?,
             incoming: incoming.try_into()?,
             flows: flows.try_into()?,
+            fast_flows: take("FAST_FLOWS")?.try_into()?,
             sockets: sockets.try_into()?,
             listeners: listeners.try_into()?,
             processes: processes.try_into()?,

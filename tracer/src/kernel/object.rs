@@ -48,6 +48,8 @@ mod tests {
                         | ProgramSection::CgroupSkb { .. }
                         | ProgramSection::CgroupSock { .. }
                         | ProgramSection::CgroupSockAddr { .. }
+                        // Where they have BTF, see below.
+                        | ProgramSection::BtfTracePoint
                 ),
                 "{name} is of a type that Android's kernels refuse: {:?}",
                 program.section
@@ -61,9 +63,18 @@ mod tests {
         for hook in HOOKS {
             let section = &object.programs[hook.program].section;
             match hook.attach {
-                Attach::RawTracepoint(_) | Attach::OnDemand => {
+                Attach::RawTracepoint(_)
+                | Attach::RawTracepointNested { .. }
+                | Attach::OnDemand => {
                     assert!(
                         matches!(section, ProgramSection::RawTracePoint),
+                        "{}",
+                        hook.program
+                    );
+                }
+                Attach::BtfTracepoint(_) => {
+                    assert!(
+                        matches!(section, ProgramSection::BtfTracePoint),
                         "{}",
                         hook.program
                     );
@@ -103,6 +114,25 @@ mod tests {
                         hook.program
                     );
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_seen_without_types_needs_none_to_be_attached() {
+        let is_measured = |name: &str| {
+            let field = tracer_common::offset::FIELDS
+                .iter()
+                .find(|field| field.global == name);
+            field.is_some_and(|field| !field.optional)
+        };
+        for hook in HOOKS {
+            if matches!(hook.attach, Attach::BtfTracepoint(_)) {
+                assert!(
+                    !hook.gives.fields().iter().all(|field| is_measured(field)),
+                    "{}: a kernel without BTF has all that it reads",
+                    hook.program
+                );
             }
         }
     }

@@ -22,8 +22,9 @@ use zerocopy::{FromBytes as _, FromZeros as _};
 
 use crate::kernel::{
     batch::Batch,
+    fast_flows::FastFlows,
     globals::Origin,
-    hooks::{Hook, Signal, Way},
+    hooks::{Attach, Hook, Signal, Way},
     load::{self, Options, Verdict},
     maps::{Maps, NOT_THERE, descriptor},
     waiting::Holders,
@@ -210,6 +211,20 @@ impl Kernel {
         self.listeners.read(descriptor(&self.maps.listeners), each)
     }
 
+    /// The fast path of datagrams, which hooks of the control group have. Where its memory is not to be had, all flows go the
+    /// other way.
+    pub fn fast_flows(&self) -> Option<FastFlows> {
+        let is_there = self.way() == Way::Cgroup && self.serves(Signal::SocketEnd);
+        is_there
+            .then(|| FastFlows::of(&self.maps.fast_flows).ok())
+            .flatten()
+    }
+
+    /// Whether a socket of datagrams is open.
+    pub fn has_socket(&self, socket: u64) -> bool {
+        self.maps.sockets.get(&socket, 0).is_ok()
+    }
+
     /// Which kind of hooks serves.
     pub fn way(&self) -> Way {
         let served = |verdict: &&Verdict| verdict.failure.is_none();
@@ -277,8 +292,18 @@ impl Kernel {
     }
 
     /// How often the kernel did not run a hook's program because it would have interrupted itself on its processor
-    /// (since 6.1; the kernel tells it since 5.12).
+    /// (since 6.1; the kernel tells it since 5.12), and no other program made up for it.
     pub fn missed(&self, hook: &Hook) -> u64 {
+        let makes_up = |verdict: &Verdict| {
+            // And where this one would have interrupted itself, the other was run.
+            let Attach::RawTracepointNested { behind, .. } = verdict.hook.attach else {
+                return false;
+            };
+            verdict.failure.is_none() && [verdict.hook.program, behind].contains(&hook.program)
+        };
+        if self.verdicts.iter().any(makes_up) {
+            return 0;
+        }
         let number = || {
             let program = self.ebpf.program(hook.program)?;
             let descriptor = program.fd().ok()?.as_fd().as_raw_fd();

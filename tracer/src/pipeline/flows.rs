@@ -15,7 +15,7 @@ use tracer_common::{
     outcome,
 };
 
-use super::{Pipeline, reading::place};
+use super::{Pipeline, fast_flows::Found, reading::place};
 use crate::{kernel::hooks::Signal, model::Totals};
 
 /// The kernel side ends a flow itself when something passes after the silence; a program that began before the silence
@@ -43,7 +43,17 @@ impl Pipeline {
         // Since when a socket is known to be closed. Its flows stay for a while: a packet that was on its way to it when
         // it was closed is counted, too.
         let mut closing = HashMap::new();
+        let mut found = Found::default();
         let flows = self.kernel.flows(|key, flow| {
+            let fast = self.fast.as_ref();
+            let slot = fast.and_then(|fast| fast.slot(key, flow));
+            let flow = match (fast, slot) {
+                (Some(fast), Some(slot)) => {
+                    found.keep(slot);
+                    &fast.sum(slot, flow)
+                }
+                _ => flow,
+            };
             let closed = ends_are_seen && flow.followed != 0 && !sockets.contains(&key.socket);
             let since = self.closing.get(&key.socket).copied().unwrap_or(second);
             // Modulo 2^32, and a datagram may have passed in a second that this reading has not reached.
@@ -55,6 +65,9 @@ impl Pipeline {
             {
                 over.push((*key, *flow, closed));
                 return;
+            }
+            if let (Some(fast), None, false) = (fast, slot, closed) {
+                found.consider(key, flow, |flow| fast.room(flow));
             }
             let mut totals = Totals {
                 sent: flow.sent,
@@ -71,6 +84,7 @@ impl Pipeline {
             open.push((flow.destination, totals));
         })?;
         self.closing = closing;
+        self.assign(&found);
         let ended = over
             .iter()
             .filter(|(key, flow, closed)| self.end(key, flow, *closed))

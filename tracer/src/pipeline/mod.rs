@@ -1,6 +1,7 @@
 //! The one place where the stages meet. One task owns a [`Pipeline`]; readers get finished snapshots.
 
 mod attempts;
+mod fast_flows;
 mod flows;
 mod older;
 mod programs;
@@ -14,7 +15,7 @@ use tracer_common::{Record, record};
 
 use crate::{
     attribute::Attribution,
-    kernel::source::Kernel,
+    kernel::{fast_flows::FastFlows, source::Kernel},
     ledger::{DurationsByApp, Identities, Rows},
     model::{Snapshot, Unattributed},
 };
@@ -33,6 +34,7 @@ pub struct Pipeline {
     older: OlderSockets,
     /// Sockets of datagrams that are closed and still have flows, and in which second that was seen.
     closing: HashMap<u64, u32>,
+    fast: Option<FastFlows>,
     identities: Identities,
     rows: Rows,
     durations: DurationsByApp,
@@ -57,12 +59,14 @@ struct Tally {
 impl Pipeline {
     /// Takes a running kernel side and begins to follow the sockets that are there already.
     pub fn new(kernel: Kernel, attribution: Attribution, maximum_destinations: u32) -> Self {
+        let fast = kernel.fast_flows();
         let mut pipeline = Self {
             kernel,
             attribution,
             programs: Programs::default(),
             older: OlderSockets::default(),
             closing: HashMap::new(),
+            fast,
             identities: Identities::default(),
             rows: Rows::new(maximum_destinations),
             durations: DurationsByApp::default(),
@@ -89,6 +93,9 @@ impl Pipeline {
         if second != self.second {
             self.second = second;
             self.kernel.set_second(second);
+            if let Some(fast) = &self.fast {
+                fast.set_second(second);
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a snapshot says of the tracer itself: losses, how full the maps are, which hooks serve.
 
-use tracer_common::map::counter;
+use tracer_common::{fast::FAST_FLOWS, map::counter};
 
 use super::{Pipeline, reading::Entries};
 use crate::{
@@ -84,6 +84,11 @@ impl Pipeline {
             use_of("overflow", entries.overflow, capacities.overflow),
             use_of("connections", entries.connections, capacities.connections),
             use_of("flows", entries.flows, capacities.flows),
+            use_of(
+                "fast_flows",
+                self.fast.as_ref().map_or(0, |fast| fast.held() as u64),
+                FAST_FLOWS,
+            ),
             use_of("sockets", entries.sockets, capacities.sockets),
             use_of("older", entries.older, capacities.older),
         ]

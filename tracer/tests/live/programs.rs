@@ -3,42 +3,13 @@
 use std::fs;
 
 use crate::support::{
-    Directory, Helper, Namespace, Tracer,
+    Directory, Helper, Namespace, Tracer, hidden,
+    programs::programs,
     truth::{self, Busy},
 };
 
 /// `BPF_COMPLEXITY_LIMIT_INSNS` of include/linux/bpf.h, since 5.2: what the verifier looks at before it gives up.
 const VERIFIER_LIMIT: u64 = 1_000_000;
-
-/// What the kernel says of a program.
-struct Program {
-    /// Instructions that the verifier looked at, since 5.16.
-    verified: u64,
-    /// Events it was not run for, because it would have interrupted itself.
-    missed: u64,
-}
-
-/// The programs that a tracer holds.
-fn programs(tracer: &Tracer) -> Vec<Program> {
-    let folder = format!("/proc/{}/fdinfo", tracer.child.id());
-    let entries = fs::read_dir(folder).expect("the tracer's descriptors");
-    entries
-        .filter_map(|entry| fs::read_to_string(entry.expect("a descriptor").path()).ok())
-        // A link names its program too, and is none.
-        .filter(|text| text.contains("prog_type:") && !text.contains("link_type:"))
-        .map(|text| {
-            let number = |name: &str| {
-                let line = text.lines().find_map(|line| line.strip_prefix(name));
-                let line = line.expect("a number that the kernel tells since 5.16");
-                line.trim().parse().expect("a number")
-            };
-            Program {
-                verified: number("verified_insns:"),
-                missed: number("recursion_misses:"),
-            }
-        })
-        .collect()
-}
 
 /// Ways to see datagrams that this kernel has.
 fn ways() -> Vec<&'static str> {
@@ -55,7 +26,7 @@ fn every_program_loads_and_is_half_as_long_as_the_verifier_allows_or_shorter() {
     for hooks in ways() {
         let tracer = Tracer::start(&["--hooks", hooks]);
         let attached = tracer.metrics().sum("tracer_hook_attached", &[]);
-        let programs = programs(&tracer);
+        let programs = programs(tracer.child.id());
         assert_eq!(
             programs.len() as u64,
             attached,
@@ -90,6 +61,10 @@ const PLACE: &str = "127.0.0.1:7078";
 
 #[test]
 fn with_another_tracer_on_the_same_hooks_both_count_all_and_say_what_was_not_run() {
+    hidden::again_if_hidden(3, two_tracers);
+}
+
+fn two_tracers() {
     let (directory, host) = (Directory::new("programs"), Namespace::new("tl"));
     let times: u64 = if crate::support::is_virtual() {
         2_000
@@ -147,7 +122,12 @@ fn with_another_tracer_on_the_same_hooks_both_count_all_and_say_what_was_not_run
             assert_eq!(accepted, other_end, "the other end of {app}");
         }
         metrics.assert_nothing_lost();
-        let missed: u64 = programs(tracer).iter().map(|program| program.missed).sum();
+        // The two at that tracepoint make up for each other.
+        let missed: u64 = programs(tracer.child.id())
+            .iter()
+            .filter(|program| program.tracepoint.as_deref() != Some("inet_sock_set_state"))
+            .map(|program| program.missed)
+            .sum();
         assert!(metrics.sum("tracer_hook_missed_total", &[]) <= missed);
         let metrics = tracer.metrics();
         assert!(metrics.sum("tracer_hook_missed_total", &[]) >= missed);

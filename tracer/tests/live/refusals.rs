@@ -147,7 +147,13 @@ fn the_doctor_says_that_the_main_job_can_run_here() {
     let output: Output = tracer(&["doctor"]).output().expect("run the doctor");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(0), "{text}");
-    for line in ["tcp_life", "tcp_end", "tcp_error", "tcp_bytes"] {
+    for line in [
+        "tcp_life",
+        "tcp_nested",
+        "tcp_end",
+        "tcp_error",
+        "tcp_bytes",
+    ] {
         assert!(
             text.lines()
                 .any(|found| found.starts_with(line) && found.contains("served by")),

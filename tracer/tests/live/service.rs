@@ -8,41 +8,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Directory, Helper, Namespace, Tracer, request, run};
-
-/// Names of the kernel side's attached programs, as the kernel lists them, with the process that holds them.
-fn attached(process: u32) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(format!("/proc/{process}/fdinfo"))
-        .expect("the tracer's descriptors")
-        .flatten()
-        .filter_map(|entry| fs::read_to_string(entry.path()).ok())
-        .filter_map(|text| {
-            text.lines().find_map(|line| {
-                line.strip_prefix("tp_name:")
-                    .map(|name| name.trim().to_owned())
-            })
-        })
-        .collect();
-    names.sort();
-    names
-}
+use crate::support::{
+    Directory, Helper, Namespace, Tracer,
+    programs::{Program, programs},
+    request, run,
+};
 
 /// Whether the kernel still has a program of this id.
-fn program_ids(process: u32) -> Vec<String> {
-    fs::read_dir(format!("/proc/{process}/fdinfo"))
-        .expect("the tracer's descriptors")
-        .flatten()
-        .filter_map(|entry| fs::read_to_string(entry.path()).ok())
-        .filter_map(|text| {
-            text.lines()
-                .find_map(|line| line.strip_prefix("prog_id:").map(|id| id.trim().to_owned()))
-        })
-        .collect()
-}
-
-fn is_loaded(id: &str) -> bool {
+fn is_loaded(id: u32) -> bool {
     Command::new("bpftool")
-        .args(["prog", "show", "id", id])
+        .args(["prog", "show", "id", &id.to_string()])
         .output()
         .expect("bpftool")
         .status
@@ -50,10 +25,10 @@ fn is_loaded(id: &str) -> bool {
 }
 
 /// Programs are freed a moment after the last descriptor goes (a grace period of RCU).
-fn assert_all_gone(ids: &[String]) {
-    assert!(!ids.is_empty());
+fn assert_all_gone(programs: &[Program]) {
+    assert!(!programs.is_empty());
     let deadline = Instant::now() + Duration::from_secs(5);
-    while ids.iter().any(|id| is_loaded(id)) {
+    while programs.iter().any(|program| is_loaded(program.id)) {
         assert!(
             Instant::now() < deadline,
             "a program of the tracer is still loaded"
@@ -77,11 +52,17 @@ fn a_killed_tracer_leaves_nothing_and_a_new_one_counts_from_zero() {
         first.begun("tracer_connections_total", &[("app", "before")]),
         500
     );
-    let ids = program_ids(tracer.child.id());
+    let programs = programs(tracer.child.id());
+    let mut tracepoints: Vec<&str> = programs
+        .iter()
+        .filter_map(|program| program.tracepoint.as_deref())
+        .collect();
+    tracepoints.sort_unstable();
     assert_eq!(
-        attached(tracer.child.id()),
+        tracepoints,
         [
             "inet_sk_error_report",
+            "inet_sock_set_state",
             "inet_sock_set_state",
             "net_dev_queue",
             "sock_rcvqueue_full",
@@ -91,7 +72,7 @@ fn a_killed_tracer_leaves_nothing_and_a_new_one_counts_from_zero() {
     );
     tracer.signal(libc::SIGKILL);
     drop(tracer);
-    assert_all_gone(&ids);
+    assert_all_gone(&programs);
     storm("100");
     let tracer = Tracer::start(&[]);
     storm("7");
@@ -111,7 +92,7 @@ fn a_killed_tracer_leaves_nothing_and_a_new_one_counts_from_zero() {
 fn a_signal_ends_it_within_a_second_with_everything_detached() {
     for signal in [libc::SIGTERM, libc::SIGINT] {
         let mut tracer = Tracer::start(&[]);
-        let ids = program_ids(tracer.child.id());
+        let programs = programs(tracer.child.id());
         // A reader that never reads on must not hold it up.
         let mut slow = std::net::TcpStream::connect(tracer.address).expect("connect");
         std::io::Write::write_all(&mut slow, b"GET /metrics HTTP/1.1\r\nHost: t\r\n\r\n")
@@ -127,7 +108,7 @@ fn a_signal_ends_it_within_a_second_with_everything_detached() {
             "{:?}",
             began.elapsed()
         );
-        assert_all_gone(&ids);
+        assert_all_gone(&programs);
     }
 }
 

@@ -44,8 +44,8 @@ pub struct Runs {
     pub nanoseconds: u64,
 }
 
-/// The program that `process` attached to a tracepoint, told by its link.
-pub fn runs(process: u32, tracepoint: &str) -> Result<Runs> {
+/// The programs that `process` attached to a tracepoint, told by their links, in the order in which they were loaded.
+pub fn runs(process: u32, tracepoint: &str) -> Result<Vec<Runs>> {
     let files = open_files(process)?;
     let is_link = |text: &&String| {
         text.contains("link_type:")
@@ -53,18 +53,23 @@ pub fn runs(process: u32, tracepoint: &str) -> Result<Runs> {
                 .lines()
                 .any(|line| line == format!("tp_name:\t{tracepoint}"))
     };
-    let link = files.iter().find(is_link);
-    let link = link.with_context(|| format!("no program at {tracepoint}"))?;
-    let program = number_after(link, "prog_id:")?;
-    let is_program = |text: &&String| {
-        text.contains("run_cnt:") && number_after(text, "prog_id:").is_ok_and(|id| id == program)
+    let links = files.iter().filter(is_link);
+    let programs: Result<Vec<u64>> = links.map(|link| number_after(link, "prog_id:")).collect();
+    let mut programs = programs?;
+    programs.sort_unstable();
+    let runs = |program: u64| {
+        let is_program = |text: &&String| {
+            text.contains("run_cnt:")
+                && number_after(text, "prog_id:").is_ok_and(|id| id == program)
+        };
+        let program = files.iter().find(is_program);
+        let program = program.with_context(|| format!("a program at {tracepoint}"))?;
+        Ok(Runs {
+            count: number_after(program, "run_cnt:")?,
+            nanoseconds: number_after(program, "run_time_ns:")?,
+        })
     };
-    let program = files.iter().find(is_program);
-    let program = program.with_context(|| format!("the program at {tracepoint}"))?;
-    Ok(Runs {
-        count: number_after(program, "run_cnt:")?,
-        nanoseconds: number_after(program, "run_time_ns:")?,
-    })
+    programs.into_iter().map(runs).collect()
 }
 
 /// A map, and the kernel memory it takes.

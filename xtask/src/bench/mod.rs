@@ -3,9 +3,9 @@
 //! A benchmark, not a test: a goal that is missed is said plainly, and the command succeeds all the same.
 
 mod connects;
+mod datagrams;
 mod floor;
 mod kernel;
-mod loopback;
 mod machine;
 mod pairs;
 mod process;
@@ -14,11 +14,13 @@ mod sizes;
 mod state_changes;
 mod storm;
 mod table;
+mod throughput;
 mod tracers;
 mod user_side;
 
 use std::env;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
@@ -61,6 +63,9 @@ enum Part {
     Sizes,
 }
 
+/// In this time the kernel frees the tables of a tracer that has ended, on the processors that are measured.
+const SETTLE: Duration = Duration::from_millis(100);
+
 /// What all measurements need to know.
 struct Bench {
     tracer: PathBuf,
@@ -99,10 +104,10 @@ pub fn bench(arguments: &Arguments) -> Result<()> {
         connects::new(&bench)?;
     }
     if wanted(Part::Datagrams) {
-        loopback::datagrams(&bench)?;
+        datagrams::datagrams(&bench)?;
     }
     if wanted(Part::Throughput) {
-        loopback::throughput(&bench)?;
+        throughput::throughput(&bench)?;
     }
     if wanted(Part::StateChanges) {
         state_changes::measure(&bench)?;

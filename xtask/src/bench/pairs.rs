@@ -54,6 +54,21 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
+/// The median, and between what the middle half of all lies.
+pub fn figure(pairs: &[(f64, f64)], of: impl Fn((f64, f64)) -> f64) -> (f64, String) {
+    let mut values: Vec<f64> = pairs.iter().copied().map(of).collect();
+    values.sort_by(f64::total_cmp);
+    let quarter = values.len() / 4;
+    let note = match (
+        values.get(quarter),
+        values.get((values.len() - quarter).wrapping_sub(1)),
+    ) {
+        (Some(low), Some(high)) => format!("[{low:.2}..{high:.2}]"),
+        _ => String::new(),
+    };
+    (median(values), note)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, ChildStdin, ChildStdout, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,11 @@ impl Guarded {
 
     pub fn id(&self) -> u32 {
         self.0.id()
+    }
+
+    /// Its standard input and output, where both are pipes, the first time they are asked for.
+    pub fn pipes(&mut self) -> Option<(ChildStdin, ChildStdout)> {
+        Some((self.0.stdin.take()?, self.0.stdout.take()?))
     }
 
     /// Fails where the child has ended already.

@@ -1,6 +1,6 @@
 //! How long does the kernel side run at each change of a TCP socket's state, by the kernel's own clock?
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::Bench;
 use super::kernel::{Runs, Statistics, runs};
@@ -11,6 +11,8 @@ use super::tracers::Tracer;
 
 /// Nanoseconds for one run of `tcp_life`, on average.
 const GOAL: f64 = 120.0;
+/// The two at the one tracepoint, then that at the other.
+const PROGRAMS: [&str; 3] = ["tcp_life", "tcp_nested", "tcp_end"];
 
 pub fn measure(bench: &Bench) -> Result<()> {
     let storm = Storm {
@@ -21,48 +23,46 @@ pub fn measure(bench: &Bench) -> Result<()> {
     let tracer = Tracer::start(bench)?;
     let statistics = Statistics::begin()?;
     storm.run(bench)?;
-    let (mut life, mut end) = (Vec::new(), Vec::new());
+    let mut figures = [const { Vec::new() }; PROGRAMS.len()];
     for _ in 0..bench.pairs {
-        let before = both(&tracer)?;
+        let before = all(&tracer)?;
         storm.run(bench)?;
-        let after = both(&tracer)?;
-        life.push(since(before.0, after.0));
-        end.push(since(before.1, after.1));
+        let after = all(&tracer)?;
+        for (figure, (before, after)) in figures.iter_mut().zip(before.into_iter().zip(after)) {
+            figure.push(since(before, after));
+        }
     }
     drop(statistics);
-    let of = |figures: &[(f64, f64)]| {
-        let counts = figures.iter().map(|figure| figure.0).collect();
-        let times = figures.iter().map(|figure| figure.1).collect();
-        (median(counts) / storm.connections as f64, median(times))
-    };
-    let ((life_runs, life_ns), (end_runs, end_ns)) = (of(&life), of(&end));
-    table::judged(
-        "tcp_life, one run",
-        life_ns,
-        GOAL,
-        "ns",
-        &format!(
-            "{life_runs:.2} runs a connection; about 34 ns are the kernel's reading of its clock"
-        ),
-    );
-    table::figure(
-        "tcp_end, one run",
-        end_ns,
-        "ns",
-        &format!("{end_runs:.2} runs a connection"),
-    );
-    table::figure(
-        "both, one connect+close",
-        life_runs * life_ns + end_runs * end_ns,
-        "ns",
-        "",
-    );
+    let mut sum = 0.0;
+    for (program, figures) in PROGRAMS.into_iter().zip(figures) {
+        let (counts, times) = figures.into_iter().unzip();
+        let (runs, ns) = (median(counts) / storm.connections as f64, median(times));
+        let (what, note) = (
+            format!("{program}, one run"),
+            format!("{runs:.2} runs a connection"),
+        );
+        if program == "tcp_life" {
+            let note = format!("{note}; about 34 ns are the kernel's reading of its clock");
+            table::judged(&what, ns, GOAL, "ns", &note);
+        } else {
+            table::figure(&what, ns, "ns", &note);
+        }
+        sum += runs * ns;
+    }
+    table::figure("all, one connect+close", sum, "ns", "");
     Ok(())
 }
 
-fn both(tracer: &Tracer) -> Result<(Runs, Runs)> {
+/// In the order of [`PROGRAMS`].
+fn all(tracer: &Tracer) -> Result<Vec<Runs>> {
     let of = |tracepoint| runs(tracer.id(), tracepoint);
-    Ok((of("inet_sock_set_state")?, of("tcp_destroy_sock")?))
+    let all = [of("inet_sock_set_state")?, of("tcp_destroy_sock")?].concat();
+    ensure!(
+        all.len() == PROGRAMS.len(),
+        "{} programs instead of {PROGRAMS:?}",
+        all.len()
+    );
+    Ok(all)
 }
 
 /// Runs, and nanoseconds of one.

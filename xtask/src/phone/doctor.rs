@@ -26,7 +26,8 @@ pub fn without_root(device: &Device) -> Result<()> {
 }
 
 pub fn with_root(model: &Model, device: &Device, root: Root) -> Result<()> {
-    let said = device.ask(&root.script(&format!("{} doctor", device.path("tracer"))))?;
+    let output = device.shell(&root.script(&format!("{} doctor", device.path("tracer"))))?;
+    let said = &output.stdout;
     let android = format!("{} (SDK {}, build userdebug)", model.android, model.sdk);
     let name = format!("tracer {}", model.name);
     let mut parts = vec![

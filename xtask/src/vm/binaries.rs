@@ -21,7 +21,9 @@ const LIVE: &str = "live";
 const PARTS: &[(&str, Share)] = &[
     ("calibration", Share::Measured),
     ("datagram", Share::Measured),
+    ("fast_path", Share::Measured),
     ("exact", Share::Core),
+    ("namespaces", Share::Core),
     ("zygote", Share::Core),
     ("associations", Share::Most),
     ("frames", Share::Most),

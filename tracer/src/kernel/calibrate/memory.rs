@@ -17,6 +17,9 @@ const MEMORY_BYTES: usize = 2048;
 const FILE_BYTES: usize = 256;
 /// Of a `struct dentry`; the name's address stands in its first 64.
 const ENTRY_BYTES: usize = 192;
+/// A short name has a place of at least so many bytes in it (`DNAME_INLINE_LEN`). Those that it does not fill hold what was there
+/// before it: maybe a list's end, which points to the very beginning of the place.
+const SHORT_NAME: usize = 32;
 /// Field of `/proc/PID/stat`: where the arguments begin.
 const ARGUMENTS: usize = 48;
 
@@ -85,20 +88,26 @@ fn names(peek: &Peek, entry: u64, name: &[u8]) -> anyhow::Result<Vec<u32>> {
     let mut found = Vec::new();
     for at in (0..bytes.len()).step_by(8) {
         let address = number::<8>(&bytes, at).unwrap_or(0);
-        let inside = address.wrapping_sub(entry) as usize;
-        let is_name = match bytes.get(inside..) {
-            Some(rest) => rest.starts_with(name),
+        let is_name = is_short_name(entry, &bytes, at, name)
             // A long name lies elsewhere; nothing else of an entry is worth following.
-            None if name.len() > 32 && is_address(address & !7) => {
-                peek.bytes(address, name.len())?.starts_with(name)
-            }
-            None => false,
-        };
+            || (name.len() > SHORT_NAME
+                && is_address(address & !7)
+                && peek.bytes(address, name.len())?.starts_with(name));
         if is_name {
             found.push(at as u32);
         }
     }
     Ok(found)
+}
+
+/// Whether `at` leads to the name, and that is in the entry itself.
+fn is_short_name(entry: u64, bytes: &[u8], at: usize, name: &[u8]) -> bool {
+    let address = number::<8>(bytes, at).unwrap_or(0);
+    let place = address.wrapping_sub(entry) as usize;
+    let leads_there = bytes
+        .get(place..)
+        .is_some_and(|rest| rest.starts_with(name));
+    leads_there && !(place..place + SHORT_NAME).contains(&at)
 }
 
 /// File name of a process's executable, with the NUL that ends it.
@@ -113,7 +122,23 @@ fn name(process: u32) -> anyhow::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::own_memory;
+    use super::{is_short_name, own_memory};
+
+    #[test]
+    fn what_a_short_name_has_not_overwritten_is_no_way_to_it() {
+        const ENTRY: u64 = 0xffff_8880_0000_1000;
+        let mut bytes = [0_u8; 192];
+        bytes[56..63].copy_from_slice(b"tracer\0");
+        for at in [40, 64, 88] {
+            bytes[at..at + 8].copy_from_slice(&(ENTRY + 56).to_ne_bytes());
+        }
+        let places: Vec<usize> = (0..192)
+            .step_by(8)
+            .filter(|at| is_short_name(ENTRY, &bytes, *at, b"tracer\0"))
+            .collect();
+        assert_eq!(places, [40, 88]);
+        assert!(!is_short_name(ENTRY, &bytes, 40, b"other\0"));
+    }
 
     #[test]
     fn only_two_ways_side_by_side_are_taken() {

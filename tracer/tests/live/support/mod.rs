@@ -1,10 +1,12 @@
 //! What the live tests share: a running tracer, what it says, and namespaces to make traffic in.
 
 pub mod group;
+pub mod hidden;
 mod metrics;
 mod namespace;
 pub mod network;
 mod process;
+pub mod programs;
 mod tracer;
 pub mod truth;
 

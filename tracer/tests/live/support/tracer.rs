@@ -73,8 +73,18 @@ impl Tracer {
     }
 
     /// Scrapes until `done` is true of what it says, for the state of sockets that the kernel ends in its own time.
-    pub fn wait_for(&self, what: &str, mut done: impl FnMut(&Metrics) -> bool) -> Metrics {
-        let deadline = Instant::now() + patience(30);
+    pub fn wait_for(&self, what: &str, done: impl FnMut(&Metrics) -> bool) -> Metrics {
+        self.wait_seconds_for(30, what, done)
+    }
+
+    /// The same for so many seconds at most, or more where all is slower.
+    pub fn wait_seconds_for(
+        &self,
+        seconds: u64,
+        what: &str,
+        mut done: impl FnMut(&Metrics) -> bool,
+    ) -> Metrics {
+        let deadline = Instant::now() + patience(seconds);
         loop {
             let metrics = self.metrics();
             if done(&metrics) {

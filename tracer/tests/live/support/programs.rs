@@ -1,0 +1,56 @@
+//! What the kernel says of the programs that a tracer holds.
+
+use std::{collections::BTreeMap, fs};
+
+/// One of them.
+#[derive(Debug)]
+pub struct Program {
+    pub id: u32,
+    /// The raw tracepoint it is attached to, where it is to one.
+    pub tracepoint: Option<String>,
+    /// Instructions that the verifier looked at; the kernel tells it since 5.16.
+    pub verified: u64,
+    /// Events it was not run for, because it would have interrupted itself; since 5.12.
+    pub missed: u64,
+}
+
+/// Those that `process` holds, in the order in which they were loaded.
+pub fn programs(process: u32) -> Vec<Program> {
+    let entries = fs::read_dir(format!("/proc/{process}/fdinfo")).expect("its descriptors");
+    let descriptors: Vec<String> = entries
+        // One may be closed meanwhile.
+        .filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok())
+        .collect();
+    // A link names its program too, and is none.
+    let (links, programs): (Vec<_>, Vec<_>) = descriptors
+        .iter()
+        .filter(|text| value(text, "prog_id").is_some())
+        .partition(|text| value(text, "link_type").is_some());
+    let places: BTreeMap<&str, &str> = links
+        .into_iter()
+        .filter_map(|link| Some((value(link, "prog_id")?, value(link, "tp_name")?)))
+        .collect();
+    let mut programs: Vec<Program> = programs
+        .into_iter()
+        .map(|text| {
+            let number = |name| value(text, name)?.parse().ok();
+            let id = value(text, "prog_id").expect("a program's number");
+            Program {
+                id: id.parse().expect("a number"),
+                tracepoint: places.get(id).map(|name| (*name).to_owned()),
+                verified: number("verified_insns").expect("told since 5.16"),
+                missed: number("recursion_misses").expect("told since 5.12"),
+            }
+        })
+        .collect();
+    programs.sort_by_key(|program| program.id);
+    programs
+}
+
+/// The value of a line `name: value`.
+fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| {
+        let (found, value) = line.split_once(':')?;
+        (found == name).then_some(value.trim())
+    })
+}
