@@ -12,7 +12,9 @@ mod deny;
     reason = "`build` is for tracer/build.rs, which includes the same file"
 )]
 mod ebpf;
+mod hidden;
 mod install;
+mod live;
 mod native;
 mod needs;
 mod packages;

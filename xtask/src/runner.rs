@@ -1,6 +1,6 @@
 //! How does one test binary run? `cargo xtask test` has cargo start each of them through here.
 //!
-//! The live tests load programs into the kernel: they need root, and one at a time, as they share that kernel.
+//! The live tests load programs into the kernel: they need root, and are run by `live`.
 
 use std::env;
 use std::os::unix::process::CommandExt;
@@ -10,6 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::ebpf;
+use crate::live;
 use crate::step;
 
 /// Set by `test --quick`: live tests are built, and not run.
@@ -20,24 +21,31 @@ pub fn start(program_and_arguments: &[String]) -> Result<()> {
     let [program, arguments @ ..] = program_and_arguments else {
         bail!("no program to start");
     };
-    let mut command = Command::new(program);
-    if is_live(program) {
-        if env::var_os(QUICK).is_some() {
-            eprintln!("     Skipped: live tests, because of --quick");
-            return Ok(());
-        }
-        if !step::is_root() {
-            let Some(sudo) = ebpf::find_program("sudo") else {
-                bail!(
-                    "live tests need root, and there is no sudo\nhint: run as root, or cargo xtask test --quick"
-                );
-            };
-            command = Command::new(sudo);
-            command.args(["--preserve-env", "--", program]);
-        }
-        command.env("RUST_TEST_THREADS", "1");
+    if !is_live(program) {
+        return Err(instead(Command::new(program).args(arguments)));
     }
-    Err(command.args(arguments).exec()).with_context(|| format!("start {program}"))
+    if env::var_os(QUICK).is_some() {
+        eprintln!("     Skipped: live tests, because of --quick");
+        return Ok(());
+    }
+    if step::is_root() {
+        return live::run(program, arguments);
+    }
+    let Some(sudo) = ebpf::find_program("sudo") else {
+        bail!(
+            "live tests need root, and there is no sudo\nhint: run as root, or cargo xtask test --quick"
+        );
+    };
+    let itself = env::current_exe().context("find xtask's own binary")?;
+    let mut command = Command::new(sudo);
+    command.args(["--preserve-env", "--"]).arg(itself);
+    Err(instead(command.arg("runner").args(program_and_arguments)))
+}
+
+/// Becomes another program; returns why it cannot.
+fn instead(command: &mut Command) -> anyhow::Error {
+    let error = command.exec();
+    anyhow::Error::new(error).context(format!("start {}", command.get_program().display()))
 }
 
 /// cargo names a test binary after its file or folder in `tests/`, with a hash behind: `live-HASH`.

@@ -3,7 +3,7 @@
 use std::thread::available_parallelism;
 
 use crate::support::{
-    Directory, Helper, Namespace, Tracer, hidden,
+    Directory, Helper, Namespace, Tracer,
     network::start,
     truth::{self, Busy},
 };
@@ -85,11 +85,11 @@ fn with_busy_loops_on_every_processor_each_connect_is_its_callers() {
     } else {
         50_000
     };
-    hidden::again_if_hidden(3, || check(times));
+    check(times);
 }
 
 #[test]
 #[ignore = "a minute of load, twenty under emulation; run it with --ignored"]
 fn with_busy_loops_on_every_processor_each_of_a_million_connects_is_its_callers() {
-    hidden::again_if_hidden(3, || check(1_000_000));
+    check(1_000_000);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::support::{
-    Directory, Metrics, Tracer, hidden, is_virtual,
+    Directory, Metrics, Tracer, is_virtual,
     network::{Network, start},
 };
 
@@ -165,10 +165,6 @@ impl Play {
 
 #[test]
 fn a_workload_of_every_kind_is_counted_to_the_contact_and_to_the_byte() {
-    hidden::again_if_hidden(3, workload);
-}
-
-fn workload() {
     let directory = Directory::new("exact");
     let network = Network::new();
     let generator = directory.app("server");

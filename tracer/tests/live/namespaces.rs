@@ -2,14 +2,10 @@
 
 use std::{path::Path, process::Command};
 
-use crate::support::{Directory, Helper, Namespace, Tracer, hidden, network::start, run};
+use crate::support::{Directory, Helper, Namespace, Tracer, network::start, run};
 
 #[test]
 fn the_same_addresses_and_ports_in_two_namespaces_are_told_apart() {
-    hidden::again_if_hidden(3, two_namespaces);
-}
-
-fn two_namespaces() {
     let directory = Directory::new("namespaces");
     let hosts = [Namespace::new("ta"), Namespace::new("tb")];
     let generator = directory.app("server");

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::support::{
-    Directory, Helper, Namespace, Tracer, hidden,
+    Directory, Helper, Namespace, Tracer,
     programs::{Program, programs},
     run, truth,
 };
@@ -22,37 +22,35 @@ fn skipped(tracer: &Tracer) -> u64 {
 
 #[test]
 fn changes_that_the_kernel_skips_a_program_for_are_seen_by_another() {
-    hidden::again_if_hidden(30, || {
-        let (directory, host) = (Directory::new("nested"), Namespace::new("tn"));
-        // As from a network card: packets interrupt the processors. Otherwise their senders deliver them.
-        let spread = "echo 3 > /sys/class/net/lo/queues/rx-0/rps_cpus";
-        run(host.command(Path::new("sh")).args(["-c", spread]));
-        let mut command = host.command(&directory.app("nested-server"));
-        command.args(["serve", "--until-stdin-closes", "--listen", PLACE]);
-        let server = Helper::start(&mut command, "ready");
-        let tracer = Tracer::start(&[]);
-        let mut command = host.command(&directory.app("nested-client"));
-        command.args(["connect", "--mode", "plain", "--to", PLACE]);
-        command.args(["--threads", "6", "--times", &CONNECTIONS.to_string()]);
-        let told = truth::told(&truth::lines(command));
-        assert_eq!(told, [CONNECTIONS, CONNECTIONS, 0, 0]);
-        let [client, accepted] =
-            ["nested-client", "nested-server"].map(|app| [("app", app), ("protocol", "tcp")]);
-        let metrics = tracer.wait_seconds_for(3, "every connection has ended", |metrics| {
-            truth::is_over(metrics, &client) && truth::is_over(metrics, &accepted)
-        });
-        let skipped = skipped(&tracer);
-        assert!(skipped > 100, "{skipped} changes came in the middle");
-        for side in [client, accepted] {
-            assert_eq!(truth::counted(&metrics, &side), told, "{side:?}");
-        }
-        metrics.assert_nothing_lost();
-        // Each handshake was seen when it was, not only told by what came after it.
-        for what in ["connect", "connection"] {
-            let family = format!("tracer_{what}_duration_seconds_count");
-            let app = [("app", "nested-client")];
-            assert_eq!(metrics.sum(&family, &app), CONNECTIONS, "{family}");
-        }
-        server.finish();
+    let (directory, host) = (Directory::new("nested"), Namespace::new("tn"));
+    // As from a network card: packets interrupt the processors. Otherwise their senders deliver them.
+    let spread = "echo 3 > /sys/class/net/lo/queues/rx-0/rps_cpus";
+    run(host.command(Path::new("sh")).args(["-c", spread]));
+    let mut command = host.command(&directory.app("nested-server"));
+    command.args(["serve", "--until-stdin-closes", "--listen", PLACE]);
+    let server = Helper::start(&mut command, "ready");
+    let tracer = Tracer::start(&[]);
+    let mut command = host.command(&directory.app("nested-client"));
+    command.args(["connect", "--mode", "plain", "--to", PLACE]);
+    command.args(["--threads", "6", "--times", &CONNECTIONS.to_string()]);
+    let told = truth::told(&truth::lines(command));
+    assert_eq!(told, [CONNECTIONS, CONNECTIONS, 0, 0]);
+    let [client, accepted] =
+        ["nested-client", "nested-server"].map(|app| [("app", app), ("protocol", "tcp")]);
+    let metrics = tracer.wait_seconds_for(3, "every connection has ended", |metrics| {
+        truth::is_over(metrics, &client) && truth::is_over(metrics, &accepted)
     });
+    let skipped = skipped(&tracer);
+    assert!(skipped > 100, "{skipped} changes came in the middle");
+    for side in [client, accepted] {
+        assert_eq!(truth::counted(&metrics, &side), told, "{side:?}");
+    }
+    metrics.assert_nothing_lost();
+    // Each handshake was seen when it was, not only told by what came after it.
+    for what in ["connect", "connection"] {
+        let family = format!("tracer_{what}_duration_seconds_count");
+        let app = [("app", "nested-client")];
+        assert_eq!(metrics.sum(&family, &app), CONNECTIONS, "{family}");
+    }
+    server.finish();
 }

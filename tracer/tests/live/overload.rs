@@ -1,6 +1,6 @@
 //! More than fits: as fast as the machine can, maps too small, a reader that sleeps. Totals stay exact, losses are said.
 
-use crate::support::{Directory, Helper, Metrics, Namespace, Tracer, hidden, network::start, run};
+use crate::support::{Directory, Helper, Metrics, Namespace, Tracer, network::start, run};
 
 /// What the generator says it did: the sum over its lines.
 fn connections(output: &str) -> u64 {
@@ -39,10 +39,6 @@ fn lost(metrics: &Metrics, reason: &str) -> u64 {
 
 #[test]
 fn two_threads_as_fast_as_they_can_for_thirty_seconds_lose_nothing() {
-    hidden::again_if_hidden(3, two_threads);
-}
-
-fn two_threads() {
     let (directory, host) = (Directory::new("storm"), Namespace::new("tx"));
     let tracer = Tracer::start(&[]);
     let truth = storm(&host, &directory, "storm", "storm --threads 2 --seconds 30");
@@ -274,10 +270,6 @@ fn a_reader_stopped_for_ten_seconds_loses_details_that_it_counts_and_no_count() 
 
 #[test]
 fn a_hundred_thousand_processes_are_counted_named_and_forgotten() {
-    hidden::again_if_hidden(3, processes);
-}
-
-fn processes() {
     let (directory, host) = (Directory::new("processes"), Namespace::new("tn"));
     let mut server = host.command(&directory.app("server"));
     server.args([

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::support::{
-    Directory, Helper, Namespace, Tracer, hidden,
+    Directory, Helper, Namespace, Tracer,
     programs::programs,
     truth::{self, Busy},
 };
@@ -61,10 +61,6 @@ const PLACE: &str = "127.0.0.1:7078";
 
 #[test]
 fn with_another_tracer_on_the_same_hooks_both_count_all_and_say_what_was_not_run() {
-    hidden::again_if_hidden(3, two_tracers);
-}
-
-fn two_tracers() {
     let (directory, host) = (Directory::new("programs"), Namespace::new("tl"));
     let times: u64 = if crate::support::is_virtual() {
         2_000

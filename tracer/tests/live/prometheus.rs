@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Directory, Namespace, Tracer, free_address, hidden, request, run};
+use crate::support::{Directory, Namespace, Tracer, free_address, request, run};
 
 /// A Prometheus of its own, ended when the value goes.
 struct Prometheus {
@@ -97,10 +97,6 @@ impl Drop for Prometheus {
 
 #[test]
 fn a_minute_of_scrapes_gives_increases_equal_to_the_truth() {
-    hidden::again_if_hidden(3, minute_of_scrapes);
-}
-
-fn minute_of_scrapes() {
     let (directory, host) = (Directory::new("prometheus"), Namespace::new("tq"));
     let tracer = Tracer::start(&[]);
     let apps = ["steady", "bursts"];

@@ -1,7 +1,7 @@
 //! A scan from many addresses against one server: its memory and its series stay bounded, its totals exact.
 
 use crate::support::{
-    Directory, Helper, Metrics, Namespace, Tracer, hidden,
+    Directory, Helper, Metrics, Namespace, Tracer,
     truth::{self, Counts},
 };
 
@@ -180,12 +180,12 @@ fn a_server_older_than_the_tracer_is_forgotten_when_it_has_ended() {
 
 #[test]
 fn connections_from_a_hundred_thousand_addresses_take_a_bounded_place() {
-    hidden::again_if_hidden(3, || connections(sources()));
+    connections(sources());
 }
 
 #[test]
 #[ignore = "40 seconds of load; run it with --ignored"]
 fn contacts_from_a_million_addresses_take_a_bounded_place() {
     datagrams(10, false);
-    hidden::again_if_hidden(3, || connections(10 * sources()));
+    connections(10 * sources());
 }

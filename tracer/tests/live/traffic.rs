@@ -19,7 +19,6 @@ use std::path::Path;
 use crate::support::{
     Directory, Helper, Tracer,
     group::{Group, naming},
-    hidden,
     network::Network,
     truth,
 };
@@ -99,10 +98,6 @@ fn serve(network: &Network, program: &Path, what: &str, port: u16) -> Helper {
 
 #[test]
 fn traffic_of_every_shape_is_counted_to_the_contact_and_to_the_byte() {
-    hidden::again_if_hidden(3, every_shape);
-}
-
-fn every_shape() {
     let (directory, network) = (Directory::new("traffic"), Network::new());
     let program = directory.app("traffic-server");
     let servers = [("serve", 7000, "tcp"), ("serve-datagrams", 7001, "udp")]

@@ -1,7 +1,6 @@
 //! What the live tests share: a running tracer, what it says, and namespaces to make traffic in.
 
 pub mod group;
-pub mod hidden;
 mod metrics;
 mod namespace;
 pub mod network;
