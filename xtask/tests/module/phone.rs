@@ -26,8 +26,9 @@ pub fn in_both_shells(test: impl Fn(Phone)) {
     }
 }
 
-/// A behaviour of the tracer: it serves until it is told to end.
-pub const SERVE: &str = "trap 'kill $!; exit 0' TERM\nsleep 1000 &\nwait\n";
+/// A behaviour of the tracer: it serves until it is told to end. A child that it waits for ends by itself: to end one that was
+/// just started, or not yet, is a race.
+pub const SERVE: &str = "while :; do sleep 0.05; done\n";
 
 pub struct Phone {
     root: PathBuf,
@@ -54,7 +55,7 @@ impl Phone {
         );
         phone.write_program(
             "module/tracer",
-            "echo \"$*\" >>ROOT/starts\n. ROOT/behaviour",
+            "trap 'exit 0' TERM\necho \"$*\" >>ROOT/starts\n. ROOT/behaviour",
         );
         for entry in fs::read_dir(scripts()).expect("list the module") {
             let path = entry.expect("an entry").path();
