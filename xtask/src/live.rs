@@ -39,7 +39,7 @@ pub fn run(program: &str, arguments: &[String]) -> Result<()> {
     }
     // As the harness says it, for whoever reads the last lines of `cargo test`.
     eprintln!(
-        "\ntest result: {}. {} passed; {} failed; {} ignored; 0 measured; 0 filtered out; finished in {:.2}s\n",
+        "\ntest result: {}. {} passed; {} failed; {} ignored; finished in {:.2}s\n",
         if failed.is_empty() { "ok" } else { "FAILED" },
         names.len() - failed.len(),
         failed.len(),
@@ -65,7 +65,8 @@ fn list(program: &str, arguments: &[String], more: &[&str]) -> Result<Vec<String
         .output()
         .with_context(|| format!("start {program}"))?;
     if !output.status.success() {
-        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("{}", said.trim().trim_start_matches("error: "));
     }
     let output = String::from_utf8(output.stdout).context("the list of the tests")?;
     let names = output
