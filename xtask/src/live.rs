@@ -31,11 +31,18 @@ pub fn run(program: &str, arguments: &[String]) -> Result<()> {
     }
     let is_aloud = has(&["--nocapture", "--no-capture"]);
     eprintln!("\nrunning {} live tests, each by itself", names.len());
-    let mut failed = Vec::new();
+    let (mut failed, mut again) = (Vec::new(), Vec::new());
     for name in &names {
-        if !attempt(program, name, is_aloud)? {
+        let (has_passed, attempts) = attempt(program, name, is_aloud)?;
+        if !has_passed {
             failed.push(name.as_str());
         }
+        if attempts > 1 {
+            again.push(format!("{name} ({attempts} attempts)"));
+        }
+    }
+    if !again.is_empty() {
+        eprintln!("\nbegun again: {}", again.join(", "));
     }
     // As the harness says it, for whoever reads the last lines of `cargo test`.
     eprintln!(
@@ -75,8 +82,8 @@ fn list(program: &str, arguments: &[String], more: &[&str]) -> Result<Vec<String
     Ok(names.map(str::to_owned).collect())
 }
 
-/// Runs one test, again where it is due, and says how that went.
-fn attempt(program: &str, name: &str, is_aloud: bool) -> Result<bool> {
+/// Runs one test, again where it is due, and says how that went: whether it passed at last, and in how many attempts.
+fn attempt(program: &str, name: &str, is_aloud: bool) -> Result<(bool, u32)> {
     let first = Instant::now();
     let mut attempts = 0;
     loop {
@@ -87,7 +94,7 @@ fn attempt(program: &str, name: &str, is_aloud: bool) -> Result<bool> {
         let seconds = start.elapsed().as_secs_f64();
         if status.success() {
             eprintln!("test {name} ... ok ({seconds:.1} s)");
-            return Ok(true);
+            return Ok((true, attempts));
         }
         eprintln!("{said}\ntest {name} ... FAILED ({seconds:.1} s, {status})");
         let changes = match hidden {
@@ -97,16 +104,16 @@ fn attempt(program: &str, name: &str, is_aloud: bool) -> Result<bool> {
                 0
             }
         };
-        if changes == 0 || !is_due(attempts, first.elapsed()) {
-            return Ok(false);
+        if !is_due(changes, attempts, first.elapsed()) {
+            return Ok((false, attempts));
         }
         eprintln!("again: {changes} changes of sockets in a thread of the first process");
     }
 }
 
-/// Whether a test may be begun again.
-fn is_due(attempts: u32, passed: Duration) -> bool {
-    attempts < ATTEMPTS || passed < PATIENCE
+/// Whether a test that failed may be begun again. `changes` were hidden in its last attempt.
+fn is_due(changes: usize, attempts: u32, passed: Duration) -> bool {
+    changes > 0 && (attempts < ATTEMPTS || passed < PATIENCE)
 }
 
 /// Runs one test once. What it says is returned, or goes where what this process says goes.
@@ -131,14 +138,16 @@ mod tests {
 
     #[test]
     fn a_short_test_is_begun_often_and_a_long_one_three_times() {
-        let check = |attempts, seconds, expected| {
-            let is_due = is_due(attempts, Duration::from_secs(seconds));
+        let check = |changes, attempts, seconds, expected| {
+            let is_due = is_due(changes, attempts, Duration::from_secs(seconds));
             assert_eq!(is_due, expected, "{attempts} in {seconds} s");
         };
-        check(20, 59, true);
-        check(2, 90, true);
-        check(3, 90, false);
-        check(3, 60, false);
+        check(1, 20, 59, true);
+        check(1, 2, 90, true);
+        check(1, 3, 90, false);
+        check(1, 3, 60, false);
+        // What fails by itself has failed.
+        check(0, 1, 1, false);
     }
 
     /// A binary of the test harness: this one, whose tests of this module are asked for.
