@@ -34,7 +34,19 @@ pub struct Options {
     pub capacities: Vec<(String, u32)>,
 }
 
+/// Bytes of the ring buffer on a phone: half of what another machine has, for a phone has nowhere near the 180,000
+/// connections a second that that is for. It is mapped twice in a row, so each byte counts twice in what is resident.
+const PHONE_RING_BYTES: u32 = 1 << 20;
+
 impl Options {
+    /// How large the ring buffer is to be, where it is not what the object says.
+    fn ring_bytes(&self) -> Option<u32> {
+        let chosen = self.capacities.iter().find(|(name, _)| name == "RECORDS");
+        chosen
+            .map(|&(_, bytes)| bytes)
+            .or(self.is_phone.then_some(PHONE_RING_BYTES))
+    }
+
     /// Fails for a hook that is not to be touched on this machine. What is free now `netd` may come for at its next start:
     /// where it finds somebody, it ends, and Android starts again without end.
     fn may(&self, hook: &Hook) -> anyhow::Result<()> {
@@ -161,15 +173,11 @@ fn load_one(options: &Options, globals: &Globals, way: Way) -> anyhow::Result<Lo
         // Nothing is written to it then; the kernel wants a page all the same.
         loader.map_max_entries("AYA_LOGS", page_size());
     }
-    let wake = options
-        .capacities
-        .iter()
-        .find(|(name, _)| name == "RECORDS")
-        .map(|(_, bytes)| {
-            // An eighth of it, as a power of two, and more than the window in which a record wakes.
-            u64::from((bytes / 8).next_power_of_two().max(1024))
-        });
-    if let Some(wake) = &wake {
+    let ring = options.ring_bytes();
+    // An eighth of it, as a power of two, and more than the window in which a record wakes.
+    let wake = ring.map(|bytes| u64::from((bytes / 8).next_power_of_two().max(1024)));
+    if let (Some(bytes), Some(wake)) = (ring, &wake) {
+        loader.map_max_entries("RECORDS", bytes);
         loader.override_global("RING_WAKE_BYTES", wake, true);
     }
     // Each program may need an entry there for each protocol and direction, and what has no program needs the same.
