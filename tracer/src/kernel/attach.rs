@@ -1,4 +1,4 @@
-//! How one program of the table is loaded and attached.
+//! How one program of the table is attached.
 
 use std::{
     fs::{self, File},
@@ -15,47 +15,31 @@ use aya::{
     },
 };
 
-use super::{
-    globals::Globals,
-    hooks::{Attach, Cgroup, Hook},
-    typed,
-};
+use super::hooks::{Attach, Cgroup, Hook};
 
 const BPF_PROG_QUERY: libc::c_long = 16;
 
-/// Loads the program of `hook` and attaches it; it stays so as long as `ebpf` lives.
-pub fn start(ebpf: &mut Ebpf, hook: &Hook, globals: &Globals) -> anyhow::Result<()> {
+/// Attaches the program of `hook`, which has been loaded; it stays so as long as `ebpf` lives.
+pub fn attach(ebpf: &mut Ebpf, hook: &Hook) -> anyhow::Result<()> {
     let program = ebpf
         .program_mut(hook.program)
         .context("the object lacks it")?;
     match hook.attach {
         Attach::RawTracepoint(name) | Attach::RawTracepointNested { name, .. } => {
             let program: &mut RawTracePoint = program.try_into().context("its type")?;
-            program.load().context("load")?;
             program
                 .attach(name)
                 .with_context(|| format!("attach to {name}"))?;
         }
         Attach::BtfTracepoint(name) => {
-            let number = globals
-                .tracepoints
-                .get(name)
-                .context("the kernel does not tell of its type")?;
             let program: &mut BtfTracePoint = program.try_into().context("its type")?;
-            program
-                .load(name, &typed::types(name, *number)?)
-                .context("load")?;
             program
                 .attach()
                 .with_context(|| format!("attach to {name}"))?;
         }
-        Attach::OnDemand => {
-            let program: &mut RawTracePoint = program.try_into().context("its type")?;
-            program.load().context("load")?;
-        }
+        Attach::OnDemand => {}
         Attach::Kprobe(functions) | Attach::Kretprobe(_, functions) => {
             let program: &mut KProbe = program.try_into().context("its type")?;
-            program.load().context("load")?;
             for (at, function) in functions.iter().enumerate() {
                 let attached = program
                     .attach(function, 0)
@@ -69,7 +53,6 @@ pub fn start(ebpf: &mut Ebpf, hook: &Hook, globals: &Globals) -> anyhow::Result<
         }
         Attach::RenamedKprobe(name, before) => {
             let program: &mut KProbe = program.try_into().context("its type")?;
-            program.load().context("load")?;
             let attached = program.attach(name, 0).map(drop);
             if attached.is_err() && program.attach(before, 0).is_err() {
                 attached.with_context(|| format!("attach to {name}"))?;
@@ -83,7 +66,6 @@ pub fn start(ebpf: &mut Ebpf, hook: &Hook, globals: &Globals) -> anyhow::Result<
             match kind {
                 Cgroup::Ingress | Cgroup::Egress => {
                     let program: &mut CgroupSkb = program.try_into().context("its type")?;
-                    program.load().context("load")?;
                     let way = if kind == Cgroup::Ingress {
                         CgroupSkbAttachType::Ingress
                     } else {
@@ -93,12 +75,10 @@ pub fn start(ebpf: &mut Ebpf, hook: &Hook, globals: &Globals) -> anyhow::Result<
                 }
                 Cgroup::Connect4 | Cgroup::Connect6 => {
                     let program: &mut CgroupSockAddr = program.try_into().context("its type")?;
-                    program.load().context("load")?;
                     program.attach(root, mode).context("attach")?;
                 }
                 Cgroup::PostBind4 | Cgroup::PostBind6 | Cgroup::SockRelease => {
                     let program: &mut CgroupSock = program.try_into().context("its type")?;
-                    program.load().context("load")?;
                     program.attach(root, mode).context("attach")?;
                 }
             }

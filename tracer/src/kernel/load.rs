@@ -1,6 +1,7 @@
 //! From the object to running hooks: load, attach, prove that they fire.
 
 use std::{
+    collections::HashMap,
     fs, io,
     net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
     path::Path,
@@ -10,12 +11,13 @@ use anyhow::{Context as _, anyhow, bail};
 use aya::{Ebpf, EbpfLoader};
 
 use crate::kernel::{
-    attach::{has_kprobes, start},
+    attach::{attach, has_kprobes},
     charges,
     globals::{Globals, Origin},
     hooks::{HOOKS, Hook, Need, Way},
     maps::Maps,
     object::OBJECT,
+    verify,
     waiting::{self, Holders},
 };
 
@@ -193,21 +195,35 @@ fn load_one(options: &Options, globals: &Globals, way: Way) -> anyhow::Result<Lo
         loader.map_max_entries(name, *entries);
     }
     let mut ebpf = loader.load(OBJECT).map_err(|error| explain_load(&error))?;
+    let hooks = || {
+        HOOKS
+            .iter()
+            .filter(|hook| hook.attach.way().is_none_or(|needed| needed == way))
+    };
+    let mut failures: HashMap<_, _> = hooks()
+        .filter_map(|hook| {
+            let known = globals.know(hook.gives.fields());
+            let error = known.and_then(|()| options.may(hook)).err()?;
+            Some((hook.program, error))
+        })
+        .collect();
+    let possible: Vec<_> = hooks()
+        .filter(|hook| !failures.contains_key(hook.program))
+        .collect();
+    failures.extend(verify::load(&mut ebpf, &possible, globals));
     let mut maps = Maps::take(&mut ebpf)?;
     let mut holders = Holders::default();
-    // A namespace that cannot be asked is counted when it is asked again.
+    // Right before the first is attached. A namespace that cannot be asked is counted when it is asked again.
     waiting::write_down(&mut maps, &mut holders, None);
-    let verdicts = HOOKS
-        .iter()
-        .filter(|hook| hook.attach.way().is_none_or(|needed| needed == way))
-        .map(|hook| Verdict {
-            hook,
-            failure: globals
-                .know(hook.gives.fields())
-                .and_then(|()| options.may(hook))
-                .and_then(|()| start(&mut ebpf, hook, globals))
-                .err()
-                .map(|error| format!("{error:#}")),
+    let verdicts = hooks()
+        .map(|hook| {
+            let failure = failures
+                .remove(hook.program)
+                .or_else(|| attach(&mut ebpf, hook).err());
+            Verdict {
+                hook,
+                failure: failure.map(|error| format!("{error:#}")),
+            }
         })
         .collect();
     Ok(Loaded {

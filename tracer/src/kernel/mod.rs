@@ -16,4 +16,5 @@ pub mod older;
 pub mod process;
 pub mod source;
 pub mod typed;
+mod verify;
 pub mod waiting;
