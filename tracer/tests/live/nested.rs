@@ -13,7 +13,7 @@ const PLACE: &str = "127.0.0.1:7079";
 /// Few, so that most attempts have no moment that the kernel hides; hundreds of changes come in the middle all the same.
 const CONNECTIONS: u64 = 3_000;
 
-/// Changes that the kernel did not run `tcp_life` for: of the programs at that tracepoint it is loaded first.
+/// Changes that the kernel did not run `tcp_life` for: of the programs at that tracepoint it is attached first.
 fn skipped(tracer: &Tracer) -> u64 {
     let programs = programs(tracer.child.id());
     let is_it = |program: &&Program| program.tracepoint.as_deref() == Some("inet_sock_set_state");

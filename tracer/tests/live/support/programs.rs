@@ -1,6 +1,6 @@
 //! What the kernel says of the programs that a tracer holds.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, str::FromStr};
 
 /// One of them.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub struct Program {
     pub missed: u64,
 }
 
-/// Those that `process` holds, in the order in which they were loaded.
+/// Those that `process` holds. Those at raw tracepoints come last, in the order in which they were attached.
 pub fn programs(process: u32) -> Vec<Program> {
     let entries = fs::read_dir(format!("/proc/{process}/fdinfo")).expect("its descriptors");
     let descriptors: Vec<String> = entries
@@ -26,25 +26,31 @@ pub fn programs(process: u32) -> Vec<Program> {
         .iter()
         .filter(|text| value(text, "prog_id").is_some())
         .partition(|text| value(text, "link_type").is_some());
-    let places: BTreeMap<&str, &str> = links
+    let places: BTreeMap<u32, (u64, &str)> = links
         .into_iter()
-        .filter_map(|link| Some((value(link, "prog_id")?, value(link, "tp_name")?)))
+        .filter_map(|link| {
+            let place = (number(link, "link_id")?, value(link, "tp_name")?);
+            Some((number(link, "prog_id")?, place))
+        })
         .collect();
     let mut programs: Vec<Program> = programs
         .into_iter()
-        .map(|text| {
-            let number = |name| value(text, name)?.parse().ok();
-            let id = value(text, "prog_id").expect("a program's number");
-            Program {
-                id: id.parse().expect("a number"),
-                tracepoint: places.get(id).map(|name| (*name).to_owned()),
-                verified: number("verified_insns").expect("told since 5.16"),
-                missed: number("recursion_misses").expect("told since 5.12"),
-            }
+        .map(|text| Program {
+            id: number(text, "prog_id").expect("a program's number"),
+            tracepoint: None,
+            verified: number(text, "verified_insns").expect("told since 5.16"),
+            missed: number(text, "recursion_misses").expect("told since 5.12"),
         })
         .collect();
-    programs.sort_by_key(|program| program.id);
+    programs.sort_by_key(|program| places.get(&program.id));
+    for program in &mut programs {
+        program.tracepoint = places.get(&program.id).map(|(_, name)| (*name).to_owned());
+    }
     programs
+}
+
+fn number<N: FromStr>(text: &str, name: &str) -> Option<N> {
+    value(text, name)?.parse().ok()
 }
 
 /// The value of a line `name: value`.
