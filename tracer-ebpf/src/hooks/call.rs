@@ -99,10 +99,37 @@ pub fn socket_taken(context: ProbeContext) -> u32 {
     if read::<u16>(sock, &SOCK_TYPE) != SOCK_STREAM
         || read::<u16>(sock, &SOCK_PROTOCOL) == u16::from(PROTOCOL_SCTP)
     {
-        let identity = socket::identify(sock);
-        socket::own(sock, identity, process::current(&context, sock));
+        take(&context, sock);
     }
     0
+}
+
+/// `int raw_sk_init(struct sock *sk)`, since 6.0, `raw_init` before; in `struct proto` since ever: a raw socket is made, and
+/// receives from then on, bound or not.
+///
+/// The kernel's own are taken for those of who made their network namespace; nothing is counted for them.
+#[kprobe]
+pub fn raw_made(context: ProbeContext) -> u32 {
+    if let Some(sock) = context.arg(0) {
+        take(&context, sock);
+    }
+    0
+}
+
+/// `int rawv6_init_sk(struct sock *sk)`, as [`raw_made`].
+#[kprobe]
+pub fn raw6_made(context: ProbeContext) -> u32 {
+    if let Some(sock) = context.arg(0) {
+        take(&context, sock);
+    }
+    0
+}
+
+/// It is the running program's, unless somebody has it.
+#[inline(always)]
+fn take(context: &ProbeContext, sock: u64) {
+    let identity = socket::identify(sock);
+    socket::own(sock, identity, process::current(context, sock));
 }
 
 /// `void sk_common_release(struct sock *sk)`, since 2.6: a socket of datagrams is closed.

@@ -1,6 +1,6 @@
 //! Whose a socket of datagrams is before anything has passed over it, and when it is closed.
 //!
-//! `bind(2)` runs in the caller's own context; a datagram arrives in softirq.
+//! `socket(2)` and `bind(2)` run in the caller's own context; a datagram arrives in softirq.
 
 use aya_ebpf::{
     EbpfContext as _, helpers::generated::bpf_get_socket_cookie, macros::cgroup_sock,
@@ -12,6 +12,7 @@ use crate::{maps::SOCKETS, memory::address_of, process, socket};
 
 // include/linux/net.h, `enum sock_type`.
 const SOCK_STREAM: u32 = 1;
+const SOCK_RAW: u32 = 3;
 
 /// The answer of a program that only looks: the call goes on.
 const PASS: i32 = 1;
@@ -27,6 +28,16 @@ pub fn socket_bound4(context: SockContext) -> i32 {
 #[cgroup_sock(post_bind6)]
 pub fn socket_bound6(context: SockContext) -> i32 {
     bound(&context);
+    PASS
+}
+
+/// `BPF_CGROUP_INET_SOCK_CREATE`, since 4.10: a raw socket receives from then on, bound or not.
+#[cgroup_sock(sock_create)]
+pub fn socket_made(context: SockContext) -> i32 {
+    // SAFETY: a field of the context.
+    if unsafe { (*context.sock).type_ } == SOCK_RAW {
+        bound(&context);
+    }
     PASS
 }
 

@@ -32,6 +32,9 @@ pub struct Raw {
     /// Take back what the socket sent; only a local destination brings it
     #[arg(long)]
     pub receive: bool,
+    /// Send nothing: say `ready` and take `times` datagrams, of whoever sends some to an address like `to`
+    #[arg(long)]
+    pub only_receive: bool,
 }
 
 /// `IPV6_HDRINCL` of linux/in6.h, which the libc crate lacks.
@@ -41,6 +44,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub fn run(arguments: &Raw) -> Result<()> {
     let mut truth = Truth::default();
     let to: SocketAddr = (arguments.to, 0).into();
+    if arguments.only_receive {
+        take(arguments, &mut truth)?;
+        truth.print(to);
+        return Ok(());
+    }
     for _ in 0..arguments.sockets {
         exchange(arguments, &mut truth)?;
     }
@@ -65,19 +73,39 @@ fn exchange(arguments: &Raw, truth: &mut Truth) -> Result<()> {
         }
         truth.sent += u64::from(arguments.bytes);
         if arguments.receive {
-            let taken = message::receive(&socket, &mut buffer, 0)
+            truth.received += receive(arguments, &socket, &mut buffer)
                 .context("receive\nhint: is the destination on this machine?")?;
-            // v4 comes with its header, v6 without.
-            let header = if arguments.to.is_ipv4() {
-                ip::HEADER
-            } else {
-                0
-            };
-            truth.received += taken - header as u64;
             truth.established += u64::from(turn == 0);
         }
     }
     Ok(())
+}
+
+/// Neither binds nor sends.
+#[expect(clippy::print_stdout, reason = "a test waits for this word")]
+fn take(arguments: &Raw, truth: &mut Truth) -> Result<()> {
+    let protocol = libc::c_int::from(arguments.protocol);
+    let socket = socket::open_as(socket::family(arguments.to), libc::SOCK_RAW, protocol)
+        .context("raw socket\nhint: needs CAP_NET_RAW")?;
+    message::give_up_after(&socket, PATIENCE)?;
+    println!("ready");
+    let mut buffer = vec![0; 1 << 16];
+    for _ in 0..arguments.times {
+        truth.received += receive(arguments, &socket, &mut buffer).context("receive")?;
+    }
+    Ok(())
+}
+
+/// One datagram; returns the bytes behind its IP header.
+fn receive(arguments: &Raw, socket: &OwnedFd, buffer: &mut [u8]) -> Result<u64> {
+    let taken = message::receive(socket, buffer, 0)?;
+    // v4 comes with its header, v6 without.
+    let header = if arguments.to.is_ipv4() {
+        ip::HEADER
+    } else {
+        0
+    };
+    Ok(taken - header as u64)
 }
 
 fn open(arguments: &Raw) -> Result<OwnedFd> {

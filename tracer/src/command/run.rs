@@ -1,6 +1,7 @@
 //! `tracer run`: trace, serve, and end cleanly.
 
 use std::{
+    collections::HashSet,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::Arc,
@@ -144,6 +145,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if kernel.origin != Origin::Btf {
         eprintln!("BTF: {}", kernel.origin.describe());
     }
+    let mut unserved = HashSet::new();
     for verdict in &kernel.verdicts {
         match &verdict.failure {
             None => eprintln!(
@@ -153,6 +155,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             ),
             // Another hook stands in for it; `tracer doctor` says why.
             Some(_) if kernel.serves(verdict.hook.gives) => {}
+            // Once for each signal.
+            Some(_) if !unserved.insert(verdict.hook.gives) => {}
             Some(failure) => eprintln!(
                 "{}: none ({failure}); not seen: {}",
                 verdict.hook.gives.label(),

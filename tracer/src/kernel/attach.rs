@@ -77,7 +77,10 @@ pub fn attach(ebpf: &mut Ebpf, hook: &Hook) -> anyhow::Result<()> {
                     let program: &mut CgroupSockAddr = program.try_into().context("its type")?;
                     program.attach(root, mode).context("attach")?;
                 }
-                Cgroup::PostBind4 | Cgroup::PostBind6 | Cgroup::SockRelease => {
+                Cgroup::SockCreate
+                | Cgroup::PostBind4
+                | Cgroup::PostBind6
+                | Cgroup::SockRelease => {
                     let program: &mut CgroupSock = program.try_into().context("its type")?;
                     program.attach(root, mode).context("attach")?;
                 }

@@ -32,6 +32,8 @@ pub enum Signal {
     FramesDirect,
     /// Who bound a socket of datagrams.
     SocketOwner,
+    /// Who made a raw socket.
+    RawOwner,
     /// The end of a socket of datagrams.
     SocketEnd,
 }
@@ -53,6 +55,7 @@ impl Signal {
             Self::Frames => "frames",
             Self::FramesDirect => "frames_direct",
             Self::SocketOwner => "socket_owner",
+            Self::RawOwner => "raw_owner",
             Self::SocketEnd => "socket_end",
         }
     }
@@ -110,6 +113,7 @@ impl Signal {
                 "such frames when they go past the interface's queue (PACKET_QDISC_BYPASS, AF_XDP)"
             }
             Self::SocketOwner => "whose a socket is that receives datagrams before it has sent one",
+            Self::RawOwner => "whose a raw socket is that receives and neither binds nor sends",
             Self::SocketEnd => {
                 "the end of a contact over datagrams when its socket is closed; it ends after two minutes of silence"
             }
@@ -158,6 +162,7 @@ pub enum Way {
 pub enum Cgroup {
     Ingress = 0,
     Egress = 1,
+    SockCreate = 2,
     Connect4 = 10,
     Connect6 = 11,
     PostBind4 = 12,
@@ -177,6 +182,7 @@ impl Attach {
             Self::Cgroup(Cgroup::Connect6) => "cgroup_connect6",
             Self::Cgroup(Cgroup::PostBind4) => "cgroup_post_bind4",
             Self::Cgroup(Cgroup::PostBind6) => "cgroup_post_bind6",
+            Self::Cgroup(Cgroup::SockCreate) => "cgroup_sock_create",
             Self::Cgroup(Cgroup::SockRelease) => "cgroup_sock_release",
             Self::Kprobe(functions) => functions[0],
             Self::RawTracepointNested { label, .. }
@@ -310,6 +316,17 @@ pub const HOOKS: &[Hook] = &[
         Attach::Kprobe(&["inet_bind", "inet6_bind", "inet_dgram_connect"]),
         Signal::SocketOwner,
     ),
+    extra(
+        "raw_made",
+        // Since 6.0, and before.
+        Attach::RenamedKprobe("raw_sk_init", "raw_init"),
+        Signal::RawOwner,
+    ),
+    extra(
+        "raw6_made",
+        Attach::Kprobe(&["rawv6_init_sk"]),
+        Signal::RawOwner,
+    ),
     hook(
         "socket_released",
         Attach::Kprobe(&["sk_common_release"]),
@@ -345,6 +362,11 @@ pub const HOOKS: &[Hook] = &[
         "socket_bound6",
         Attach::Cgroup(Cgroup::PostBind6),
         Signal::SocketOwner,
+    ),
+    extra(
+        "socket_made",
+        Attach::Cgroup(Cgroup::SockCreate),
+        Signal::RawOwner,
     ),
     hook(
         "socket_closed",

@@ -344,6 +344,29 @@ fn datagrams_of_every_kind_are_counted_to_the_contact_and_to_the_byte() {
 }
 
 #[test]
+fn what_a_raw_socket_receives_is_its_makers_where_it_neither_binds_nor_sends() {
+    let (directory, network) = (Directory::new("taker"), Network::new());
+    let tracer = Tracer::start(&[]);
+    for (app, to) in [("taker4", "10.77.0.2"), ("taker6", "fd77::2")] {
+        let arguments = ["raw", "--to", to, "--times", "60", "--bytes", "300"];
+        let mut command = network.server.command(&directory.app(app));
+        command.args(arguments).arg("--only-receive");
+        let taker = Helper::start(&mut command, "ready");
+        let mut command = network.client.command(&directory.app("sender"));
+        command.args(arguments);
+        truth(command, "sender");
+        let told: Value = serde_json::from_str(&taker.finish()[0]).expect("a line of truth");
+        assert_eq!(number(&told, "received"), 60 * 300);
+        let place = [("app", app), ("direction", "in"), ("protocol", "raw")];
+        let metrics = tracer.metrics();
+        assert_eq!(metrics.sum("tracer_connections_total", &place), 1);
+        assert_eq!(metrics.sum("tracer_received_bytes_total", &place), 60 * 300);
+        assert_eq!(metrics.sum("tracer_unattributed_connections_total", &[]), 0);
+        metrics.assert_nothing_lost();
+    }
+}
+
+#[test]
 fn a_contact_over_datagrams_is_open_until_its_socket_closes() {
     let (directory, host) = (Directory::new("life"), Namespace::new("tu"));
     let server = serve(&host, &directory.app("server"), &["127.0.0.1:7001"]);

@@ -7,6 +7,10 @@ use std::{
 
 use super::{Helper, Namespace, ip, run};
 
+/// Link addresses, of those that anybody may give away.
+const CLIENT_CARD: &str = "02:00:00:00:00:01";
+const SERVER_CARD: &str = "02:00:00:00:00:02";
+
 /// A client's namespace and a server's, joined by a veth pair. The server's drops what goes to 10.78.0.0/24 and
 /// fd78::/64, and answers what goes to 10.79.0.0/24 and fd79::/64 with ICMP unreachable.
 pub struct Network {
@@ -22,7 +26,7 @@ impl Network {
         };
         let (client, server) = (&network.client.0, &network.server.0);
         ip(&format!(
-            "-n {client} link add c0 type veth peer name s0 netns {server}"
+            "-n {client} link add c0 address {CLIENT_CARD} type veth peer name s0 address {SERVER_CARD} netns {server}"
         ));
         for (name, link, v4, v6) in [
             (client, "c0", "10.77.0.1", "fd77::1"),
@@ -32,6 +36,17 @@ impl Network {
             // Without duplicate address detection the address is good at once.
             ip(&format!("-n {name} addr add {v6}/64 dev {link} nodad"));
             ip(&format!("-n {name} link set {link} up"));
+        }
+        // Known for good: raw sockets would receive what the kernels ask each other.
+        for (name, link, card, v4, v6) in [
+            (client, "c0", SERVER_CARD, "10.77.0.2", "fd77::2"),
+            (server, "s0", CLIENT_CARD, "10.77.0.1", "fd77::1"),
+        ] {
+            for address in [v4, v6] {
+                ip(&format!(
+                    "-n {name} neigh replace {address} lladdr {card} dev {link} nud permanent"
+                ));
+            }
         }
         ip(&format!("-n {client} route add default via 10.77.0.2"));
         ip(&format!("-n {client} -6 route add default via fd77::2"));
