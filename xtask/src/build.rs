@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::architecture::Architecture;
 use crate::needs::Purpose;
 use crate::setup::setup;
 use crate::step;
@@ -53,6 +54,11 @@ fn build_debug() -> Result<PathBuf> {
 pub fn target_dir() -> PathBuf {
     let named = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     step::workspace().join(Path::new(&named))
+}
+
+/// Where the tests, and what they run, lie that were built for an architecture: `cross::for_tests`.
+pub fn tests_dir(architecture: Architecture) -> PathBuf {
+    target_dir().join(architecture.triple()).join("debug")
 }
 
 fn host_triple() -> Result<String> {

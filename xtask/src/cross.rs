@@ -59,6 +59,14 @@ pub fn cargo(
     Ok(command)
 }
 
+/// Gets the standard library for an architecture, where the Rust that runs us has none.
+pub fn fetch(cache: &Cache, packages: &Packages, architecture: Architecture) -> Result<()> {
+    if architecture.triple().starts_with(env::consts::ARCH) || has_std(architecture) {
+        return Ok(());
+    }
+    debian_std(cache, packages, architecture).map(drop)
+}
+
 /// Has the tests, and what they run, built alike for this machine and for emulated ones, so that nothing is built twice.
 pub fn for_tests(command: &mut Command) {
     command

@@ -3,8 +3,10 @@
 mod android;
 mod architecture;
 mod bench;
+mod broken;
 mod build;
 mod cache;
+mod cases;
 mod cross;
 mod deny;
 #[expect(
@@ -12,16 +14,17 @@ mod deny;
     reason = "`build` is for tracer/build.rs, which includes the same file"
 )]
 mod ebpf;
-mod hidden;
 mod install;
 mod live;
 mod native;
 mod needs;
 mod packages;
 mod phone;
+mod plan;
+mod pool;
 mod run;
-mod runner;
 mod setup;
+mod stages;
 mod step;
 mod test;
 mod tidy;
@@ -61,14 +64,7 @@ enum Command {
         arguments: Vec<String>,
     },
     /// Everything that must pass before a change goes in
-    Test {
-        /// Leave out the live tests, which need root and the kernel
-        #[arg(long)]
-        quick: bool,
-        /// Passed on to `cargo test`
-        #[arg(last = true)]
-        arguments: Vec<String>,
-    },
+    Test(test::Arguments),
     /// Measure what tracer costs on this machine, as root, beside its goals
     Bench(bench::Arguments),
     /// Run the live tests on other kernels, old and new, under emulation
@@ -79,12 +75,6 @@ enum Command {
     Phone(phone::Arguments),
     /// Check the rules of this code base that no other tool knows
     Tidy,
-    /// Start one test binary, for cargo, during `test`
-    #[command(hide = true)]
-    Runner {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
-        program_and_arguments: Vec<String>,
-    },
 }
 
 fn main() -> ExitCode {
@@ -104,14 +94,11 @@ fn start(command: Command) -> Result<()> {
         Command::Setup { check: false } => setup::setup_aloud(Purpose::Bench),
         Command::Build { release } => build::build(release).map(drop),
         Command::Run { arguments } => run::run(&arguments),
-        Command::Test { quick, arguments } => test::test(quick, &arguments),
+        Command::Test(arguments) => test::test(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
         Command::Vm(arguments) => vm::vm(&arguments),
         Command::Android(arguments) => android::android(&arguments),
         Command::Phone(arguments) => phone::phone(&arguments),
         Command::Tidy => tidy::tidy(),
-        Command::Runner {
-            program_and_arguments,
-        } => runner::start(&program_and_arguments),
     }
 }

@@ -3,7 +3,7 @@
 use std::env;
 use std::path::PathBuf;
 
-use crate::ebpf;
+use crate::{cases, ebpf};
 
 /// The LLVM of Debian's packaged Rust: what to install while there is no Rust to ask.
 const LLVM: u32 = 22;
@@ -68,6 +68,12 @@ pub fn needs(purpose: Purpose) -> Vec<Need> {
         deny(),
         program("tcplife", "libbpf-tools"),
     ];
+    if cases::runner().is_some() {
+        needs.push(program("python3", "python3"));
+        needs.push(program("nft", "nftables"));
+        needs.push(program("iptables", "iptables"));
+        needs.push(program("gcc", "gcc"));
+    }
     needs.retain(|need| need.purpose <= purpose);
     needs
 }

@@ -2,8 +2,10 @@
 
 use anyhow::{Result, bail};
 
+use crate::cache::Cache;
 use crate::install;
 use crate::needs::{self, Need, Purpose, needs};
+use crate::{phone, vm};
 
 /// Installs what is missing for `purpose`; says nothing when nothing is.
 pub fn setup(purpose: Purpose) -> Result<()> {
@@ -38,9 +40,12 @@ fn provide(wanted: impl Fn() -> Vec<Need>) -> Result<()> {
     Ok(())
 }
 
-/// The same for someone who asked: ends with a list of what is there.
+/// The same for someone who asked, and the kernels to test on; ends with a list of what is there.
 pub fn setup_aloud(purpose: Purpose) -> Result<()> {
     setup(purpose)?;
+    let cache = Cache::open()?;
+    vm::fetch(&cache)?;
+    phone::fetch(&cache)?;
     report(purpose)
 }
 

@@ -3,21 +3,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-
-/// Runs one step and says in one line how long it took, or stops.
-pub fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
-    let start = Instant::now();
-    let result = work();
-    let verdict = if result.is_ok() { "ok" } else { "FAILED" };
-    eprintln!(
-        "{verdict:<7}{:>6.1} s  {name}",
-        start.elapsed().as_secs_f64()
-    );
-    result
-}
 
 /// Runs a program to its end; anything but success is an error that names the command.
 pub fn finish(command: &mut Command) -> Result<()> {

@@ -1,78 +1,179 @@
 //! What must pass before a change goes in?
 
-use std::io::{self, Write};
-use std::process;
-use std::time::Instant;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
+use clap::Args;
 
-use crate::android;
 use crate::architecture::Architecture;
+use crate::broken;
 use crate::build;
 use crate::cache::Cache;
+use crate::cases;
+use crate::cross;
 use crate::deny;
+use crate::live;
 use crate::native;
 use crate::needs::Purpose;
 use crate::packages::Packages;
-use crate::phone;
+use crate::phone::{self, Proof};
+use crate::plan::table::{self, Column};
+use crate::plan::{self, HERE, Scope};
+use crate::pool::{self, Job};
 use crate::setup::setup;
-use crate::step::{self, step};
+use crate::stages::Stages;
+use crate::step;
 use crate::tidy;
-use crate::vm;
+use crate::vm::runs::Plan;
+use crate::vm::{self, binaries, kernels::KERNELS, runs};
 
-/// Runs every check in the order of its price, and stops at the first that fails.
-pub fn test(quick: bool, arguments: &[String]) -> Result<()> {
-    let start = Instant::now();
-    step("setup", || setup(Purpose::Test))?;
-    step("cargo fmt", || {
-        step::finish(&mut step::cargo(&["fmt", "--all", "--check"]))
-    })?;
-    step("tidy", tidy::tidy)?;
-    step("cargo clippy", || {
-        step::finish(&mut step::cargo(&[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ]))
-    })?;
-    step("cargo deny", deny::deny)?;
-    if quick {
-        step("static release build", || build::build_static().map(drop))?;
-        let status = native::command(quick, arguments)?
-            .status()
-            .context("start cargo test")?;
-        // cargo test has said what failed; a line of ours would only hide it.
-        process::exit(status.code().unwrap_or(1));
-    }
-    let mut output = Vec::new();
-    step("cargo test", || {
-        let said = native::beside(&mut native::command(quick, arguments)?, build_for_others)?;
-        if !said.status.success() {
-            process::exit(said.status.code().unwrap_or(1));
-        }
-        output = said.output;
-        Ok(())
-    })?;
-    step("other kernels", || vm::vm(&vm::Arguments::default()))?;
-    step("phones", || phone::prove_all(None))?;
-    // The output closes with what cargo test itself said.
-    eprintln!(
-        "after {:>6.1} s  cargo test --workspace {}",
-        start.elapsed().as_secs_f64(),
-        arguments.join(" ")
-    );
-    io::stdout().write_all(&output).context("print it")
+#[derive(Args)]
+pub struct Arguments {
+    /// Leave out what needs root: the live tests, here and on other machines
+    #[arg(long, conflicts_with = "long")]
+    quick: bool,
+    /// Every test on every kernel, whole days of the phones, a million connects, the broken tracers; takes an hour
+    #[arg(long)]
+    long: bool,
+    /// Only tests of this machine that these fit: options and names, as a test binary takes them
+    #[arg(last = true)]
+    tests: Vec<String>,
 }
 
-/// All that the steps behind `cargo test` would build.
-fn build_for_others() -> Result<()> {
+/// Emulated machines at a time. Each waits for half of its time; with more than these the tests' patience ends.
+const MACHINES: usize = 3;
+
+/// Runs every check in the order of its price, and stops at the first that fails; at the end, says how long each took.
+pub fn test(arguments: &Arguments) -> Result<()> {
+    let mut stages = Stages::begin();
+    let end = run(arguments, &mut stages);
+    eprintln!("{}", stages.table());
+    end
+}
+
+fn run(arguments: &Arguments, stages: &mut Stages) -> Result<()> {
+    stages.run("setup", || {
+        setup(Purpose::Test)?;
+        let cache = Cache::open()?;
+        vm::fetch(&cache)?;
+        phone::fetch(&cache)
+    })?;
     let cache = Cache::open()?;
-    let packages = Packages::new(&cache);
-    // First, since half of its time it has work for one processor only.
-    android::build::build_one(Architecture::Arm)?;
-    vm::binaries::build(&cache, &packages, Architecture::Arm)?;
-    phone::Programs::build(&cache).map(drop)
+    if !arguments.tests.is_empty() {
+        return some(arguments, &cache, stages);
+    }
+    stages.run("cargo fmt", || {
+        step::finish(&mut step::cargo(&["fmt", "--all", "--check"]))
+    })?;
+    stages.run("tidy", tidy::tidy)?;
+    stages.run("cargo clippy", || {
+        let all = ["clippy", "--workspace", "--all-targets", "--test", "live"];
+        step::finish(step::cargo(&all).args(["--", "-D", "warnings"]))
+    })?;
+    stages.run("cargo deny", deny::deny)?;
+    let live = stages.run("build the tests", || {
+        step::finish(cargo_test(&cache)?.arg("--no-run"))?;
+        let packages = Packages::new(&cache);
+        Ok(binaries::build(&cache, &packages, Architecture::of_this_machine()?)?.live)
+    })?;
+    stages.run("cargo test", || step::finish(&mut cargo_test(&cache)?))?;
+    if arguments.quick {
+        return Ok(());
+    }
+    let scope = if arguments.long {
+        Scope::Long
+    } else {
+        Scope::Short
+    };
+    let mut columns = Vec::new();
+    stages.run("live tests", || {
+        let tests = plan::tests_of(HERE, scope);
+        let results = native::beside(|| live::run(&live, &tests), || build_for_others(&cache))?;
+        columns.push((HERE.to_owned(), results));
+        Ok(())
+    })?;
+    stages.run("other machines", || {
+        columns.extend(machines(&cache, scope)?);
+        Ok(())
+    })?;
+    if scope == Scope::Long {
+        columns.push(stages.run("broken tracers", || broken::run(&live))?);
+    }
+    match table::show(&columns) {
+        0 => Ok(()),
+        count => bail!(
+            "{count} live tests failed\nhint: {}",
+            runs::where_it_is_said()
+        ),
+    }
+}
+
+/// Those tests of this machine that are asked for.
+fn some(arguments: &Arguments, cache: &Cache, stages: &mut Stages) -> Result<()> {
+    let live = stages.run("build the tests", || {
+        let packages = Packages::new(cache);
+        Ok(binaries::build(cache, &packages, Architecture::of_this_machine()?)?.live)
+    })?;
+    stages.run("cargo test", || {
+        step::finish(cargo_test(cache)?.arg("--").args(&arguments.tests))
+    })?;
+    if arguments.quick {
+        return Ok(());
+    }
+    let names = live::fitting(&live, &arguments.tests)?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let results = stages.run("live tests", || live::run(&live, &names))?;
+    match table::show(&[(HERE.to_owned(), results)]) {
+        0 => Ok(()),
+        count => bail!("{count} live tests failed"),
+    }
+}
+
+/// `cargo test` of the whole workspace but for the live tests. It is built as for emulated machines, which run a part of it.
+fn cargo_test(cache: &Cache) -> Result<std::process::Command> {
+    let architecture = Architecture::of_this_machine()?;
+    let mut command = cross::cargo(cache, &Packages::new(cache), architecture, "")?;
+    cross::for_tests(&mut command);
+    command
+        .args(["test", "--workspace", "--target", architecture.triple()])
+        .arg("--target-dir")
+        .arg(build::target_dir());
+    Ok(command)
+}
+
+/// All that the other machines need, which is built while this one's tests wait.
+fn build_for_others(cache: &Cache) -> Result<()> {
+    let packages = Packages::new(cache);
+    binaries::build(cache, &packages, Architecture::Arm).map(drop)
+}
+
+/// The emulated kernels and phones, and the public cases where they are there.
+fn machines(cache: &Cache, scope: Scope) -> Result<Vec<Column>> {
+    let limit = Duration::from_secs(match scope {
+        Scope::Short => 600,
+        Scope::Long => 2400,
+    });
+    let emulated = runs::prepare(&Plan {
+        cache,
+        kernels: KERNELS.iter().collect(),
+        scope: Some(scope),
+        shell: None,
+        is_bare: false,
+        files: &[],
+        limit,
+        jobs: MACHINES,
+        tests: &[],
+    })?;
+    let proof = Proof::prepare(cache, scope)?;
+    let tracer = build::tests_dir(Architecture::of_this_machine()?).join("tracer");
+    let mut jobs: Vec<Job> = Vec::new();
+    // First, since they mostly wait.
+    if let Some(runner) = cases::runner() {
+        jobs.push(Box::new(move || {
+            (HERE.to_owned(), cases::run(&runner, &tracer))
+        }));
+    }
+    jobs.extend(runs::jobs(emulated, limit));
+    jobs.extend(proof.jobs(None));
+    Ok(pool::run(jobs, MACHINES))
 }

@@ -37,6 +37,16 @@ pub fn open(command: libc::c_long, attributes: &mut Attributes) -> io::Result<Ow
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
+/// Before Linux 5.11 maps and programs take locked memory, of which a process has little.
+pub fn allow_locked_memory() {
+    let all = libc::rlimit {
+        rlim_cur: libc::RLIM_INFINITY,
+        rlim_max: libc::RLIM_INFINITY,
+    };
+    // SAFETY: the structure is read only. Where it is refused, what needs it will say so.
+    unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const all) };
+}
+
 /// Words of a pointer.
 pub fn words<T: ?Sized>(pointer: *const T) -> [u32; 2] {
     let address = pointer.cast::<u8>() as u64;

@@ -85,6 +85,7 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<()> {
+    bpf::allow_locked_memory();
     match command {
         Command::Zygote {
             socket,

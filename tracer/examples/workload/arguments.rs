@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    activate, attempts, datagram, echo, flood, loopback, multipath, packets, pass, raw, reborn,
-    sctp,
+    activate, attempts, churn, datagram, echo, flood, loopback, multipath, packets, pass, raw,
+    reborn, sctp,
 };
 
 /// Makes traffic whose truth it knows, and prints that truth as JSON lines.
@@ -30,6 +30,8 @@ pub enum Command {
     Connect(Connect),
     /// Connect and reset as fast as possible
     Storm(Storm),
+    /// Begin and end contacts over several protocols at a given pace
+    Churn(churn::Churn),
     /// Start programs that connect once each, all as the same process number
     Reborn(reborn::Reborn),
     /// Start processes that connect once each

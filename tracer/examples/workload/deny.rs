@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::kernel::{checked, length};
+use crate::kernel::{allow_locked_memory, checked, length};
 
 /// Of linux/bpf.h.
 const BPF_PROG_LOAD: libc::c_long = 5;
@@ -58,6 +58,7 @@ struct Attach {
 
 impl Denial {
     pub fn new() -> Result<Self> {
+        allow_locked_memory();
         let root = root()?;
         let member = fs::read_to_string("/proc/self/cgroup").context("read the cgroup")?;
         let home = member.lines().find_map(|line| line.strip_prefix("0::/"));

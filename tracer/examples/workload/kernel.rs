@@ -110,3 +110,13 @@ pub fn allow_many_files() -> Result<()> {
         .context("setrlimit")?;
     Ok(())
 }
+
+/// Before Linux 5.11 programs of BPF take locked memory, of which a process has little.
+pub fn allow_locked_memory() {
+    let all = libc::rlimit {
+        rlim_cur: libc::RLIM_INFINITY,
+        rlim_max: libc::RLIM_INFINITY,
+    };
+    // SAFETY: the kernel reads one rlimit. Where it is refused, what needs it will say so.
+    unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const all) };
+}

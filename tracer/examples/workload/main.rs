@@ -5,6 +5,7 @@ mod arguments;
 mod attempts;
 mod chain;
 mod checksum;
+mod churn;
 mod connect;
 mod datagram;
 mod deny;
@@ -60,6 +61,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Activate(activate) => activate::run(&activate),
         Command::Connect(connect) => connect::run(&connect, arguments.deadline),
         Command::Storm(storm) => storm::run(&storm),
+        Command::Churn(churn) => churn::run(&churn),
         Command::Reborn(reborn) => reborn::run(&reborn),
         Command::Processes(processes) => processes::run(&processes),
         Command::ExecChain(chain) => chain::run(&chain, arguments.deadline),

@@ -56,13 +56,7 @@ impl Pipeline {
             };
             let closed = ends_are_seen && flow.followed != 0 && !sockets.contains(&key.socket);
             let since = self.closing.get(&key.socket).copied().unwrap_or(second);
-            // Modulo 2^32, and a datagram may have passed in a second that this reading has not reached.
-            let silence = second.wrapping_sub(flow.last_second).cast_signed();
-            // An association of SCTP may be silent as long as it likes, and its end is seen.
-            let silent = key.protocol != PROTOCOL_SCTP || key.address != Address::ANY;
-            if (closed && second.wrapping_sub(since) >= MARGIN)
-                || (silent && silence > (SILENCE + MARGIN) as i32)
-            {
+            if is_over(key, flow, closed.then_some(since), second) {
                 over.push((*key, *flow, closed));
                 return;
             }
@@ -157,6 +151,16 @@ impl Pipeline {
     }
 }
 
+/// Whether a flow is over in that second. `closed` says since when its socket is known to be closed.
+fn is_over(key: &FlowKey, flow: &Flow, closed: Option<u32>, second: u32) -> bool {
+    // Modulo 2^32, and a datagram may have passed in a second that this reading has not reached.
+    let silence = second.wrapping_sub(flow.last_second).cast_signed();
+    // An association of SCTP may be silent as long as it likes, and its end is seen.
+    let may_be_silent = key.protocol == PROTOCOL_SCTP && key.address == Address::ANY;
+    closed.is_some_and(|since| second.wrapping_sub(since) >= MARGIN)
+        || (!may_be_silent && silence > (SILENCE + MARGIN) as i32)
+}
+
 /// How a flow ended: answered, or why not.
 fn conclude(totals: &mut Totals, flow: &Flow, closed: bool) {
     if flow.answered != 0 {
@@ -190,6 +194,57 @@ mod tests {
             Err(reason) => wanted.failed[reason] = 1,
         }
         assert_eq!(totals, wanted);
+    }
+
+    /// A flow over which something passed last in the second `last`.
+    fn check_over(key: &FlowKey, last: u32, closed: Option<u32>, second: u32, expected: bool) {
+        let flow = Flow {
+            last_second: last,
+            ..Flow::default()
+        };
+        let found = is_over(key, &flow, closed, second);
+        assert_eq!(found, expected, "{last} {closed:?} {second}");
+    }
+
+    #[test]
+    fn a_flow_is_over_after_two_minutes_of_silence_and_a_margin() {
+        let over = SILENCE + MARGIN + 1;
+        let check = |last, second, expected| {
+            check_over(&FlowKey::default(), last, None, second, expected);
+        };
+        check(7, 7, false);
+        check(7, 7 + over - 1, false);
+        check(7, 7 + over, true);
+        // The kernel side was told of a second that this reading has not reached.
+        check(8, 7, false);
+        // Seconds begin again at 0.
+        check(u32::MAX - 1, over - 3, false);
+        check(u32::MAX - 1, over - 2, true);
+    }
+
+    #[test]
+    fn a_flow_outlives_its_socket_by_the_margin_alone() {
+        let key = FlowKey::default();
+        check_over(&key, 7, Some(7), 7 + MARGIN - 1, false);
+        check_over(&key, 7, Some(7), 7 + MARGIN, true);
+        // What still passes after the close does not keep it.
+        check_over(&key, 7 + MARGIN, Some(7), 7 + MARGIN, true);
+        check_over(&key, 7, Some(u32::MAX), MARGIN - 1, true);
+    }
+
+    #[test]
+    fn an_association_is_over_with_its_end_and_not_by_silence() {
+        let association = FlowKey {
+            protocol: PROTOCOL_SCTP,
+            ..FlowKey::default()
+        };
+        check_over(&association, 0, None, 1 << 20, false);
+        // At the control group SCTP counts as datagrams do, and its flows have a remote.
+        let packets = FlowKey {
+            address: Address::mapped(1),
+            ..association
+        };
+        check_over(&packets, 0, None, 1 << 20, true);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use crate::support::{Directory, Helper, Namespace, Tracer, run};
+use crate::support::{Directory, Helper, Namespace, Tracer, allow_locked_memory, run};
 
 // include/uapi/linux/bpf.h
 const BPF_PROG_LOAD: libc::c_long = 5;
@@ -80,6 +80,7 @@ impl Owner {
             .find(|line| line.split(' ').nth(2) == Some("cgroup2"))
             .and_then(|line| line.split(' ').nth(1))
             .expect("a unified hierarchy");
+        allow_locked_memory();
         let mut owner = Self {
             root: File::open(path).expect("its root"),
             programs: Vec::new(),

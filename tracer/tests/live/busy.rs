@@ -48,10 +48,7 @@ fn check(times: u64) {
     });
     let mut differences = Vec::new();
     let mut check = |labels: &[(&str, &str)], expected| {
-        let found = truth::counted(&metrics, labels);
-        if found != expected {
-            differences.push(format!("{labels:?}: {found:?} and not {expected:?}"));
-        }
+        differences.extend(truth::differences(&metrics, labels, expected));
     };
     for ((app, place), without_port) in PLACES.into_iter().zip(told) {
         let (address, port) = place.split_once(':').expect("a port");

@@ -2,7 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 
-use crate::support::{Directory, Helper, Metrics, Namespace, Tracer, run};
+use crate::support::{Directory, Helper, Metrics, Namespace, Tracer, is_virtual, run};
 
 #[test]
 fn sockets_older_than_the_tracer_are_open_and_their_bytes_from_then_on_count() {
@@ -112,7 +112,7 @@ fn sockets_that_end_while_it_starts_are_no_loss() {
     command.args(["connect", "--to", "127.0.0.1:7000", "--mode", "plain"]);
     command.args(["--times", "60000", "--threads", "8"]);
     let mut churn = crate::support::network::start(command);
-    for _ in 0..15 {
+    for _ in 0..if is_virtual() { 3 } else { 15 } {
         let tracer = Tracer::start(&[]);
         for _ in 0..3 {
             tracer.metrics().assert_nothing_lost();

@@ -111,11 +111,10 @@ fn with_another_tracer_on_the_same_hooks_both_count_all_and_say_what_was_not_run
         });
         for (app, protocol, told) in [("beside-tcp", "tcp", tcp), ("beside-udp", "udp", udp)] {
             let [connections, established, sent, received] = told;
-            assert_eq!(truth::counted(&metrics, &[("app", app)]), told, "{app}");
+            truth::check(&metrics, &[("app", app)], told);
             let accepted = [("app", "beside-server"), ("protocol", protocol)];
             let other_end = [connections, established, received, sent];
-            let accepted = truth::counted(&metrics, &accepted);
-            assert_eq!(accepted, other_end, "the other end of {app}");
+            truth::check(&metrics, &accepted, other_end);
         }
         metrics.assert_nothing_lost();
         // The two at that tracepoint make up for each other.

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::Directory;
+use crate::support::{Directory, patience};
 
 /// Runs the tracer where it cannot run, and returns what it said.
 fn refuse(command: &mut Command) -> String {
@@ -17,7 +17,7 @@ fn refuse(command: &mut Command) -> String {
         .stderr(Stdio::piped())
         .spawn()
         .expect("start the tracer");
-    let deadline = Instant::now() + Duration::from_secs(1);
+    let deadline = Instant::now() + patience(1);
     let status = loop {
         if let Some(status) = child.try_wait().expect("ask for its state") {
             break status;

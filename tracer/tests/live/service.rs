@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::support::{
-    Directory, Helper, Namespace, Tracer,
+    Directory, Helper, Namespace, Tracer, patience,
     programs::{Program, programs},
     request, run,
 };
@@ -27,7 +27,7 @@ fn is_loaded(id: u32) -> bool {
 /// Programs are freed a moment after the last descriptor goes (a grace period of RCU).
 fn assert_all_gone(programs: &[Program]) {
     assert!(!programs.is_empty());
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + patience(5);
     while programs.iter().any(|program| is_loaded(program.id)) {
         assert!(
             Instant::now() < deadline,
@@ -103,11 +103,7 @@ fn a_signal_ends_it_within_a_second_with_everything_detached() {
             tracer.child.wait().expect("wait for the tracer").code(),
             Some(0)
         );
-        assert!(
-            began.elapsed() < Duration::from_secs(1),
-            "{:?}",
-            began.elapsed()
-        );
+        assert!(began.elapsed() < patience(1), "{:?}", began.elapsed());
         assert_all_gone(&programs);
     }
 }
@@ -187,6 +183,7 @@ fn a_scrape_is_the_contact_of_who_scrapes_and_the_tracer_contacts_nobody() {
         child: command.spawn().expect("start the tracer"),
         address,
         said: directory.0.join("said"),
+        hidden: None,
     };
     let scraper = directory.0.join("scraper");
     fs::copy("/usr/bin/curl", &scraper).expect("copy curl; hint: apt-get install curl");

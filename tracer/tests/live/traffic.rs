@@ -125,12 +125,12 @@ fn traffic_of_every_shape_is_counted_to_the_contact_and_to_the_byte() {
     });
     let differences: Vec<String> = plays()
         .zip(&told)
-        .filter_map(|([app, protocol, _], told)| {
+        .flat_map(|([app, protocol, _], told)| {
             let place = [("app", *app), ("protocol", *protocol), ("direction", "out")];
-            let found = truth::counted(&metrics, &place);
-            let anywhere = truth::counted(&metrics, &[("app", app)]);
-            let right = found == *told && anywhere == *told;
-            (!right).then(|| format!("{app}: truth {told:?}, tracer {found:?}, all {anywhere:?}"))
+            let mut differences = truth::differences(&metrics, &place, *told);
+            // And nothing of it anywhere else.
+            differences.extend(truth::differences(&metrics, &[("app", app)], *told));
+            differences
         })
         .collect();
     assert!(differences.is_empty(), "{}", differences.join("\n"));
@@ -148,8 +148,7 @@ fn traffic_of_every_shape_is_counted_to_the_contact_and_to_the_byte() {
             ["contacts", "answered"]
         };
         let told = [begun, answered, "sent", "received"].map(|name| truth::sum(&lines, name));
-        let counted = truth::counted(&metrics, &server(protocol));
-        assert_eq!(counted, told, "{protocol}");
+        truth::check(&metrics, &server(protocol), told);
     }
     metrics.assert_nothing_lost();
 }

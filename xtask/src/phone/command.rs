@@ -9,7 +9,7 @@ use clap::Args;
 use super::boot::{Phone, folder};
 use super::image::Programs;
 use super::models::{MODELS, Model};
-use super::{play, proof, report};
+use super::{Proof, play, report};
 use crate::android::adb::Adb;
 use crate::android::device::Device;
 use crate::android::forward::Wish;
@@ -18,6 +18,8 @@ use crate::android::{build, push, say, start};
 use crate::architecture::Architecture;
 use crate::cache::Cache;
 use crate::needs::Purpose;
+use crate::plan::{Scope, table};
+use crate::pool;
 use crate::setup::setup;
 
 #[derive(Args)]
@@ -51,12 +53,26 @@ pub fn phone(arguments: &Arguments) -> Result<()> {
     }
     let named = arguments.model.as_deref().map(model).transpose()?;
     if arguments.test {
-        return proof::prove_all(named);
+        return prove(named);
     }
     let model = named.unwrap_or(&MODELS[0]);
     match (&arguments.app, &arguments.connect) {
         (Some(app), Some(to)) => play_app(model, app, to, arguments.times),
         _ => run(model),
+    }
+}
+
+/// As the long run of the tests does.
+fn prove(named: Option<&'static Model>) -> Result<()> {
+    setup(Purpose::Test)?;
+    let cache = Cache::open()?;
+    let proof = Proof::prepare(&cache, Scope::Long)?;
+    match table::show(&pool::run(proof.jobs(named), MODELS.len())) {
+        0 => Ok(()),
+        count => bail!(
+            "{count} phones failed\nhint: what they said is in {}",
+            folder()?.display()
+        ),
     }
 }
 

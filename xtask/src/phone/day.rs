@@ -15,8 +15,8 @@ const USER: u32 = 100_000;
 const DESTINATIONS: u32 = 1000;
 /// Destinations of one app of one user.
 const EACH: u32 = 11;
-/// How often it contacts each, before noon and after.
-const TIMES: u32 = 10;
+/// How often it contacts each, before noon and after, on a whole day.
+pub const TIMES: u32 = 10;
 /// Nobody answers there.
 const CLOSED: u16 = 9;
 
@@ -50,6 +50,7 @@ impl Counts {
 
 /// Lines for the zygote, and what they come to.
 pub struct Day {
+    times: u32,
     pub morning: Vec<String>,
     pub evening: Vec<String>,
     pub truth: BTreeMap<Row, Counts>,
@@ -61,8 +62,10 @@ const LEFT: &str = "com.example.app07";
 const COMES: &str = "com.new.app07";
 
 impl Day {
-    pub fn new() -> Self {
+    /// A day on which an app contacts each destination so often in either half.
+    pub fn new(times: u32) -> Self {
         let mut day = Self {
+            times,
             morning: Vec::new(),
             evening: Vec::new(),
             truth: BTreeMap::new(),
@@ -147,13 +150,13 @@ impl Day {
             };
             let kind = if place % 3 == 0 { "native" } else { "tcp" };
             let (sent, received) = (8 + place * 7 % 500, place * 13 % 2000);
-            words.push(format!("{kind} {to} {TIMES} {sent} {received}"));
+            words.push(format!("{kind} {to} {} {sent} {received}", self.times));
             self.add(
                 app,
                 user,
                 &address,
                 "tcp",
-                Counts::of(TIMES, sent, received),
+                Counts::of(self.times, sent, received),
             );
         }
         let closed = address(range.start % 900);
@@ -272,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_day_is_as_long_as_it_is_to_be() {
-        let day = Day::new();
+        let day = Day::new(TIMES);
         assert_eq!(day.total(), 20_604);
         let places: BTreeSet<_> = day.truth.keys().map(|row| &row.destination).collect();
         assert_eq!(places.len(), 1000 + UDP.len());
@@ -284,7 +287,7 @@ mod tests {
 
     #[test]
     fn who_leaves_does_nothing_in_the_evening_and_who_comes_nothing_before() {
-        let day = Day::new();
+        let day = Day::new(TIMES);
         let of = |app: &str| -> u64 {
             let rows = day.truth.iter().filter(|(row, _)| row.app == app);
             rows.map(|(_, counts)| counts.contacts).sum()

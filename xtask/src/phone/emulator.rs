@@ -13,7 +13,6 @@ use super::image::Programs;
 use super::inside::{ADBD, BOOTED};
 use super::models::Model;
 use crate::cache::Cache;
-use crate::packages::Packages;
 use crate::vm::machine::{join, qemu};
 use crate::vm::modules;
 
@@ -35,7 +34,7 @@ pub struct Emulator {
 impl Emulator {
     /// Returns when all who live on it are there.
     pub fn start(model: &Model, programs: &Programs, cache: &Cache, folder: &Path) -> Result<Self> {
-        let image = modules::image(cache, &Packages::new(cache), model.kernel())?;
+        let image = modules::image(cache, model.kernel())?;
         let disk = folder.join(format!("{}.cpio", model.name));
         programs.archive(model, &disk)?;
         let initrd = folder.join(format!("{}.initrd", model.name));

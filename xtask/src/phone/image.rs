@@ -33,26 +33,32 @@ pub struct Programs {
 impl Programs {
     pub fn build(cache: &Cache) -> Result<Self> {
         let packages = Packages::new(cache);
-        let busybox = cache.folder("busybox-arm64", |folder| {
-            packages.unpack(&["busybox-static"], Architecture::Arm, folder)
-        })?;
-        let triple = Architecture::Arm.triple();
         let mut command = cross::cargo(cache, &packages, Architecture::Arm, "")?;
         cross::for_tests(&mut command);
         step::finish(
             command
-                .args(["build", "--workspace", "--target", triple])
+                .args([
+                    "build",
+                    "--workspace",
+                    "--target",
+                    Architecture::Arm.triple(),
+                ])
                 .args(["--example", "phone", "--example", "adbd"])
                 .arg("--target-dir")
                 .arg(build::target_dir())
                 .current_dir(step::workspace())
                 .stdout(Stdio::null()),
         )?;
-        let examples = build::target_dir().join(triple).join("debug/examples");
+        Self::built(cache)
+    }
+
+    /// Those that were built with the tests.
+    pub fn built(cache: &Cache) -> Result<Self> {
+        let examples = build::tests_dir(Architecture::Arm).join("examples");
         let names = ["phone", "adbd"];
         Ok(Self {
             inhabitants: names.map(|name| (name, examples.join(name))).to_vec(),
-            busybox: busybox.join("bin/busybox"),
+            busybox: busybox(cache)?,
         })
     }
 
@@ -87,4 +93,12 @@ impl Programs {
         archive.file(PACKAGES, LIST.as_bytes())?;
         archive.finish().context("the phone's disk")
     }
+}
+
+/// The program that a phone's shell is.
+pub fn busybox(cache: &Cache) -> Result<PathBuf> {
+    let busybox = cache.folder("busybox-arm64", |folder| {
+        Packages::new(cache).unpack(&["busybox-static"], Architecture::Arm, folder)
+    })?;
+    Ok(busybox.join("bin/busybox"))
 }

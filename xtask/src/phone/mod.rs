@@ -20,5 +20,13 @@ mod proof;
 mod report;
 
 pub use command::{Arguments, phone};
-pub use image::Programs;
-pub use proof::prove_all;
+pub use proof::Proof;
+
+use anyhow::Result;
+
+use crate::cache::Cache;
+
+/// Gets what phones are made of, beside their kernels: nothing that is built.
+pub fn fetch(cache: &Cache) -> Result<()> {
+    image::busybox(cache).map(drop)
+}

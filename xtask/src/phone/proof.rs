@@ -1,15 +1,14 @@
 //! Does the tracer count every contact of a day on each phone, as a Prometheus on this machine sees it?
 
 use std::fs;
-use std::path::Path;
-use std::thread;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::boot::{Phone, folder};
 use super::compare::compare;
-use super::day::Day;
+use super::day::{Day, TIMES};
 use super::doctor;
 use super::emulator::free_port;
 use super::figures::figures;
@@ -23,14 +22,18 @@ use crate::android::device::Device;
 use crate::android::forward::{self, Wish};
 use crate::android::root::Root;
 use crate::android::start::Before;
-use crate::android::{build, push, start, stop};
+use crate::android::{self, push, start, stop};
 use crate::architecture::Architecture;
+use crate::build;
 use crate::cache::Cache;
-use crate::needs::Purpose;
-use crate::setup::setup;
+use crate::plan::Scope;
+use crate::plan::verdict::{Results, TestResult, Verdict};
+use crate::pool::Job;
 
 /// Half a day, on an emulated phone, on a machine with others.
 pub const PATIENCE: Duration = Duration::from_secs(600);
+/// What the table of results calls it.
+const DAY: &str = "phone::a_day";
 /// What the binary may have on disk, in bytes.
 const SIZE: u64 = 6_000_000;
 
@@ -43,109 +46,141 @@ impl Drop for Server {
     }
 }
 
-/// Proves it on the phone that is named, else on all.
-pub fn prove_all(named: Option<&'static Model>) -> Result<()> {
-    setup(Purpose::Test)?;
-    Adb::ready()?;
-    let server = Server(Adb {
-        server: Some(free_port()?),
-    });
-    let cache = Cache::open()?;
-    let binary = build::build_one(Architecture::Arm)?;
+/// What the phones are proved with.
+pub struct Proof<'cache> {
+    server: Server,
+    cache: &'cache Cache,
+    programs: Programs,
+    binary: PathBuf,
+    scope: Scope,
+}
+
+impl<'cache> Proof<'cache> {
+    /// The long run has the binary that is shipped, a whole day, and what the tracer takes at its end; the short one has the
+    /// binary of the tests and a day with each contact once.
+    pub fn prepare(cache: &'cache Cache, scope: Scope) -> Result<Self> {
+        Adb::ready()?;
+        let (binary, programs) = match scope {
+            Scope::Short => (
+                build::tests_dir(Architecture::Arm).join("tracer"),
+                Programs::built(cache)?,
+            ),
+            Scope::Long => (shipped()?, Programs::build(cache)?),
+        };
+        Ok(Self {
+            server: Server(Adb {
+                server: Some(free_port()?),
+            }),
+            cache,
+            programs,
+            binary,
+            scope,
+        })
+    }
+
+    /// A job for each phone, or for the one that is named.
+    pub fn jobs(&self, named: Option<&'static Model>) -> Vec<Job<'_>> {
+        MODELS
+            .iter()
+            .filter(|model| named.is_none_or(|named| named.name == model.name))
+            .map(|model| -> Job { Box::new(move || (model.name.to_owned(), self.report(model))) })
+            .collect()
+    }
+
+    fn report(&self, model: &Model) -> Results {
+        let start = Instant::now();
+        let end =
+            Phone::start(model, &self.programs, self.cache, &self.server.0).and_then(|phone| {
+                let end = self.prove(model, &phone.device);
+                if end.is_err() {
+                    let root = Root::gain(&phone.device);
+                    let log = root.and_then(|_| android::logs::logs(&phone.device));
+                    let log = log.unwrap_or_default();
+                    eprintln!("{}: the tracer said:\n{log}", model.name);
+                }
+                end
+            });
+        let seconds = start.elapsed().as_secs_f64();
+        let verdict = match end {
+            Ok(said) => {
+                eprintln!("ok     {seconds:>6.1} s  {}: {said}", model.name);
+                Verdict::Ok
+            }
+            Err(error) => {
+                eprintln!("FAILED {seconds:>6.1} s  {}: {error:#}", model.name);
+                Verdict::Failed(format!("{error:#}"))
+            }
+        };
+        let mut results = Results {
+            tests: vec![TestResult {
+                test: DAY.to_owned(),
+                verdict,
+                seconds,
+            }],
+            is_complete: true,
+        };
+        results.judge(model.name);
+        results
+    }
+
+    fn prove(&self, model: &Model, device: &Device) -> Result<String> {
+        push::push(device, &self.binary)?;
+        doctor::without_root(device)?;
+        let root = Root::gain(device)?;
+        doctor::with_root(model, device, root)?;
+        let wish = Wish {
+            from: free_port()?,
+            is_exact: false,
+        };
+        let started = start::start(device, wish, &[])?;
+        ensure!(started.before == Before::Nothing, "it ran before");
+        ensure!(
+            start::start(device, wish, &[])?.before == Before::Running,
+            "it was started twice"
+        );
+        let netd = |line: &str| tell(device, root, NETD, &[line.to_owned()]);
+        netd("check").context("netd, after the start")?;
+
+        let prometheus = Prometheus::start(&folder()?, started.port)?;
+        let day = Day::new(match self.scope {
+            Scope::Short => 1,
+            Scope::Long => TIMES,
+        });
+        let mut made = count(&tell(device, root, ZYGOTE, &day.morning)?);
+        // Where it found one of its places taken it would end, and Android with it.
+        netd("restart").context("netd, when it starts again")?;
+        made += count(&tell(device, root, ZYGOTE, &day.evening)?);
+        netd("check").context("netd, after the day")?;
+        ensure!(
+            made == day.total(),
+            "{made} of {} contacts were made",
+            day.total()
+        );
+        compare(&prometheus, &day)?;
+        drop(prometheus);
+
+        let figures = match self.scope {
+            Scope::Short => String::new(),
+            Scope::Long => figures(device, root)?,
+        };
+        ensure!(stop::stop(device)?, "it did not run any more");
+        ensure!(forward::existing(device)?.is_none(), "a forward stays");
+        netd("check").context("netd, after the end")?;
+        Ok(format!(
+            "{made} contacts of a day, each under its app, user and destination {figures}"
+        ))
+    }
+}
+
+/// The static binary as it is shipped, which may be so large.
+fn shipped() -> Result<PathBuf> {
+    let binary = android::build::build_one(Architecture::Arm)?;
     let size = fs::metadata(&binary).context("the binary's size")?.len();
     ensure!(
         size < SIZE,
         "the binary has {size} bytes, {SIZE} are allowed"
     );
-    let programs = Programs::build(&cache)?;
-    let models: Vec<&Model> = MODELS
-        .iter()
-        .filter(|model| named.is_none_or(|named| named.name == model.name))
-        .collect();
-    let failed = thread::scope(|scope| {
-        let (adb, cache, programs, binary) = (&server.0, &cache, &programs, &binary);
-        let threads: Vec<_> = models
-            .iter()
-            .map(|model| scope.spawn(|| report(model, adb, cache, programs, binary)))
-            .collect();
-        let ends = threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or(false));
-        ends.filter(|good| !good).count()
-    });
-    if failed > 0 {
-        bail!(
-            "{failed} of {} phones failed\nhint: what they said is in {}",
-            models.len(),
-            folder()?.display()
-        );
-    }
-    Ok(())
-}
-
-fn report(model: &Model, adb: &Adb, cache: &Cache, programs: &Programs, binary: &Path) -> bool {
-    let start = Instant::now();
-    let end = Phone::start(model, programs, cache, adb).and_then(|phone| {
-        let end = prove(model, &phone.device, binary);
-        if end.is_err() {
-            let root = Root::gain(&phone.device);
-            let log = root.and_then(|_| crate::android::logs::logs(&phone.device));
-            eprintln!(
-                "{}: the tracer said:\n{}",
-                model.name,
-                log.unwrap_or_default()
-            );
-        }
-        end
-    });
-    let seconds = start.elapsed().as_secs_f64();
-    match &end {
-        Ok(said) => eprintln!("ok     {seconds:>6.1} s  {}: {said}", model.name),
-        Err(error) => eprintln!("FAILED {seconds:>6.1} s  {}: {error:#}", model.name),
-    }
-    end.is_ok()
-}
-
-fn prove(model: &Model, device: &Device, binary: &Path) -> Result<String> {
-    push::push(device, binary)?;
-    doctor::without_root(device)?;
-    let root = Root::gain(device)?;
-    doctor::with_root(model, device, root)?;
-    let wish = Wish {
-        from: free_port()?,
-        is_exact: false,
-    };
-    let started = start::start(device, wish, &[])?;
-    ensure!(started.before == Before::Nothing, "it ran before");
-    ensure!(
-        start::start(device, wish, &[])?.before == Before::Running,
-        "it was started twice"
-    );
-    let netd = |line: &str| tell(device, root, NETD, &[line.to_owned()]);
-    netd("check").context("netd, after the start")?;
-
-    let prometheus = Prometheus::start(&folder()?, started.port)?;
-    let day = Day::new();
-    let mut made = count(&tell(device, root, ZYGOTE, &day.morning)?);
-    // Where it found one of its places taken it would end, and Android with it.
-    netd("restart").context("netd, when it starts again")?;
-    made += count(&tell(device, root, ZYGOTE, &day.evening)?);
-    netd("check").context("netd, after the day")?;
-    ensure!(
-        made == day.total(),
-        "{made} of {} contacts were made",
-        day.total()
-    );
-    compare(&prometheus, &day)?;
-    drop(prometheus);
-
-    let figures = figures(device, root)?;
-    ensure!(stop::stop(device)?, "it did not run any more");
-    ensure!(forward::existing(device)?.is_none(), "a forward stays");
-    netd("check").context("netd, after the end")?;
-    Ok(format!(
-        "{made} contacts of a day, each under its app, user and destination; {figures}"
-    ))
+    Ok(binary)
 }
 
 /// The numbers in the answers.

@@ -1,5 +1,6 @@
 //! Does the code base keep the rules that no other tool knows?
 
+mod live;
 mod stages;
 mod text;
 mod tokens;
@@ -37,6 +38,10 @@ pub fn tidy() -> Result<()> {
                 }
             }
         }
+    }
+    for offence in live::check()? {
+        offences += 1;
+        eprintln!("tidy: {offence}");
     }
     if offences > 0 {
         bail!("{offences} offences against tidy");

@@ -6,7 +6,6 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail};
 
 use super::archive::Archive;
-use super::kernels::Share;
 use crate::architecture::Architecture;
 use crate::build;
 use crate::cache::Cache;
@@ -16,35 +15,6 @@ use crate::step;
 
 /// The test binary.
 const LIVE: &str = "live";
-
-/// The files of `tracer/tests/live/` whose tests are run in machines of their own, and the least share of a kernel that has them.
-const PARTS: &[(&str, Share)] = &[
-    ("calibration", Share::Measured),
-    ("datagram", Share::Measured),
-    ("fast_path", Share::Measured),
-    ("exact", Share::Core),
-    ("namespaces", Share::Core),
-    ("zygote", Share::Core),
-    ("associations", Share::Most),
-    ("frames", Share::Most),
-    ("multipath", Share::Most),
-    ("beside", Share::Most),
-    ("attempts", Share::Most),
-    ("busy", Share::Whole),
-    ("programs", Share::Whole),
-    ("traffic", Share::Whole),
-    ("traps", Share::Whole),
-    ("sockets", Share::Whole),
-    ("android", Share::Named),
-    ("older", Share::Named),
-    ("sources", Share::Named),
-];
-
-/// Those that belong to a share.
-pub fn parts(share: Share) -> Vec<&'static str> {
-    let of_it = PARTS.iter().filter(|(_, least)| *least <= share);
-    of_it.map(|(name, _)| *name).collect()
-}
 
 /// What was built for one architecture.
 pub struct Binaries {
@@ -137,14 +107,6 @@ mod tests {
             Some("/t/a"),
         );
         check(r#"{"filenames":["/t/a.rlib"],"executable":null}"#, None);
-    }
-
-    #[test]
-    fn each_part_is_a_file_of_the_live_tests() {
-        for name in parts(Share::Named) {
-            let file = step::workspace().join(format!("tracer/tests/live/{name}.rs"));
-            assert!(file.exists(), "{}", file.display());
-        }
     }
 
     #[test]

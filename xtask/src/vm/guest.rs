@@ -75,39 +75,44 @@ pub fn command(kernel: &Kernel, command: &str) -> String {
     format!("{}{command}\n", environment(kernel))
 }
 
-/// Runs every test of some parts of a binary in a process of its own: then each has a time and an exit status, which say what
-/// happened however much the programs that a test starts write into its output.
-pub fn tests(kernel: &Kernel, binary: &Path, parts: &[&str], arguments: &[String]) -> String {
-    // What the list was asked for is run: the names alone would leave ignored tests ignored.
-    let ignored = ["--ignored", "--include-ignored"];
-    let run = if arguments
-        .iter()
-        .any(|word| ignored.contains(&word.as_str()))
-    {
-        "--include-ignored"
-    } else {
-        ""
+/// Which tests a machine runs.
+pub enum Choice<'plan> {
+    /// These.
+    Named(Vec<&'static str>),
+    /// Those that fit the arguments of a test binary.
+    Fitting(&'plan [String]),
+}
+
+/// Runs tests, each in a process of its own: then each has a time and an exit status, which say what happened however much the
+/// programs that a test starts write into its output.
+pub fn tests(kernel: &Kernel, binary: &Path, choice: &Choice) -> String {
+    let binary = quoted(&binary.display().to_string());
+    let names = match choice {
+        Choice::Named(names) => names.join(" "),
+        Choice::Fitting(arguments) => {
+            let arguments: Vec<String> = arguments.iter().map(|word| quoted(word)).collect();
+            let arguments = arguments.join(" ");
+            format!(r"$({binary} --list --format terse {arguments} | sed -n 's/: test$//p')")
+        }
     };
-    let arguments: Vec<String> = arguments.iter().map(|word| quoted(word)).collect();
-    let arguments = arguments.join(" ");
     format!(
         r#"{environment}now() {{ cut -d ' ' -f 1 /proc/uptime; }}
-binary={binary}
-names=$("$binary" --list --format terse {arguments} | sed -n 's/: test$//p')
-for part in {parts}; do
-    for name in $(printf '%s\n' "$names" | grep "^$part::"); do
-        printf '\n{MARK} begin %s %s\n' $name $(now)
-        "$binary" --exact $name --nocapture {run}
-        status=$?
-        printf '\n{MARK} end %s %s %s\n' $name $(now) $status
-    done
+for name in {names}; do
+    case " $DONE " in *" $name "*) continue ;; esac
+    printf '\n{MARK} begin %s %s\n' $name $(now)
+    {binary} --exact $name --nocapture --include-ignored
+    status=$?
+    printf '\n{MARK} end %s %s %s\n' $name $(now) $status
 done
 printf '\n{MARK} done %s\n' $(now)
 "#,
         environment = environment(kernel),
-        binary = quoted(&binary.display().to_string()),
-        parts = parts.join(" "),
     )
+}
+
+/// The same script for a machine that is started again, without tests that are done.
+pub fn without(script: &str, done: &[&str]) -> String {
+    format!("DONE='{}'\n{script}", done.join(" "))
 }
 
 /// One word for a shell, whatever is in it.

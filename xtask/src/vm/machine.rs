@@ -24,15 +24,15 @@ const MEMORY: &str = "2G";
 const PROCESSORS: u8 = 2;
 
 /// What goes into one machine.
-pub struct Machine<'parts> {
-    pub kernel: &'parts Kernel,
+pub struct Machine {
+    pub kernel: &'static Kernel,
     pub image: Image,
     /// Archives of the programs and of the tests.
     pub archives: Vec<PathBuf>,
     /// What is run inside.
     pub script: String,
     /// Where the logs go.
-    pub folder: &'parts Path,
+    pub folder: PathBuf,
 }
 
 /// How it ended.
@@ -42,7 +42,7 @@ pub enum End {
     TimeIsUp,
 }
 
-impl Machine<'_> {
+impl Machine {
     /// What the tests say.
     pub fn log(&self) -> PathBuf {
         self.folder.join(format!("{}.log", self.kernel.name))
@@ -54,9 +54,9 @@ impl Machine<'_> {
             .join(format!("{}.console.log", self.kernel.name))
     }
 
-    /// Runs it to its end, or until the time is up. What is said inside goes to the log, or straight to stdout.
-    pub fn run(&self, limit: Duration, is_shown: bool) -> Result<End> {
-        let initrd = self.initrd()?;
+    /// Runs a script in it to its end, or until the time is up. What is said inside goes to the log, or straight to stdout.
+    pub fn run(&self, script: &str, limit: Duration, is_shown: bool) -> Result<End> {
+        let initrd = self.initrd(script)?;
         let console = self.console();
         let port = if is_shown {
             // Not qemu's `stdio`, which holds the guest up as soon as our input ends.
@@ -104,19 +104,19 @@ impl Machine<'_> {
         Ok(end)
     }
 
-    /// All archives in one file, with the script.
-    fn initrd(&self) -> Result<PathBuf> {
-        let script = self
+    /// All archives in one file, with a script.
+    fn initrd(&self, script: &str) -> Result<PathBuf> {
+        let file = self
             .folder
             .join(format!("{}.script.cpio", self.kernel.name));
-        let mut archive = Archive::create(&script)?;
-        archive.file(guest::RUN, self.script.as_bytes())?;
+        let mut archive = Archive::create(&file)?;
+        archive.file(guest::RUN, script.as_bytes())?;
         archive.finish()?;
         let path = self.folder.join(format!("{}.initrd", self.kernel.name));
-        let further = [&self.image.modules, &script];
+        let further = [&self.image.modules, &file];
         let parts: Vec<&PathBuf> = self.archives.iter().chain(further).collect();
         join(&parts, &path)?;
-        fs::remove_file(&script).with_context(|| format!("remove {}", script.display()))?;
+        fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))?;
         Ok(path)
     }
 }

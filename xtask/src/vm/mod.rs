@@ -11,8 +11,7 @@ pub mod machine;
 pub mod modules;
 mod results;
 mod rootfs;
-mod runs;
-mod table;
+pub mod runs;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,10 +19,14 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use clap::Args;
 
+use crate::architecture::Architecture;
 use crate::cache::Cache;
+use crate::cross;
 use crate::needs::Purpose;
+use crate::packages::Packages;
+use crate::plan::Scope;
 use crate::setup::setup;
-use kernels::{KERNELS, Kernel, Share};
+use kernels::{KERNELS, Kernel};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -51,26 +54,21 @@ pub struct Arguments {
     /// Fetch the newest kernels and programs, even where there are some
     #[arg(long)]
     update: bool,
-    /// Names of tests, or parts of them (`TRACER_HOOKS` in the environment says with which hooks), and further options of a test binary: `--ignored` runs those that take long
+    /// Names of tests, or parts of them (`TRACER_HOOKS` in the environment says with which hooks), and further options of a test binary
     #[arg(last = true)]
     tests: Vec<String>,
 }
 
-impl Default for Arguments {
-    /// What `cargo xtask test` runs.
-    fn default() -> Self {
-        Self {
-            kernels: Vec::new(),
-            list: false,
-            shell: None,
-            bare: false,
-            files: Vec::new(),
-            limit: 15,
-            jobs: 3,
-            update: false,
-            tests: Vec::new(),
-        }
+/// Gets what the machines of every kernel are made of, as far as it is not there: nothing that is built.
+pub fn fetch(cache: &Cache) -> Result<()> {
+    let packages = Packages::new(cache);
+    for architecture in [Architecture::X86, Architecture::Arm] {
+        rootfs::archive(cache, &packages, architecture)?;
+        cross::fetch(cache, &packages, architecture)?;
     }
+    KERNELS
+        .iter()
+        .try_for_each(|kernel| modules::image(cache, kernel).map(drop))
 }
 
 pub fn vm(arguments: &Arguments) -> Result<()> {
@@ -88,7 +86,7 @@ pub fn vm(arguments: &Arguments) -> Result<()> {
     runs::runs(&runs::Plan {
         cache: &cache,
         kernels,
-        share: is_named.then_some(Share::Named),
+        scope: (!is_named).then_some(Scope::Short),
         shell: arguments.shell.as_deref(),
         is_bare: arguments.bare,
         files: &arguments.files,

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::archive::Archive;
-use super::kernels::Kernel;
+use super::kernels::{Kernel, Package};
 use crate::cache::{self, Cache};
 use crate::packages::Packages;
 
@@ -56,22 +56,19 @@ pub struct Image {
     pub modules: PathBuf,
 }
 
-/// Takes the kernel and what is needed of its modules from its Debian package.
-pub fn image(cache: &Cache, packages: &Packages, kernel: &Kernel) -> Result<Image> {
-    let key = cache::key(&(kernel.package_start, kernel.package_end, WANTED));
+/// Takes the kernel and what is needed of its modules from its Debian packages.
+pub fn image(cache: &Cache, kernel: &Kernel) -> Result<Image> {
+    let key = cache::key(&(kernel.suite, kernel.package, WANTED));
     // Kernels that differ in how they are started only share one folder.
-    let name = format!("kernel-{}-{key}", kernel.package_end.trim_matches('-'));
+    let name = format!("kernel-{}-{key}", kernel.package.end().trim_matches('-'));
     let folder = cache.folder(&name, |folder| {
-        let package = packages.newest(kernel.package_start, kernel.package_end)?;
+        let packages = Packages::of(cache, kernel.suite);
         let unpacked = folder.join("unpacked");
-        packages.unpack(&[&package], kernel.architecture, &unpacked)?;
-        let release = package
-            .trim_start_matches("linux-image-")
-            .trim_end_matches("-unsigned");
-        let image = unpacked.join(format!("boot/vmlinuz-{release}"));
+        let (release, image, modules) = unpack(&packages, kernel, &unpacked)?;
+        let image = unpacked.join(image);
         fs::rename(&image, folder.join("vmlinuz"))
             .with_context(|| format!("take {} from the package", image.display()))?;
-        pack(&unpacked.join("lib/modules"), &folder.join("modules.cpio"))?;
+        pack(&unpacked.join(modules), &folder.join("modules.cpio"))?;
         fs::write(folder.join("release"), release).context("write the release")?;
         fs::remove_dir_all(&unpacked).context("remove the unpacked kernel")
     })?;
@@ -79,6 +76,32 @@ pub fn image(cache: &Cache, packages: &Packages, kernel: &Kernel) -> Result<Imag
         kernel: folder.join("vmlinuz"),
         modules: folder.join("modules.cpio"),
     })
+}
+
+/// Unpacks the newest; says its release, and where in the folder its image and its modules are.
+fn unpack(
+    packages: &Packages,
+    kernel: &Kernel,
+    folder: &Path,
+) -> Result<(String, String, &'static str)> {
+    let unpack =
+        |starts: &[&str], end| packages.unpack_newest(starts, end, kernel.architecture, folder);
+    match kernel.package {
+        Package::Whole { start, end } => {
+            let release = format!("{start}{}{end}", unpack(&[start], end)?);
+            let release = release
+                .trim_start_matches("linux-image-")
+                .trim_end_matches("-unsigned");
+            let image = format!("boot/vmlinuz-{release}");
+            Ok((release.to_owned(), image, "lib/modules"))
+        }
+        Package::Split { end } => {
+            let version = unpack(&["linux-binary-", "linux-modules-"], end)?;
+            let release = format!("{version}{end}");
+            let image = format!("usr/lib/modules/{release}/vmlinuz");
+            Ok((release, image, "usr/lib/modules"))
+        }
+    }
 }
 
 fn pack(modules: &Path, archive: &Path) -> Result<()> {

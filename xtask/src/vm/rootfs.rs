@@ -70,9 +70,16 @@ const FILES: &[(&str, &str)] = &[
     ("/etc/hostname", "tracer-vm\n"),
 ];
 
+/// The shell of busybox takes its own programs for those that are on the PATH; and tests copy bash, as they find it on every
+/// Debian.
+const LINKS: &[(&str, &str)] = &[
+    ("/bin/sh", "/usr/local/bin/bash"),
+    ("/bin/bash", "/usr/local/bin/bash"),
+];
+
 /// The archive of them.
 pub fn archive(cache: &Cache, packages: &Packages, architecture: Architecture) -> Result<PathBuf> {
-    let key = cache::key(&(PROGRAMS, PACKAGES, FILES, guest::INIT));
+    let key = cache::key(&(PROGRAMS, PACKAGES, FILES, LINKS, guest::INIT));
     let name = format!("rootfs-{}-{key}", architecture.debian());
     let folder = cache.folder(&name, |folder| {
         let unpacked = folder.join("unpacked");
@@ -91,8 +98,9 @@ fn pack(unpacked: &Path, architecture: Architecture, archive: &Path) -> Result<(
         archive.directory(folder)?;
     }
     archive.link("/var/run", "/run")?;
-    // The shell of busybox takes its own programs for those that are on the PATH.
-    archive.link("/bin/sh", "/usr/local/bin/bash")?;
+    for (path, destination) in LINKS {
+        archive.link(path, destination)?;
+    }
     archive.file("/init", guest::INIT.as_bytes())?;
     for (path, contents) in FILES {
         archive.file(path, contents.as_bytes())?;

@@ -1,33 +1,33 @@
-//! What is to be ready before a kernel starts, and how do several run at the same time?
+//! What is to be ready before a kernel starts, and what becomes of its tests?
 
-use std::collections::VecDeque;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use super::archive::Archive;
 use super::binaries::{self, Binaries};
-use super::kernels::{Kernel, Share};
+use super::guest::Choice;
+use super::kernels::Kernel;
 use super::machine::{End, Machine};
-use super::results::{self, Results, TestResult, Verdict};
-use super::{guest, modules, rootfs, table};
+use super::{guest, modules, results, rootfs};
 use crate::architecture::Architecture;
 use crate::build;
 use crate::cache::Cache;
 use crate::packages::Packages;
+use crate::plan::verdict::{Results, TestResult, Verdict};
+use crate::plan::{self, Scope, said, table};
+use crate::pool::{self, Job};
 
-/// How often a kernel is started that does not boot.
-const STARTS: u32 = 3;
+/// How often a kernel is started that the emulator trips over.
+const STARTS: u32 = 4;
 
 pub struct Plan<'arguments> {
     pub cache: &'arguments Cache,
     pub kernels: Vec<&'static Kernel>,
-    /// How many of the tests run; as each kernel says where nobody does.
-    pub share: Option<Share>,
+    /// The tests of the plan that run; without it, those that fit `tests`.
+    pub scope: Option<Scope>,
     pub shell: Option<&'arguments str>,
     pub is_bare: bool,
     pub files: &'arguments [PathBuf],
@@ -38,31 +38,47 @@ pub struct Plan<'arguments> {
 
 /// Runs the tests, or the command, on every kernel of the plan.
 pub fn runs(plan: &Plan) -> Result<()> {
-    let folder = build::target_dir().join("vm");
-    fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
-    let machines = prepare(plan, &folder)?;
+    let machines = prepare(plan)?;
     if plan.shell.is_some() {
         return machines
             .iter()
             .try_for_each(|machine| run_command(machine, plan.limit));
     }
-    let mut columns = run_tests(machines, plan);
-    // In the order of the plan, not in that in which they were done.
-    columns.sort_by_key(|(name, _)| plan.kernels.iter().position(|kernel| kernel.name == *name));
-    table::show(&columns);
-    let all = || columns.iter().flat_map(|(_, results)| &results.tests);
-    let failed = all().filter(|result| matches!(result.verdict, Verdict::Failed(_)));
-    match failed.count() {
-        0 if all().next().is_none() => bail!("no test was run\nhint: is there one of this name?"),
+    let columns = pool::run(jobs(machines, plan.limit), plan.jobs);
+    let is_empty = columns.iter().all(|(_, results)| results.tests.is_empty());
+    match table::show(&columns) {
+        0 if is_empty => bail!("no test was run\nhint: is there one of this name?"),
         0 => Ok(()),
-        count => bail!(
-            "{count} tests failed\nhint: all they said is in {}/NAME.log, and what the kernel said in NAME.console.log",
-            folder.display()
-        ),
+        count => bail!("{count} tests failed\nhint: {}", where_it_is_said()),
     }
 }
 
-fn prepare<'plan>(plan: &'plan Plan, folder: &'plan Path) -> Result<Vec<Machine<'plan>>> {
+/// Where a machine's tests, and its kernel, leave what they say.
+pub fn where_it_is_said() -> String {
+    format!(
+        "all they said is in {}/NAME.log, and what the kernel said in NAME.console.log",
+        folder().display()
+    )
+}
+
+fn folder() -> PathBuf {
+    build::target_dir().join("vm")
+}
+
+/// A job for each machine, which runs its tests.
+pub fn jobs<'any>(machines: Vec<Machine>, limit: Duration) -> Vec<Job<'any>> {
+    machines
+        .into_iter()
+        .map(|machine| -> Job {
+            Box::new(move || (machine.kernel.name.to_owned(), run_one(&machine, limit)))
+        })
+        .collect()
+}
+
+/// The machines of the plan, with all that goes into them.
+pub fn prepare(plan: &Plan) -> Result<Vec<Machine>> {
+    let folder = folder();
+    fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
     let packages = Packages::new(plan.cache);
     let further = folder.join("files.cpio");
     let mut archive = Archive::create(&further)?;
@@ -97,10 +113,10 @@ fn prepare<'plan>(plan: &'plan Plan, folder: &'plan Path) -> Result<Vec<Machine<
         for kernel in kernels {
             machines.push(Machine {
                 kernel,
-                image: modules::image(plan.cache, &packages, kernel)?,
+                image: modules::image(plan.cache, kernel)?,
                 archives: archives.clone(),
                 script: script(plan, kernel, binaries.as_ref()),
-                folder,
+                folder: folder.clone(),
             });
         }
     }
@@ -111,55 +127,46 @@ fn script(plan: &Plan, kernel: &Kernel, binaries: Option<&Binaries>) -> String {
     match (plan.shell, binaries) {
         (Some(command), _) => guest::command(kernel, command),
         (None, Some(binaries)) => {
-            let share = plan.share.unwrap_or(kernel.share);
-            guest::tests(kernel, &binaries.live, &binaries::parts(share), plan.tests)
+            let choice = match plan.scope {
+                Some(scope) => Choice::Named(plan::tests_of(kernel.name, scope)),
+                None => Choice::Fitting(plan.tests),
+            };
+            guest::tests(kernel, &binaries.live, &choice)
         }
         (None, None) => String::new(),
     }
 }
 
-/// The machines in the order of the list, as many at a time as the plan says.
-fn run_tests(machines: Vec<Machine>, plan: &Plan) -> Vec<table::Column> {
-    let waiting = Mutex::new(VecDeque::from(machines));
-    let done = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for _ in 0..plan.jobs {
-            scope.spawn(|| {
-                // A thread that panicked leaves both lists as they are to be.
-                let next = || {
-                    waiting
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .pop_front()
-                };
-                while let Some(machine) = next() {
-                    let results = run_one(&machine, plan.limit);
-                    done.lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push((machine.kernel.name, results));
-                }
-            });
-        }
-    });
-    done.into_inner().unwrap_or_else(PoisonError::into_inner)
-}
-
 fn run_one(machine: &Machine, limit: Duration) -> Results {
     let start = Instant::now();
-    let mut end = machine.run(limit, false);
-    // The emulator now and then trips over a kernel that changes its own code as it boots, before anything of ours runs.
-    for _ in 1..STARTS {
+    let mut results = Results::default();
+    let mut end = Ok(End::TimeIsUp);
+    for attempt in 1..=STARTS {
+        let done: Vec<&str> = results
+            .tests
+            .iter()
+            .map(|test| test.test.as_str())
+            .collect();
+        end = machine.run(&guest::without(&machine.script, &done), limit, false);
+        let log = fs::read(machine.log()).unwrap_or_default();
+        let more = results::read(&String::from_utf8_lossy(&log));
+        results.is_complete = more.is_complete;
+        results.tests.extend(more.tests);
         let console = fs::read(machine.console()).unwrap_or_default();
-        let has_started = String::from_utf8_lossy(&console).contains(guest::STARTED);
-        if has_started || matches!(end, Ok(End::TimeIsUp)) {
+        let console = String::from_utf8_lossy(&console);
+        let has_tripped = results::has_tripped(&console);
+        if results.is_complete || !has_tripped || attempt == STARTS {
             break;
         }
-        eprintln!("again   {}: it did not boot", machine.kernel.name);
-        end = machine.run(limit, false);
+        // It goes on with the test that was interrupted.
+        let interrupted = results.tests.pop().map(|result| result.test);
+        eprintln!(
+            "again   {}: the emulator tripped over code that the kernel changed, {}",
+            machine.kernel.name,
+            interrupted.map_or("at its start".to_owned(), |test| format!("in {test}"))
+        );
     }
     let seconds = start.elapsed().as_secs_f64();
-    let log = fs::read(machine.log()).unwrap_or_default();
-    let mut results = results::read(&String::from_utf8_lossy(&log));
     let reason = match end {
         Ok(End::PoweredOff) if results.is_complete => None,
         Ok(End::PoweredOff) => Some("it stopped before its tests were through".to_owned()),
@@ -169,24 +176,25 @@ fn run_one(machine: &Machine, limit: Duration) -> Results {
     if let Some(reason) = reason {
         let console = fs::read(machine.console()).unwrap_or_default();
         let console = String::from_utf8_lossy(&console);
-        let last = results::last(&console.lines().collect::<Vec<_>>());
+        let last = said::last(&console.lines().collect::<Vec<_>>());
         results.tests.push(TestResult {
             test: "the machine itself".to_owned(),
             verdict: Verdict::Failed(format!("{reason}\n{last}")),
             seconds,
         });
     }
-    let has_failed = results
-        .tests
-        .iter()
-        .any(|result| matches!(result.verdict, Verdict::Failed(_)));
-    let verdict = if has_failed { "FAILED" } else { "ok" };
+    results.judge(machine.kernel.name);
+    let verdict = if results.have_failed() {
+        "FAILED"
+    } else {
+        "ok"
+    };
     eprintln!("{verdict:<7}{seconds:>6.1} s  {}", machine.kernel.name);
     results
 }
 
 fn run_command(machine: &Machine, limit: Duration) -> Result<()> {
-    let end = machine.run(limit, true)?;
+    let end = machine.run(&machine.script, limit, true)?;
     let console = machine.console();
     let said = fs::read(&console).with_context(|| format!("read {}", console.display()))?;
     let said = String::from_utf8_lossy(&said);

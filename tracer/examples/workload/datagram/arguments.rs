@@ -25,6 +25,10 @@ pub struct Datagrams {
     /// Reach a v4 destination through a v6 socket
     #[arg(long)]
     pub v4_mapped: bool,
+    /// Open the sockets, then do all of that once for each line on standard input, and tell the truth of each round; the
+    /// sockets stay open until there are no more lines
+    #[arg(long, conflicts_with = "threads")]
+    pub rounds: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,5 +1,7 @@
 //! `datagrams`: the same contact from many sockets, in one thread or in several.
 
+use std::io::stdin;
+use std::mem;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::thread;
@@ -55,6 +57,9 @@ pub fn run(arguments: &Datagrams, deadline: u32) -> Result<()> {
         arguments.mode != Mode::Fork || arguments.threads == 1,
         "--mode fork has no threads"
     );
+    if arguments.rounds {
+        return run_rounds(&plan, arguments, deadline);
+    }
     let truth = thread::scope(|scope| {
         let (mut running, threads) = (Vec::new(), arguments.threads);
         // The first share is done by the first thread of the process: without --threads there is no other.
@@ -71,6 +76,24 @@ pub fn run(arguments: &Datagrams, deadline: u32) -> Result<()> {
         anyhow::Ok(truth)
     })?;
     truth.print(arguments.to);
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "a test waits for this word")]
+fn run_rounds(plan: &Plan, arguments: &Datagrams, deadline: u32) -> Result<()> {
+    let mut clients = (0..arguments.sockets)
+        .map(|_| Client::open(plan.to))
+        .collect::<Result<Vec<_>>>()?;
+    println!("ready");
+    for line in stdin().lines() {
+        line.context("read stdin")?;
+        let mut truth = Truth::default();
+        for (index, client) in (0..).zip(&mut clients) {
+            client.act(plan, index, deadline, &mut truth)?;
+            client.tell(&mut truth);
+        }
+        truth.print(arguments.to);
+    }
     Ok(())
 }
 
@@ -146,14 +169,15 @@ impl Client {
         Ok(())
     }
 
-    fn tell(self, truth: &mut Truth) {
-        if self.datagrams > 0 {
+    /// Adds what was done since it was told last.
+    fn tell(&mut self, truth: &mut Truth) {
+        if mem::take(&mut self.datagrams) > 0 {
             truth.begin();
         }
-        if self.answers > 0 {
+        if mem::take(&mut self.answers) > 0 {
             truth.established += 1;
         }
-        truth.sent += self.sent;
-        truth.received += self.received;
+        truth.sent += mem::take(&mut self.sent);
+        truth.received += mem::take(&mut self.received);
     }
 }

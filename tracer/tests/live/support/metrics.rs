@@ -2,11 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use super::hidden::Change;
+
 /// Labels of one series, and its value.
 pub type Series = (BTreeMap<String, String>, f64);
 
 /// A scrape, parsed.
-pub struct Metrics(BTreeMap<String, Vec<Series>>);
+pub struct Metrics {
+    families: BTreeMap<String, Vec<Series>>,
+    /// What the kernel had hidden from the tracer until then.
+    pub hidden: Vec<Change>,
+}
 
 impl Metrics {
     pub fn parse(text: &str) -> Self {
@@ -18,7 +24,17 @@ impl Metrics {
             let (name, labels, value) = parse_line(line);
             all.entry(name).or_default().push((labels, value));
         }
-        Self(all)
+        Self {
+            families: all,
+            hidden: Vec::new(),
+        }
+    }
+
+    /// Every series, with the name of its family.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &Series)> {
+        self.families
+            .iter()
+            .flat_map(|(family, all)| all.iter().map(move |series| (family.as_str(), series)))
     }
 
     /// Series of a family with these labels.
@@ -27,7 +43,7 @@ impl Metrics {
         family: &str,
         labels: &'a [(&'a str, &'a str)],
     ) -> impl Iterator<Item = &'a Series> + 'a {
-        self.0
+        self.families
             .get(family)
             .into_iter()
             .flatten()
@@ -53,13 +69,59 @@ impl Metrics {
             .sum()
     }
 
-    /// Fails, and says what it was, where anything was lost.
+    /// How many changes the kernel hid of the sockets that these series may be about. Almost always none.
+    pub fn hidden(&self, labels: &[(&str, &str)]) -> u64 {
+        let value = |name| labels.iter().find(|(found, _)| *found == name);
+        if value("protocol").is_some_and(|(_, protocol)| *protocol != "tcp") {
+            return 0;
+        }
+        let port = value("port").and_then(|(_, port)| port.parse().ok());
+        let is_of = |change: &&Change| port.is_none_or(|port| change.contains(&port));
+        self.hidden.iter().filter(is_of).count() as u64
+    }
+
+    /// The one place where a truth is compared with what the tracer says: what differs. They are equal but for what the kernel
+    /// hid: so many contacts may be missing, and the bytes that so many had.
+    pub fn difference(
+        &self,
+        family: &str,
+        labels: &[(&str, &str)],
+        expected: u64,
+    ) -> Option<String> {
+        let found = self.sum(family, labels);
+        let hidden = self.hidden(labels);
+        let each = if family.contains("bytes") {
+            let contacts = self.sum("tracer_connections_total", labels) + hidden;
+            expected.div_ceil(contacts.max(1))
+        } else {
+            1
+        };
+        let is_right = (expected.saturating_sub(hidden * each)..=expected).contains(&found);
+        (!is_right).then(|| {
+            format!("{family} {labels:?}: {found}, not {expected}; the kernel hid {hidden} changes")
+        })
+    }
+
+    /// Fails where they differ.
+    pub fn check(&self, family: &str, labels: &[(&str, &str)], expected: u64) {
+        if let Some(difference) = self.difference(family, labels, expected) {
+            panic!("{difference}");
+        }
+    }
+
+    /// Fails, and says what it was, where anything was lost; the ends that the kernel hid may be.
     pub fn assert_nothing_lost(&self) {
         let lost: Vec<_> = self
             .series("tracer_lost_total", &[])
             .filter(|(_, count)| *count != 0.0)
             .collect();
-        assert!(lost.is_empty(), "lost: {lost:?}");
+        let ends = self.sum("tracer_lost_total", &[("reason", "end_missed")]);
+        let all = self.sum("tracer_lost_total", &[]);
+        assert!(
+            all == ends && ends <= self.hidden(&[]),
+            "lost: {lost:?}; the kernel hid {} changes",
+            self.hidden.len()
+        );
     }
 }
 

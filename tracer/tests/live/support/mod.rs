@@ -1,6 +1,8 @@
 //! What the live tests share: a running tracer, what it says, and namespaces to make traffic in.
 
+mod counter;
 pub mod group;
+pub mod hidden;
 mod metrics;
 mod namespace;
 pub mod network;
@@ -47,6 +49,16 @@ pub fn unserved() -> BTreeSet<&'static str> {
     unserved
 }
 
+/// Before Linux 5.11 what programs of BPF take is locked memory, of which a process has little.
+pub fn allow_locked_memory() {
+    let all = libc::rlimit {
+        rlim_cur: libc::RLIM_INFINITY,
+        rlim_max: libc::RLIM_INFINITY,
+    };
+    // SAFETY: the structure is read only. Where it is refused, what needs it will say so.
+    unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const all) };
+}
+
 /// How long what does not come is waited for: so many seconds, or more where all is slower.
 pub fn patience(seconds: u64) -> Duration {
     Duration::from_secs(if is_virtual() { seconds * 4 } else { seconds })
@@ -55,6 +67,15 @@ pub fn patience(seconds: u64) -> Duration {
 /// Whether this runs in an emulated machine, which is some thirty times slower.
 pub fn is_virtual() -> bool {
     std::env::var_os("TRACER_VM").is_some()
+}
+
+/// So many, or a tenth on an emulated machine, which takes ten times as long for each.
+pub fn scaled(times: u64) -> u64 {
+    if is_virtual() {
+        times.div_ceil(10)
+    } else {
+        times
+    }
 }
 
 /// An address on loopback where nobody listens.

@@ -10,7 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Metrics, free_address, patience};
+use super::{Metrics, free_address, hidden::Hidden, is_virtual, patience};
+
+/// The tracer that cargo built beside the tests, or one that is broken on purpose (`xtask/src/broken.rs`).
+pub fn under_test() -> PathBuf {
+    std::env::var_os("TRACER_UNDER_TEST")
+        .map_or_else(|| env!("CARGO_BIN_EXE_tracer").into(), PathBuf::from)
+}
 
 /// A tracer of its own, ended when the value goes.
 pub struct Tracer {
@@ -18,6 +24,8 @@ pub struct Tracer {
     pub address: SocketAddr,
     /// File of its standard error.
     pub said: PathBuf,
+    /// What the kernel hides from it; none where nothing can be known of that.
+    pub hidden: Option<Hidden>,
 }
 
 impl Tracer {
@@ -27,7 +35,9 @@ impl Tracer {
         let said = std::env::temp_dir().join(format!("tracer-{}.log", address.port()));
         // Not the test's own output: a tracer that outlives a failed test would keep it open.
         let log = fs::File::create(&said).expect("a file for what the tracer says");
-        let child = Command::new(env!("CARGO_BIN_EXE_tracer"))
+        // Emulated kernels hide nothing, and trip now and then where their code is changed, as watching does.
+        let hidden = (!is_virtual()).then(Hidden::begin).and_then(Result::ok);
+        let child = Command::new(under_test())
             .args(["run", "--listen", &address.to_string()])
             .args(arguments)
             .stdin(Stdio::null())
@@ -39,6 +49,7 @@ impl Tracer {
             child,
             address,
             said,
+            hidden,
         };
         let deadline = Instant::now() + patience(20);
         while !tracer.is_ready() {
@@ -69,7 +80,9 @@ impl Tracer {
             panic!("no answer to the scrape: {answer:?}\nthe tracer said: {said}");
         };
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-        Metrics::parse(&unchunked(head, body))
+        let mut metrics = Metrics::parse(&unchunked(head, body));
+        metrics.hidden = self.hidden.as_ref().map_or(Vec::new(), Hidden::changes);
+        metrics
     }
 
     /// Scrapes until `done` is true of what it says, for the state of sockets that the kernel ends in its own time.

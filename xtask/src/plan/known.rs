@@ -1,0 +1,151 @@
+//! The table of what fails, and of what cannot be run, on which machine, and why.
+//!
+//! A test that stands here is run like any other. Where it does not fail, or is not skipped, as it says here, the run fails:
+//! the table never says less than is true, nor more.
+
+use super::HERE;
+
+/// A test that fails on some machines since the tracer is wrong there; or one that is skipped, for what they lack.
+pub struct Row {
+    pub machines: &'static [&'static str],
+    pub test: &'static str,
+    pub why: &'static str,
+    /// Whether it comes out like that every time. What a kernel skips, it skips by chance.
+    pub always: bool,
+}
+
+impl Row {
+    pub fn is_of(&self, machine: &str, test: &str) -> bool {
+        self.machines.contains(&machine) && self.test == test
+    }
+}
+
+const fn row(test: &'static str, machines: &'static [&'static str], why: &'static str) -> Row {
+    Row {
+        machines,
+        test,
+        why,
+        always: true,
+    }
+}
+
+/// For what happens often and not every time.
+const fn often(test: &'static str, machines: &'static [&'static str], why: &'static str) -> Row {
+    Row {
+        machines,
+        test,
+        why,
+        always: false,
+    }
+}
+
+const LINUX_7: &[&str] = &["x86-7"];
+const PREEMPTED: &str =
+    "programs at tracepoints run preemptibly, and the kernel skips one that a preempted task is in";
+const NO_FORM: &str = "its SCTP functions have another form there, and are not hooked";
+const LATE: &str = "SCTP binds before the control group's hook: accepted associations are nobody's";
+
+const PLACE: &str = "an accepted contact goes by its place, not by the socket that listens";
+const EARLY: &str = "whose a socket is is read before it is set, or at its bind alone";
+const PACKET: &str = "the packet is taken for the call";
+const QUEUED: &str = "a datagram counts before its socket takes it";
+const STATES: &str = "a connection that skips a state is not seen";
+const PAST: &str = "payload that goes past TCP is not seen";
+const TEXT: &str = "text that a user can write is taken for the state of a file, or cuts a path";
+const START: &str = "not all that is there at the start is found";
+const SCOPE: &str = "a link-local address is taken without its interface";
+
+/// Where the tracer is wrong.
+pub const KNOWN: &[Row] = &[
+    row(
+        "churn::under_churn_no_counter_falls_and_each_contact_is_in_one_state",
+        &[HERE],
+        "flows are live first and counters then: what ends in between is read twice",
+    ),
+    row(
+        "exact::a_workload_of_every_kind_is_counted_to_the_contact_and_to_the_byte",
+        LINUX_7,
+        PREEMPTED,
+    ),
+    row(
+        "calibration::every_measured_field_stands_where_the_kernels_types_say",
+        LINUX_7,
+        "a third way leads to a task's memory there",
+    ),
+    row(
+        "associations::associations_are_counted_to_the_contact_and_to_the_byte_at_both_ends",
+        &["x86-5.10"],
+        NO_FORM,
+    ),
+    row(
+        "associations::at_the_control_group_one_to_one_sockets_leave_their_table_at_their_end",
+        &["x86-6.12"],
+        "one-to-one sockets are entered at the control group's hooks, and never removed",
+    ),
+    row(
+        "associations::at_the_control_group_an_association_is_of_the_one_to_one_socket_that_accepts_it",
+        &["x86-6.12"],
+        LATE,
+    ),
+    often(
+        "datagram::datagrams_of_every_kind_are_counted_to_the_contact_and_to_the_byte",
+        &["x86-5.10"],
+        "of what several threads send at the same time not all bytes are counted",
+    ),
+    often(
+        "associations::associations_are_counted_to_the_contact_and_to_the_byte_at_both_ends",
+        &["x86-6.12"],
+        "a probe that the kernel skips is made up for by nothing",
+    ),
+    often(
+        "exact::a_workload_of_every_kind_is_counted_to_the_contact_and_to_the_byte",
+        &["x86-5.10"],
+        "an accepted contact is nobody's now and then",
+    ),
+    // The public cases, where they lie beside this repository (`xtask/src/cases.rs`).
+    row("cases::01-reuseport-owner", &[HERE], PLACE),
+    row("cases::02-bind-to-device", &[HERE], PLACE),
+    row("cases::03-listen-without-bind", &[HERE], EARLY),
+    row("cases::04-failed-listen", &[HERE], PLACE),
+    row("cases::05-tproxy", &[HERE], PLACE),
+    row("cases::06-udp-translated", &[HERE], PACKET),
+    row("cases::07-nfqueue-verdict", &[HERE], PACKET),
+    row("cases::08-socket-filter", &[HERE], QUEUED),
+    row("cases::09-connect-without-bind", &[HERE], EARLY),
+    row("cases::10-fast-open-never-established", &[HERE], STATES),
+    row("cases::11-sockmap-redirect", &[HERE], PAST),
+    row("cases::12-older-reuseport", &[HERE], PLACE),
+    row("cases::13-file-named-deleted", &[HERE], TEXT),
+    row("cases::14-accept-queue-at-start", &[HERE], START),
+    row("cases::15-encapsulated", &[HERE], PACKET),
+    row("cases::16-older-namespace", &[HERE], START),
+    row("cases::17-deep-cgroup", &[HERE], TEXT),
+    row("cases::18-link-local-scope", &[HERE], SCOPE),
+];
+
+const NO_SCTP: &str = "no SCTP";
+const NO_KPROBES: &str = "no kprobes";
+
+/// Where a machine lacks something.
+pub const SKIPPED: &[Row] = &[
+    row(
+        "associations::associations_are_counted_to_the_contact_and_to_the_byte_at_both_ends",
+        &[HERE],
+        NO_SCTP,
+    ),
+    row(
+        "beside::where_kprobes_serve_an_owner_who_comes_later_finds_every_hook_free",
+        &[HERE],
+        NO_KPROBES,
+    ),
+    row(
+        "calibration::every_measured_field_stands_where_the_kernels_types_say",
+        &["x86-6.1-no-btf"],
+        "no types to compare with; all that is needed is measured",
+    ),
+];
+
+/// Whether a test fails on a machine, for all that is known.
+pub fn is_known(machine: &str, test: &str) -> bool {
+    KNOWN.iter().any(|row| row.is_of(machine, test))
+}
