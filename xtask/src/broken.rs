@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::build;
 use crate::live;
@@ -116,8 +116,5 @@ fn make(patch: &Path) -> Result<PathBuf> {
         folder.join(patch.file_stem().unwrap_or_default()),
     );
     fs::copy(&built, &tracer).with_context(|| format!("copy {}", built.display()))?;
-    if !tracer.is_file() {
-        bail!("{} is no file", tracer.display());
-    }
     Ok(tracer)
 }

@@ -41,7 +41,7 @@ pub struct Arguments {
 }
 
 /// Emulated machines at a time. Each waits for half of its time; with more than these the tests' patience ends.
-const MACHINES: usize = 3;
+const MACHINES: usize = 4;
 
 /// Runs every check in the order of its price, and stops at the first that fails; at the end, says how long each took.
 pub fn test(arguments: &Arguments) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Connections of MPTCP: one contact each, however many subflows carry it.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use crate::support::{
     Directory, Helper, Metrics, Namespace, Tracer, ip,
@@ -35,13 +35,33 @@ fn joins(namespace: &Namespace, name: &str) -> u64 {
     value.parse().expect("a number")
 }
 
-/// Whether this kernel's MPTCP counts bytes itself: since 6.5. Before, what it sends again over another subflow counts there
-/// too, and only contacts can be compared.
+// include/uapi/linux/mptcp.h
+const SOL_MPTCP: libc::c_int = 284;
+const MPTCP_INFO: libc::c_int = 1;
+/// Where `mptcpi_bytes_received` ends in `struct mptcp_info`.
+const WITH_BYTES: libc::socklen_t = 72;
+
+/// Whether this kernel's MPTCP counts bytes itself: its answer about a socket has room for them (6.5). Before, what it sends again
+/// over another subflow counts there too, and only contacts can be compared.
 fn bytes_are_exact() -> bool {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("a release");
-    let mut numbers = release.split(['.', '-']).map(str::parse::<u32>);
-    let mut next = || numbers.next().expect("a number").expect("a number");
-    (next(), next()) >= (6, 5)
+    // SAFETY: no memory is involved.
+    let socket = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_MPTCP) };
+    assert!(socket >= 0, "a socket of MPTCP");
+    let mut info = [0_u8; 256];
+    let mut length = info.len() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes; the descriptor is closed once, and nobody else's.
+    let answer = unsafe {
+        let answer = libc::getsockopt(
+            socket,
+            SOL_MPTCP,
+            MPTCP_INFO,
+            info.as_mut_ptr().cast(),
+            &raw mut length,
+        );
+        libc::close(socket);
+        answer
+    };
+    answer == 0 && length >= WITH_BYTES
 }
 
 /// Connections, established, sent and received: as one end counts them.

@@ -32,11 +32,17 @@ fn every_program_loads_and_is_half_as_long_as_the_verifier_allows_or_shorter() {
             attached,
             "{hooks}: one for each hook"
         );
+        if programs.iter().all(|program| program.verified.is_none()) {
+            eprintln!(
+                "skipped: this kernel does not tell what the verifier looked at; all are loaded"
+            );
+            return;
+        }
         for program in programs {
+            let verified = program.verified.expect("of each or of none");
             assert!(
-                program.verified <= VERIFIER_LIMIT / 2,
-                "{hooks}: one takes {} of {VERIFIER_LIMIT} instructions",
-                program.verified
+                verified <= VERIFIER_LIMIT / 2,
+                "{hooks}: one takes {verified} of {VERIFIER_LIMIT} instructions"
             );
         }
     }

@@ -146,7 +146,7 @@ pub const TESTS: &[Test] = &[
     ),
     row(
         "associations::at_the_control_group_an_association_is_of_the_one_to_one_socket_that_accepts_it",
-        &["x86-6.12"],
+        NOWHERE,
         Long::Everywhere,
     ),
     row(

@@ -8,9 +8,9 @@ pub struct Program {
     pub id: u32,
     /// The raw tracepoint it is attached to, where it is to one.
     pub tracepoint: Option<String>,
-    /// Instructions that the verifier looked at; the kernel tells it since 5.16.
-    pub verified: u64,
-    /// Events it was not run for, because it would have interrupted itself; since 5.12.
+    /// Instructions that the verifier looked at, where the kernel tells it (5.16).
+    pub verified: Option<u64>,
+    /// Events it was not run for, because it would have interrupted itself; 0 where the kernel does not tell it (5.12).
     pub missed: u64,
 }
 
@@ -38,8 +38,8 @@ pub fn programs(process: u32) -> Vec<Program> {
         .map(|text| Program {
             id: number(text, "prog_id").expect("a program's number"),
             tracepoint: None,
-            verified: number(text, "verified_insns").expect("told since 5.16"),
-            missed: number(text, "recursion_misses").expect("told since 5.12"),
+            verified: number(text, "verified_insns"),
+            missed: number(text, "recursion_misses").unwrap_or(0),
         })
         .collect();
     programs.sort_by_key(|program| places.get(&program.id));
