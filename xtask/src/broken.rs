@@ -7,17 +7,35 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
+use crate::architecture::Architecture;
 use crate::build;
+use crate::cache::Cache;
 use crate::live;
-use crate::plan::table::Column;
+use crate::needs::Purpose;
+use crate::packages::Packages;
+use crate::plan::table::{self, Column};
 use crate::plan::verdict::{Results, TestResult, Verdict};
 use crate::plan::{self, HERE, Scope, known, said};
+use crate::setup::setup;
 use crate::step;
+use crate::vm::binaries;
 
 /// How often each is tried.
 const TIMES: usize = 5;
+
+/// `cargo xtask broken`.
+pub fn broken() -> Result<()> {
+    setup(Purpose::Test)?;
+    let cache = Cache::open()?;
+    let architecture = Architecture::of_this_machine()?;
+    let live = binaries::build(&cache, &Packages::new(&cache), architecture)?.live;
+    match table::show(&[run(&live)?]) {
+        0 => Ok(()),
+        count => bail!("{count} times no test of the short run failed"),
+    }
+}
 
 /// Has the live tests of the short run try each of them.
 pub fn run(binary: &Path) -> Result<Column> {

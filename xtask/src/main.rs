@@ -65,6 +65,8 @@ enum Command {
     },
     /// Everything that must pass before a change goes in
     Test(test::Arguments),
+    /// Have the live tests try tracers that are a little wrong, as `test --long` does
+    Broken,
     /// Measure what tracer costs on this machine, as root, beside its goals
     Bench(bench::Arguments),
     /// Run the live tests on other kernels, old and new, under emulation
@@ -95,6 +97,7 @@ fn start(command: Command) -> Result<()> {
         Command::Build { release } => build::build(release).map(drop),
         Command::Run { arguments } => run::run(&arguments),
         Command::Test(arguments) => test::test(&arguments),
+        Command::Broken => broken::broken(),
         Command::Bench(arguments) => bench::bench(&arguments),
         Command::Vm(arguments) => vm::vm(&arguments),
         Command::Android(arguments) => android::android(&arguments),
