@@ -32,7 +32,7 @@ pub struct Arguments {
     /// Leave out what needs root: the live tests, here and on other machines
     #[arg(long, conflicts_with = "long")]
     quick: bool,
-    /// Every test on every kernel, whole days of the phones, a million connects, the broken tracers; takes an hour
+    /// Every test on every kernel, whole days of the phones, a million connects, the broken tracers
     #[arg(long)]
     long: bool,
     /// Only tests of this machine that these fit: options and names, as a test binary takes them
