@@ -155,7 +155,8 @@ fn run_one(machine: &Machine, limit: Duration) -> Results {
         let console = fs::read(machine.console()).unwrap_or_default();
         let console = String::from_utf8_lossy(&console);
         let has_tripped = results::has_tripped(&console);
-        if results.is_complete || !has_tripped || attempt == STARTS {
+        let is_given_up = matches!(end, Ok(End::TimeIsUp));
+        if results.is_complete || !has_tripped || is_given_up || attempt == STARTS {
             break;
         }
         // It goes on with the test that was interrupted.
