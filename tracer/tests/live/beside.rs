@@ -2,15 +2,17 @@
 
 use std::{
     fs::{self, File},
-    io,
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    os::fd::{AsRawFd as _, OwnedFd},
     process::Command,
 };
 
-use crate::support::{Directory, Helper, Namespace, Tracer, allow_locked_memory, run};
+use crate::support::{
+    Directory, Helper, Namespace, Tracer,
+    bpf::{self, Attributes, BPF_PROG_LOAD, words},
+    run,
+};
 
 // include/uapi/linux/bpf.h
-const BPF_PROG_LOAD: libc::c_long = 5;
 const BPF_PROG_ATTACH: libc::c_long = 8;
 const BPF_PROG_DETACH: libc::c_long = 9;
 const BPF_PROG_QUERY: libc::c_long = 16;
@@ -38,32 +40,15 @@ const HELD: &[(u32, u32)] = &[
 /// `r0 = 1; exit`: everything passes.
 const PASS: [u64; 2] = [0x0000_0001_0000_00b7, 0x95];
 
-fn bpf(command: libc::c_long, attributes: &mut [u32; 18]) -> io::Result<i32> {
-    // SAFETY: the kernel reads and writes the attributes, whose size is given, and the instructions they point to.
-    let result =
-        unsafe { libc::syscall(libc::SYS_bpf, command, attributes.as_mut_ptr(), 72_usize) };
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(result as i32)
-}
-
-/// Words of a pointer, as `union bpf_attr` has it.
-fn words(pointer: u64) -> [u32; 2] {
-    [pointer as u32, (pointer >> 32) as u32]
-}
-
 fn load(kind: u32, attachment: u32) -> OwnedFd {
     let licence = c"GPL";
-    let mut attributes = [0; 18];
+    let mut attributes = Attributes::default();
     attributes[0] = kind;
     attributes[1] = PASS.len() as u32;
     attributes[2..4].copy_from_slice(&words(PASS.as_ptr() as u64));
     attributes[4..6].copy_from_slice(&words(licence.as_ptr() as u64));
     attributes[17] = attachment;
-    let descriptor = bpf(BPF_PROG_LOAD, &mut attributes).expect("load a program that lets pass");
-    // SAFETY: a new descriptor, and nobody else's.
-    unsafe { OwnedFd::from_raw_fd(descriptor) }
+    bpf::open(BPF_PROG_LOAD, &mut attributes).expect("load a program that lets pass")
 }
 
 /// Somebody who holds all those hooks with no flags: for himself alone.
@@ -80,7 +65,7 @@ impl Owner {
             .find(|line| line.split(' ').nth(2) == Some("cgroup2"))
             .and_then(|line| line.split(' ').nth(1))
             .expect("a unified hierarchy");
-        allow_locked_memory();
+        bpf::allow_locked_memory();
         let mut owner = Self {
             root: File::open(path).expect("its root"),
             programs: Vec::new(),
@@ -94,11 +79,11 @@ impl Owner {
         self.programs.clear();
         for (kind, attachment) in HELD {
             let program = load(*kind, *attachment);
-            let mut attributes = [0; 18];
+            let mut attributes = Attributes::default();
             attributes[0] = self.root.as_raw_fd() as u32;
             attributes[1] = program.as_raw_fd() as u32;
             attributes[2] = *attachment;
-            bpf(BPF_PROG_ATTACH, &mut attributes)
+            bpf::call(BPF_PROG_ATTACH, &mut attributes)
                 .unwrap_or_else(|error| panic!("attachment {attachment} of netd: {error}"));
             self.programs.push(program);
         }
@@ -109,12 +94,12 @@ impl Owner {
         HELD.iter()
             .map(|(_, attachment)| {
                 let mut numbers = [0_u32; 8];
-                let mut attributes = [0; 18];
+                let mut attributes = Attributes::default();
                 attributes[0] = self.root.as_raw_fd() as u32;
                 attributes[1] = *attachment;
                 attributes[4..6].copy_from_slice(&words(numbers.as_mut_ptr() as u64));
                 attributes[6] = 8;
-                bpf(BPF_PROG_QUERY, &mut attributes).expect("ask what is attached");
+                bpf::call(BPF_PROG_QUERY, &mut attributes).expect("ask what is attached");
                 assert_eq!(attributes[6], 1, "attachment {attachment} is shared");
                 assert_eq!(attributes[3], 0, "attachment {attachment} has flags");
                 numbers[0]
@@ -126,11 +111,11 @@ impl Owner {
 impl Drop for Owner {
     fn drop(&mut self) {
         for ((_, attachment), program) in HELD.iter().zip(&self.programs) {
-            let mut attributes = [0; 18];
+            let mut attributes = Attributes::default();
             attributes[0] = self.root.as_raw_fd() as u32;
             attributes[1] = program.as_raw_fd() as u32;
             attributes[2] = *attachment;
-            let _ = bpf(BPF_PROG_DETACH, &mut attributes);
+            let _ = bpf::call(BPF_PROG_DETACH, &mut attributes);
         }
     }
 }

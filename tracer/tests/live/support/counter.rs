@@ -2,13 +2,14 @@
 
 use std::{
     io,
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    os::fd::{AsRawFd as _, OwnedFd},
 };
+
+use super::bpf::{self, Attributes, BPF_PROG_LOAD, words};
 
 // include/uapi/linux/bpf.h
 const BPF_MAP_CREATE: libc::c_long = 0;
 const BPF_MAP_LOOKUP_ELEM: libc::c_long = 1;
-const BPF_PROG_LOAD: libc::c_long = 5;
 const BPF_RAW_TRACEPOINT_OPEN: libc::c_long = 17;
 const BPF_MAP_TYPE_ARRAY: u32 = 2;
 const BPF_PROG_TYPE_RAW_TRACEPOINT: u32 = 17;
@@ -22,30 +23,30 @@ pub struct Counter {
 impl Counter {
     /// Counts the runs at some raw tracepoints (4.17) while a thread of the process is current.
     pub fn of_process(process: u32, tracepoints: &[&str]) -> io::Result<Self> {
-        super::allow_locked_memory();
-        let mut attributes = [0_u32; 18];
+        bpf::allow_locked_memory();
+        let mut attributes = Attributes::default();
         // Kind, size of a key, of a value, entries.
         attributes[..4].copy_from_slice(&[BPF_MAP_TYPE_ARRAY, 4, 8, 1]);
-        let map = call(BPF_MAP_CREATE, &attributes)?;
+        let map = bpf::open(BPF_MAP_CREATE, &mut attributes)?;
         let program = load(&instructions(process, map.as_raw_fd()))?;
         let mut links = Vec::new();
         for name in tracepoints {
             let name = std::ffi::CString::new(*name)?;
-            let mut attributes = [0_u32; 18];
+            let mut attributes = Attributes::default();
             attributes[..2].copy_from_slice(&words(name.as_ptr() as u64));
             attributes[2] = program.as_raw_fd().cast_unsigned();
-            links.push(call(BPF_RAW_TRACEPOINT_OPEN, &attributes)?);
+            links.push(bpf::open(BPF_RAW_TRACEPOINT_OPEN, &mut attributes)?);
         }
         Ok(Self { map, _links: links })
     }
 
     pub fn count(&self) -> u64 {
         let (key, mut value) = (0_u32, 0_u64);
-        let mut attributes = [0_u32; 18];
+        let mut attributes = Attributes::default();
         attributes[0] = self.map.as_raw_fd().cast_unsigned();
         attributes[2..4].copy_from_slice(&words((&raw const key) as u64));
         attributes[4..6].copy_from_slice(&words((&raw mut value) as u64));
-        raw_call(BPF_MAP_LOOKUP_ELEM, &attributes).expect("read a counter");
+        bpf::call(BPF_MAP_LOOKUP_ELEM, &mut attributes).expect("read a counter");
         value
     }
 }
@@ -79,30 +80,10 @@ fn instructions(process: u32, map: i32) -> [u64; 15] {
 
 fn load(instructions: &[u64]) -> io::Result<OwnedFd> {
     let licence = c"GPL";
-    let mut attributes = [0_u32; 18];
+    let mut attributes = Attributes::default();
     attributes[0] = BPF_PROG_TYPE_RAW_TRACEPOINT;
     attributes[1] = instructions.len() as u32;
     attributes[2..4].copy_from_slice(&words(instructions.as_ptr() as u64));
     attributes[4..6].copy_from_slice(&words(licence.as_ptr() as u64));
-    call(BPF_PROG_LOAD, &attributes)
-}
-
-/// Words of a pointer, as `union bpf_attr` has it.
-fn words(pointer: u64) -> [u32; 2] {
-    [pointer as u32, (pointer >> 32) as u32]
-}
-
-fn call(command: libc::c_long, attributes: &[u32; 18]) -> io::Result<OwnedFd> {
-    let descriptor = raw_call(command, attributes)?;
-    // SAFETY: a new descriptor, and nobody else's.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
-}
-
-fn raw_call(command: libc::c_long, attributes: &[u32; 18]) -> io::Result<i32> {
-    // SAFETY: the kernel reads the attributes, whose size is given, and what they point to, which outlives the call.
-    let result = unsafe { libc::syscall(libc::SYS_bpf, command, attributes.as_ptr(), 72_usize) };
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(result as i32)
+    bpf::open(BPF_PROG_LOAD, &mut attributes)
 }

@@ -1,5 +1,6 @@
 //! What the live tests share: a running tracer, what it says, and namespaces to make traffic in.
 
+pub mod bpf;
 mod counter;
 pub mod group;
 pub mod hidden;
@@ -47,16 +48,6 @@ pub fn unserved() -> BTreeSet<&'static str> {
         unserved.insert("associations");
     }
     unserved
-}
-
-/// Before Linux 5.11 what programs of BPF take is locked memory, of which a process has little.
-pub fn allow_locked_memory() {
-    let all = libc::rlimit {
-        rlim_cur: libc::RLIM_INFINITY,
-        rlim_max: libc::RLIM_INFINITY,
-    };
-    // SAFETY: the structure is read only. Where it is refused, what needs it will say so.
-    unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const all) };
 }
 
 /// How long what does not come is waited for: so many seconds, or more where all is slower.
