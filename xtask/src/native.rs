@@ -1,7 +1,7 @@
 //! How does work go on beside the tests of this machine?
 //!
-//! They mostly wait. What is to be built for other machines is built meanwhile, by processes that get only what nobody
-//! else wants of the processors.
+//! They mostly wait. What is to be built for other machines is built meanwhile, and emulated machines run, as processes that
+//! get only what nobody else wants of the processors.
 
 use std::io;
 use std::thread;
@@ -9,22 +9,25 @@ use std::thread;
 use anyhow::{Context, Result, bail};
 
 /// Does both at once, the second with what the first leaves of the processors.
-pub fn beside<T>(
+pub fn beside<T, U: Send>(
     tests: impl FnOnce() -> Result<T>,
-    work: impl FnOnce() -> Result<()> + Send,
-) -> Result<T> {
+    work: impl FnOnce() -> Result<U> + Send,
+) -> Result<(T, U)> {
     thread::scope(|scope| {
         let work = scope.spawn(|| idly(work));
         let done = tests();
         match work.join() {
-            Ok(worked) => worked.and(done),
-            Err(_) => bail!("what was to be built meanwhile panicked"),
+            Ok(worked) => {
+                let worked = worked?;
+                Ok((done?, worked))
+            }
+            Err(_) => bail!("what was to be done meanwhile panicked"),
         }
     })
 }
 
 /// Does the work with what others leave of the processors; the processes that it starts inherit that.
-fn idly(work: impl FnOnce() -> Result<()>) -> Result<()> {
+fn idly<U>(work: impl FnOnce() -> Result<U>) -> Result<U> {
     let nothing = libc::sched_param { sched_priority: 0 };
     // SAFETY: changes how this thread is scheduled; the structure is read only.
     let changed = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const nothing) };
@@ -40,8 +43,8 @@ mod tests {
 
     #[test]
     fn both_are_done_and_the_failure_of_either_is_told() {
-        assert_eq!(beside(|| Ok(1), || Ok(())).expect("both are good"), 1);
-        let error = |end: Result<()>| format!("{:#}", end.expect_err("it fails"));
+        assert_eq!(beside(|| Ok(1), || Ok(2)).expect("both are good"), (1, 2));
+        let error = |end: Result<((), ())>| format!("{:#}", end.expect_err("it fails"));
         assert_eq!(error(beside(|| Ok(()), || bail!("no room"))), "no room");
         assert_eq!(error(beside(|| bail!("wrong"), || Ok(()))), "wrong");
     }
@@ -50,13 +53,7 @@ mod tests {
     fn the_work_leaves_the_processors_to_others() {
         // SAFETY: asks how this thread is scheduled.
         let policy = || unsafe { libc::sched_getscheduler(0) };
-        let mut seen = (0, 0);
-        let tests = || Ok(policy());
-        seen.0 = beside(tests, || {
-            seen.1 = policy();
-            Ok(())
-        })
-        .expect("both are good");
+        let seen = beside(|| Ok(policy()), || Ok(policy())).expect("both are good");
         assert_eq!(seen, (libc::SCHED_OTHER, libc::SCHED_IDLE));
     }
 }

@@ -1,8 +1,11 @@
 //! What must pass before a change goes in?
 
+use std::path::Path;
+use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::Args;
 
 use crate::architecture::Architecture;
@@ -42,6 +45,8 @@ pub struct Arguments {
 
 /// Emulated machines at a time. Two processors are busy with them; a fourth makes each slower, and the whole no faster.
 const MACHINES: usize = 3;
+/// The same while this machine's own tests run.
+const MACHINES_BESIDE: usize = 2;
 
 /// Runs every check in the order of its price, and stops at the first that fails; at the end, says how long each took.
 pub fn test(arguments: &Arguments) -> Result<()> {
@@ -67,8 +72,8 @@ fn run(arguments: &Arguments, stages: &mut Stages) -> Result<()> {
     })?;
     stages.run("tidy", tidy::tidy)?;
     stages.run("cargo clippy", || {
-        let all = ["clippy", "--workspace", "--all-targets", "--test", "live"];
-        step::finish(step::cargo(&all).args(["--", "-D", "warnings"]))
+        let all = ["--all-targets", "--test", "live", "--", "-D", "warnings"];
+        step::finish(cargo(&cache, "clippy")?.args(all))
     })?;
     stages.run("cargo deny", deny::deny)?;
     let live = stages.run("build the tests", || {
@@ -86,14 +91,14 @@ fn run(arguments: &Arguments, stages: &mut Stages) -> Result<()> {
         Scope::Short
     };
     let mut columns = Vec::new();
-    stages.run("live tests", || {
-        let tests = plan::tests_of(HERE, scope);
-        let results = native::beside(|| live::run(&live, &tests), || build_for_others(&cache))?;
-        columns.push((HERE.to_owned(), results));
+    stages.run("live tests, kernels beside", || {
+        let (here, beside) = native::beside(|| this_machine(&live, scope), || same(&cache, scope))?;
+        columns.extend(here);
+        columns.extend(beside);
         Ok(())
     })?;
-    stages.run("other machines", || {
-        columns.extend(machines(&cache, scope)?);
+    stages.run("other kernels, phones", || {
+        columns.extend(others(&cache, scope)?);
         Ok(())
     })?;
     if scope == Scope::Long {
@@ -129,33 +134,73 @@ fn some(arguments: &Arguments, cache: &Cache, stages: &mut Stages) -> Result<()>
     }
 }
 
-/// `cargo test` of the whole workspace but for the live tests. It is built as for emulated machines, which run a part of it.
-fn cargo_test(cache: &Cache) -> Result<std::process::Command> {
+/// `cargo test` of the whole workspace but for the live tests.
+fn cargo_test(cache: &Cache) -> Result<Command> {
+    cargo(cache, "test")
+}
+
+/// A command of cargo for the whole workspace. It is built as for emulated machines, which run a part of it.
+fn cargo(cache: &Cache, name: &str) -> Result<Command> {
     let architecture = Architecture::of_this_machine()?;
     let mut command = cross::cargo(cache, &Packages::new(cache), architecture, "")?;
     cross::for_tests(&mut command);
     command
-        .args(["test", "--workspace", "--target", architecture.triple()])
+        .args([name, "--workspace", "--target", architecture.triple()])
         .arg("--target-dir")
         .arg(build::target_dir());
     Ok(command)
 }
 
-/// All that the other machines need, which is built while this one's tests wait.
-fn build_for_others(cache: &Cache) -> Result<()> {
-    let packages = Packages::new(cache);
-    binaries::build(cache, &packages, Architecture::Arm).map(drop)
+/// The live tests, and the public cases where they are there.
+fn this_machine(live: &Path, scope: Scope) -> Result<Vec<Column>> {
+    let results = live::run(live, &plan::tests_of(HERE, scope))?;
+    let mut columns = vec![(HERE.to_owned(), results)];
+    if let Some(runner) = cases::runner() {
+        let tracer = build::tests_dir(Architecture::of_this_machine()?).join("tracer");
+        columns.push((HERE.to_owned(), cases::run(&runner, &tracer)));
+    }
+    Ok(columns)
 }
 
-/// The emulated kernels and phones, and the public cases where they are there.
-fn machines(cache: &Cache, scope: Scope) -> Result<Vec<Column>> {
+/// The emulated kernels of this machine's architecture, for which everything is built already; meanwhile, that is built which
+/// the others need.
+fn same(cache: &Cache, scope: Scope) -> Result<Vec<Column>> {
+    let here = Architecture::of_this_machine()?;
+    let jobs = kernels(cache, scope, |architecture| architecture == here)?;
+    thread::scope(|scope| {
+        let machines = scope.spawn(|| pool::run(jobs, MACHINES_BESIDE));
+        binaries::build(cache, &Packages::new(cache), Architecture::Arm)?;
+        machines
+            .join()
+            .map_err(|_| anyhow!("what ran the emulated machines panicked"))
+    })
+}
+
+/// The emulated kernels of the other architecture, and the phones.
+fn others(cache: &Cache, scope: Scope) -> Result<Vec<Column>> {
+    let here = Architecture::of_this_machine()?;
+    let proof = Proof::prepare(cache, scope)?;
+    let mut jobs = kernels(cache, scope, |architecture| architecture != here)?;
+    jobs.extend(proof.jobs(None));
+    Ok(pool::run(jobs, MACHINES))
+}
+
+/// A job for each kernel of an architecture that is chosen.
+fn kernels<'any>(
+    cache: &Cache,
+    scope: Scope,
+    is_chosen: impl Fn(Architecture) -> bool,
+) -> Result<Vec<Job<'any>>> {
     let limit = Duration::from_secs(match scope {
         Scope::Short => 600,
         Scope::Long => 2400,
     });
-    let emulated = runs::prepare(&Plan {
+    let machines = runs::prepare(&Plan {
         cache,
-        kernels: KERNELS.iter().collect(),
+        kernels: KERNELS
+            .iter()
+            .filter(|kernel| is_chosen(kernel.architecture))
+            .collect(),
         scope: Some(scope),
         shell: None,
         is_bare: false,
@@ -164,16 +209,5 @@ fn machines(cache: &Cache, scope: Scope) -> Result<Vec<Column>> {
         jobs: MACHINES,
         tests: &[],
     })?;
-    let proof = Proof::prepare(cache, scope)?;
-    let tracer = build::tests_dir(Architecture::of_this_machine()?).join("tracer");
-    let mut jobs: Vec<Job> = Vec::new();
-    // First, since they mostly wait.
-    if let Some(runner) = cases::runner() {
-        jobs.push(Box::new(move || {
-            (HERE.to_owned(), cases::run(&runner, &tracer))
-        }));
-    }
-    jobs.extend(runs::jobs(emulated, limit));
-    jobs.extend(proof.jobs(None));
-    Ok(pool::run(jobs, MACHINES))
+    Ok(runs::jobs(machines, limit))
 }

@@ -6,6 +6,7 @@ use aya_ebpf::{
     EbpfContext as _, helpers::generated::bpf_get_socket_cookie, macros::cgroup_sock,
     programs::SockContext,
 };
+use tracer_common::map::PROTOCOL_SCTP;
 
 use super::fast_path;
 use crate::{maps::SOCKETS, memory::address_of, process, socket};
@@ -44,14 +45,16 @@ pub fn socket_made(context: SockContext) -> i32 {
 /// `BPF_CGROUP_INET_SOCK_RELEASE`, since 5.9.
 #[cgroup_sock(sock_release)]
 pub fn socket_closed(context: SockContext) -> i32 {
-    // SAFETY: a field of the context, and a helper that takes it as it came.
-    let (kind, cookie) = unsafe {
+    // SAFETY: fields of the context, and a helper that takes it as it came.
+    let (kind, protocol, cookie) = unsafe {
         (
             (*context.sock).type_,
+            (*context.sock).protocol,
             bpf_get_socket_cookie(context.as_ptr()),
         )
     };
-    if kind != SOCK_STREAM {
+    // Of TCP and of local services nothing is written down; a socket of SCTP is, whatever its type is.
+    if kind != SOCK_STREAM || protocol == u32::from(PROTOCOL_SCTP) {
         // Most were never written down.
         let _ = SOCKETS.remove(&cookie);
         // Behind it: who gives a slot away looks there last.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum};
 use log::LevelFilter;
 use tokio::{
     io::{Interest, unix::AsyncFd},
+    net::{TcpListener, TcpSocket},
     signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot, watch},
 };
@@ -41,6 +42,8 @@ const TICK: Duration = Duration::from_secs(1);
 const HURRIED_TICK: Duration = Duration::from_millis(100);
 /// Readers that may wait for a snapshot at once; more wait for their turn to wait.
 const WAITING_READERS: usize = 64;
+/// Clients that may wait to be taken; as many as the standard library lets wait.
+const BACKLOG: u32 = 128;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -121,10 +124,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     lines::write(arguments.log);
     keep_memory_small();
     // What a user may have mistyped comes first, before the kernel is touched.
-    let listeners = arguments
+    let sockets = arguments
         .listen
         .iter()
-        .map(|address| listen(*address))
+        .map(|address| bind(*address))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let device = Device::at(Path::new("/"));
     let packages = list(arguments.packages_list.as_deref(), device.is_some());
@@ -170,7 +173,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("start the event loop")?
-        .block_on(trace(pipeline, listeners, debug))
+        .block_on(trace(pipeline, sockets, debug))
 }
 
 /// By which list apps are named.
@@ -183,44 +186,52 @@ fn list(given: Option<&Path>, is_phone: bool) -> List {
     }
 }
 
-fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let listener = TcpListener::bind(address).map_err(|error| {
-        let hint = match error.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                "another program (another tracer?) has it; take another one with --listen"
-            }
-            _ => "take another address with --listen",
-        };
-        anyhow!("listen on {address}: {error}\nhint: {hint}")
-    })?;
-    listener
-        .set_nonblocking(true)
-        .context("make a listener non-blocking")?;
+/// A socket with that address, which does not listen yet: who contacts it before the hooks are there would be nobody's.
+fn bind(address: SocketAddr) -> anyhow::Result<TcpSocket> {
+    let make = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        // A tracer that was just stopped does not keep its place from the next one.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(socket)
+    };
+    make().map_err(|error| not_listening(address, &error))
+}
+
+/// Needs the event loop.
+fn listen(socket: TcpSocket) -> anyhow::Result<TcpListener> {
+    let address = socket.local_addr().context("the address served on")?;
+    let listener = socket
+        .listen(BACKLOG)
+        .map_err(|error| not_listening(address, &error))?;
+    eprintln!("metrics: http://{address}/metrics");
     Ok(listener)
 }
 
-async fn trace(
-    mut pipeline: Pipeline,
-    listeners: Vec<TcpListener>,
-    debug: bool,
-) -> anyhow::Result<()> {
+fn not_listening(address: SocketAddr, error: &std::io::Error) -> anyhow::Error {
+    let hint = match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            "another program (another tracer?) has it; take another one with --listen"
+        }
+        _ => "take another address with --listen",
+    };
+    anyhow!("listen on {address}: {error}\nhint: {hint}")
+}
+
+async fn trace(mut pipeline: Pipeline, sockets: Vec<TcpSocket>, debug: bool) -> anyhow::Result<()> {
     if debug {
         follow_kernel_log(&mut pipeline)?;
     }
     let (requests, mut requested) = mpsc::channel(WAITING_READERS);
     let (stop, stopped) = oneshot::channel::<()>();
     let (ready, readiness) = watch::channel(Ok(()));
-    for listener in &listeners {
-        eprintln!(
-            "metrics: http://{}/metrics",
-            listener.local_addr().context("the address served on")?
-        );
-    }
-    let listeners = listeners
+    let listeners = sockets
         .into_iter()
-        .map(tokio::net::TcpListener::from_std)
-        .collect::<std::io::Result<Vec<_>>>()
-        .context("serve")?;
+        .map(listen)
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let server = tokio::spawn(serve(
         listeners,
         router(Source {

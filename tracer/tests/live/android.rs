@@ -187,6 +187,6 @@ fn uid_and_process_name_tell_the_package_and_a_new_list_is_noticed() {
         ),
         1
     );
-    assert_eq!(metrics.sum("tracer_unattributed_connections_total", &[]), 0);
+    metrics.assert_all_have_an_app();
     server.finish();
 }

@@ -102,8 +102,7 @@ fn check_all(metrics: &Metrics, expected: &[(&str, u64)]) {
     for (app, count) in expected {
         check(metrics, app, "root", "executable", *count);
     }
-    let unattributed = metrics.sum("tracer_unattributed_connections_total", &[]);
-    assert_eq!(unattributed, 0, "contacts without an app");
+    metrics.assert_all_have_an_app();
     metrics.assert_nothing_lost();
 }
 

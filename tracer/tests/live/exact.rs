@@ -235,11 +235,7 @@ fn a_workload_of_every_kind_is_counted_to_the_contact_and_to_the_byte() {
         "accepting is no contact begun"
     );
     metrics.assert_nothing_lost();
-    assert_eq!(
-        metrics.sum("tracer_unattributed_connections_total", &[]),
-        0,
-        "contacts without an app"
-    );
+    metrics.assert_all_have_an_app();
     let told = [remote.finish(), local.finish()].concat();
     let accepted = truth::parse(told.iter().map(String::as_str));
     let metrics = tracer.wait_for("every accepted connection has ended", |metrics| {

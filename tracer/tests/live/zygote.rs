@@ -247,6 +247,6 @@ fn a_contact_is_its_apps_however_android_makes_it() {
             "version {version}"
         );
     }
-    assert_eq!(metrics.sum("tracer_unattributed_connections_total", &[]), 0);
+    metrics.assert_all_have_an_app();
     metrics.assert_nothing_lost();
 }

@@ -67,7 +67,7 @@ mod tests {
         let content = HEADER + segments.len() * SEGMENT;
         let mut bytes = ELFMAG.to_vec();
         // 64 bits, little-endian, version 1.
-        bytes.extend([2, 1, 1, ELFOSABI_NONE.0]);
+        bytes.extend([2, 1, 1, ELFOSABI_NONE]);
         bytes.resize(16, 0);
         // An executable.
         bytes.extend(2_u16.to_le_bytes());

@@ -17,7 +17,7 @@ pub fn compare(prometheus: &Prometheus, day: &Day) -> Result<()> {
     });
     let lost = [
         "sum(tracer_lost_total)".to_owned(),
-        "sum(tracer_unattributed_connections_total)".to_owned(),
+        "sum by (reason) (tracer_unattributed_connections_total)".to_owned(),
         "tracer_app_info{app=\"com.example.app08\",user=\"0\",version=\"2\"}".to_owned(),
     ];
     let answers = prometheus.fresh(&[&queries[..], &lost[..]].concat())?;
@@ -61,7 +61,10 @@ pub fn compare(prometheus: &Prometheus, day: &Day) -> Result<()> {
         ("updated", &answers[5], 1),
     ] {
         let value = answer.values().sum::<u64>();
-        ensure!(value == expected, "{what}: {value} instead of {expected}");
+        ensure!(
+            value == expected,
+            "{what}: {answer:?}, which is not {expected}"
+        );
     }
     Ok(())
 }

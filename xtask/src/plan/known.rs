@@ -71,9 +71,10 @@ pub const KNOWN: &[Row] = &[
         &[HERE],
         "flows are live first and counters then: what ends in between is read twice",
     ),
-    row(
+    often(
         "exact::a_workload_of_every_kind_is_counted_to_the_contact_and_to_the_byte",
         LINUX_7,
+        "",
         PREEMPTED,
     ),
     row(
@@ -85,11 +86,6 @@ pub const KNOWN: &[Row] = &[
         "associations::associations_are_counted_to_the_contact_and_to_the_byte_at_both_ends",
         &["x86-5.10"],
         NO_FORM,
-    ),
-    row(
-        "associations::at_the_control_group_one_to_one_sockets_leave_their_table_at_their_end",
-        &["x86-6.12"],
-        "one-to-one sockets are entered at the control group's hooks, and never removed",
     ),
     row(
         "associations::at_the_control_group_an_association_is_of_the_one_to_one_socket_that_accepts_it",

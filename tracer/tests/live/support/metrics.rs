@@ -61,6 +61,16 @@ impl Metrics {
             .sum()
     }
 
+    /// Fails where a contact has no app, and says why it has none.
+    #[track_caller]
+    pub fn assert_all_have_an_app(&self) {
+        let without: Vec<_> = self
+            .series("tracer_unattributed_connections_total", &[])
+            .filter(|(_, value)| *value != 0.0)
+            .collect();
+        assert!(without.is_empty(), "contacts without an app: {without:?}");
+    }
+
     /// As [`Self::sum`], of contacts begun by this machine: without those of its own servers.
     pub fn begun(&self, family: &str, labels: &[(&str, &str)]) -> u64 {
         self.series(family, labels)
