@@ -3,6 +3,7 @@
 mod device;
 mod doctor;
 mod lines;
+mod readers;
 mod run;
 mod tick;
 

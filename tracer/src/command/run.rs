@@ -4,7 +4,6 @@ use std::{
     collections::HashSet,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -21,6 +20,7 @@ use tokio::{
 use super::{
     device::{self, Device},
     lines,
+    readers::{Reader, WAITING, answer},
     tick::Tick,
 };
 use crate::{
@@ -30,7 +30,6 @@ use crate::{
         serve::serve,
     },
     kernel::{globals::Origin, hooks::Way, load::Options, source::Kernel},
-    model::Snapshot,
     pipeline::Pipeline,
 };
 
@@ -40,8 +39,6 @@ const ANDROID_PACKAGES: &str = "/data/system/packages.list";
 const TICK: Duration = Duration::from_secs(1);
 /// The same while programs come and go by the thousand.
 const HURRIED_TICK: Duration = Duration::from_millis(100);
-/// Readers that may wait for a snapshot at once; more wait for their turn to wait.
-const WAITING_READERS: usize = 64;
 /// Clients that may wait to be taken; as many as the standard library lets wait.
 const BACKLOG: u32 = 128;
 
@@ -225,7 +222,7 @@ async fn trace(mut pipeline: Pipeline, sockets: Vec<TcpSocket>, debug: bool) -> 
     if debug {
         follow_kernel_log(&mut pipeline)?;
     }
-    let (requests, mut requested) = mpsc::channel(WAITING_READERS);
+    let (requests, mut requested) = mpsc::channel(WAITING);
     let (stop, stopped) = oneshot::channel::<()>();
     let (ready, readiness) = watch::channel(Ok(()));
     let listeners = sockets
@@ -254,7 +251,7 @@ async fn trace(mut pipeline: Pipeline, sockets: Vec<TcpSocket>, debug: bool) -> 
 /// Owns the pipeline until a signal ends it.
 async fn own(
     pipeline: &mut Pipeline,
-    requested: &mut mpsc::Receiver<oneshot::Sender<Arc<Snapshot>>>,
+    requested: &mut mpsc::Receiver<Reader>,
 ) -> anyhow::Result<()> {
     let mut interrupted = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
     let mut terminated = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
@@ -284,10 +281,7 @@ async fn own(
                 ready.context("watch the packages list")?;
             }
             Some(reader) = requested.recv() => {
-                // Without an answer the reader is told that there is none now. One that went away needs none.
-                if let Ok(snapshot) = pipeline.snapshot() {
-                    let _ = reader.send(snapshot);
-                }
+                answer(reader, requested, || pipeline.snapshot());
             }
             due = tick.wait() => {
                 due.context("wait for the timer")?;

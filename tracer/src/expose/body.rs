@@ -1,4 +1,4 @@
-//! The body of an answer to a scrape.
+//! The bodies of answers.
 
 use std::{
     convert::Infallible,
@@ -9,10 +9,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body::{Body, Frame};
+use http_body::{Body, Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{gzip::Gzip, own::OwnMetrics, text::Exposition};
+use super::{gzip::Gzip, own::OwnMetrics, room::Asking, text::Exposition};
 
 /// Writes an exposition piece by piece, and counts it once it is complete.
 pub struct Answer {
@@ -81,5 +81,40 @@ impl Body for Answer {
         answer.rested = true;
         context.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+/// Any answer, whose client is not silent until it is complete.
+pub struct Held {
+    body: axum::body::Body,
+    _asking: Asking,
+}
+
+impl Held {
+    pub fn new(body: axum::body::Body, asking: Asking) -> Self {
+        Self {
+            body,
+            _asking: asking,
+        }
+    }
+}
+
+impl Body for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

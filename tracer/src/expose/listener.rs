@@ -1,22 +1,32 @@
-//! Connections of clients, each with a deadline: one that reads slowly or says nothing must not keep others out.
+//! Connections of clients, each with a deadline: one that reads slowly or says nothing must not keep others out. Where there
+//! is no room for one more, the one that has been silent longest leaves before its deadline.
 
 use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
+use axum::{
+    extract::{ConnectInfo, Request, connect_info::Connected},
+    middleware::Next,
+    response::Response,
+    serve::IncomingStream,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, Sleep, sleep},
 };
 
-/// How many connections one listener holds; the next ones wait in the kernel's queue.
+use super::{
+    body::Held,
+    room::{Place, Room, Seat},
+};
+
+/// How many connections one listener holds: a file descriptor and some 10 kB each, far more than scrapers and people are.
 const CONNECTIONS: usize = 64;
 
 /// How long a client may take from connecting to an answer.
@@ -31,14 +41,14 @@ const STALLED: Duration = Duration::from_secs(10);
 /// Accepts connections that are [`Guarded`].
 pub struct GuardedListener {
     listener: TcpListener,
-    slots: Arc<Semaphore>,
+    room: Room,
 }
 
 impl GuardedListener {
     pub fn new(listener: TcpListener) -> Self {
         Self {
             listener,
-            slots: Arc::new(Semaphore::new(CONNECTIONS)),
+            room: Room::new(CONNECTIONS),
         }
     }
 }
@@ -48,20 +58,19 @@ impl axum::serve::Listener for GuardedListener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Guarded, SocketAddr) {
-        let slot = Arc::clone(&self.slots)
-            .acquire_owned()
-            .await
-            .expect("nobody closes the semaphore");
         // Axum's own: it waits a second where the process has run out of file descriptors.
         let (stream, address) = axum::serve::Listener::accept(&mut self.listener).await;
         // A refusal costs only time: the end of an answer may then wait for an acknowledgement.
         let _ = stream.set_nodelay(true);
+        // Only now, or one would have to leave for a client that may never come.
+        let place = self.room.enter().await;
         (
             Guarded {
                 stream,
                 deadline: Box::pin(sleep(FIRST)),
                 stalled: false,
-                _slot: slot,
+                is_dismissed: false,
+                place,
             },
             address,
         )
@@ -78,7 +87,30 @@ pub struct Guarded {
     deadline: Pin<Box<Sleep>>,
     /// Something waits to be written. Until all of it is, single bytes that go through move no deadline.
     stalled: bool,
-    _slot: OwnedSemaphorePermit,
+    /// Its place is wanted, or will never be.
+    is_dismissed: bool,
+    place: Place,
+}
+
+/// Whose a request is.
+#[derive(Clone)]
+pub struct Client(Seat);
+
+impl Connected<IncomingStream<'_, GuardedListener>> for Client {
+    fn connect_info(stream: IncomingStream<'_, GuardedListener>) -> Self {
+        Self(stream.io().place.seat.clone())
+    }
+}
+
+/// Keeps the place of a client from its whole request to the end of the answer.
+pub async fn keep(
+    ConnectInfo(client): ConnectInfo<Client>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let asking = client.0.ask();
+    let response = next.run(request).await;
+    response.map(|body| axum::body::Body::new(Held::new(body, asking)))
 }
 
 impl Guarded {
@@ -92,6 +124,14 @@ impl Guarded {
         result: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if result.is_pending() {
+            if !self.is_dismissed
+                && let Poll::Ready(word) = Pin::new(&mut self.place.dismissed).poll(context)
+            {
+                self.is_dismissed = true;
+                if word.is_ok() {
+                    self.extend(Duration::ZERO);
+                }
+            }
             ready!(self.deadline.as_mut().poll(context));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }

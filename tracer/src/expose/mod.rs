@@ -10,6 +10,7 @@ pub mod http;
 pub mod listener;
 pub mod negotiate;
 pub mod own;
+pub mod room;
 pub mod rows;
 pub mod serve;
 pub mod state;

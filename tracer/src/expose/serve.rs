@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Router, middleware::from_fn};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
 
-use super::listener::GuardedListener;
+use super::listener::{Client, GuardedListener, keep};
 
 /// How long answers that are under way may take to end. A scraper that is cut off comes again; who stops the tracer waits.
 const GRACE: Duration = Duration::from_millis(500);
@@ -18,10 +18,13 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) {
     let (stop, stopped) = watch::channel(());
+    let service = router
+        .layer(from_fn(keep))
+        .into_make_service_with_connect_info::<Client>();
     let mut servers = JoinSet::new();
     for listener in listeners {
         let mut stopped = stopped.clone();
-        let server = axum::serve(GuardedListener::new(listener), router.clone());
+        let server = axum::serve(GuardedListener::new(listener), service.clone());
         let server = server.with_graceful_shutdown(async move {
             // An error says that the sender is gone, which is what is waited for.
             let _ = stopped.changed().await;

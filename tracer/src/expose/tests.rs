@@ -1,7 +1,7 @@
 //! The endpoints, asked over a real connection.
 
 use std::{
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
     sync::Arc,
     thread::{self, JoinHandle},
@@ -327,4 +327,41 @@ fn a_client_that_reads_nothing_delays_neither_others_nor_the_end() {
         "stopping took {:?}",
         began.elapsed()
     );
+}
+
+#[test]
+fn silent_clients_do_not_keep_another_one_out_however_many_they_are() {
+    let server = server(true, 3);
+    let half = "GET /metrics HTTP/1.1\r\nHost:";
+    let silent: Vec<_> = (0..80)
+        .map(|number| server.connect(if number % 2 == 0 { "" } else { half }))
+        .collect();
+    let began = Instant::now();
+    assert_eq!(server.ask("GET", "/metrics", "").status, 200);
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "the answer took {:?}",
+        began.elapsed()
+    );
+    let mut first = silent.into_iter().next().expect("the one that was first");
+    let end = first.read(&mut [0; 8]);
+    let is_over = match &end {
+        Ok(read) => *read == 0,
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    };
+    assert!(is_over, "who came first is still there: {end:?}");
+}
+
+#[test]
+fn who_waits_for_an_answer_is_not_sent_away_by_silent_clients() {
+    let server = server(true, 20_000);
+    let mut reader =
+        server.connect("GET /metrics HTTP/1.1\r\nHost: tracer\r\nConnection: close\r\n\r\n");
+    reader.read_exact(&mut [0; 8]).expect("an answer");
+    let silent: Vec<_> = (0..80).map(|_| server.connect("")).collect();
+    assert_eq!(server.ask("GET", "/healthz", "").status, 200);
+    let mut rest = Vec::new();
+    reader.read_to_end(&mut rest).expect("the whole answer");
+    assert!(rest.ends_with(b"0\r\n\r\n"), "the answer was cut off");
+    drop(silent);
 }
