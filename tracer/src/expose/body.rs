@@ -84,6 +84,22 @@ impl Body for Answer {
     }
 }
 
+/// Stands in for an answer that is not made because only its head was asked for. Its length is unknown, as that of the answer
+/// would be: an empty body would say 0.
+pub struct Unread;
+
+impl Body for Unread {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
+    }
+}
+
 /// Any answer, whose client is not silent until it is complete.
 pub struct Held {
     body: axum::body::Body,

@@ -15,7 +15,12 @@ use tokio::{
     time::timeout,
 };
 
-use super::{body::Answer, negotiate, own::OwnMetrics, text::Exposition};
+use super::{
+    body::{Answer, Unread},
+    negotiate,
+    own::OwnMetrics,
+    text::Exposition,
+};
 use crate::model::Snapshot;
 
 /// How many scrapes are answered at once; the others wait. Each holds a few chunks of text and a snapshot.
@@ -86,7 +91,7 @@ async fn metrics(
     headers: HeaderMap,
 ) -> Response {
     if method == Method::HEAD && !endpoints.source.requests.is_closed() {
-        return described(&headers, Body::empty());
+        return described(&headers, Body::new(Unread));
     }
     match timeout(PATIENCE, answer(&endpoints, &headers)).await {
         Ok(Some(answer)) => described(&headers, Body::new(answer)),

@@ -254,6 +254,32 @@ fn head_has_no_body() {
 }
 
 #[test]
+fn head_says_the_length_that_get_would_say() {
+    let length = |reply: &Reply| {
+        let line = reply
+            .head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
+        line.map(str::to_owned)
+    };
+    let server = server(true, 3);
+    for (path, headers) in [
+        ("/metrics", ""),
+        ("/metrics", "Accept-Encoding: gzip\r\n"),
+        ("/", ""),
+        ("/healthz", ""),
+        ("/readyz", ""),
+    ] {
+        let [head, get] = ["HEAD", "GET"].map(|method| server.ask(method, path, headers));
+        assert_eq!(head.status, get.status, "{path}");
+        assert_eq!(length(&head), length(&get), "{path}");
+        assert!(head.body.is_empty(), "{path}");
+    }
+    // Its answer is streamed: nobody knows how long it will be.
+    assert_eq!(length(&server.ask("HEAD", "/metrics", "")), None);
+}
+
+#[test]
 fn only_known_paths_are_answered_and_only_to_readers() {
     let server = server(true, 3);
     assert_eq!(server.ask("GET", "/metrics/", "").status, 404);
