@@ -215,7 +215,8 @@ pub struct HookState {
 /// All that a reader sees, at one moment. It never changes once it is made.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// Who [`Row::identity`] means. Index 0 is the identity of what has none: empty names.
+    /// Who [`Row::identity`] means. Index 0 is the identity of what has none: empty names. So has a place that is vacant, of
+    /// which there is no row.
     pub identities: Arc<Vec<Identity>>,
     /// Rows in blocks that successive snapshots share where nothing changed. No two rows have the same labels.
     pub rows: Vec<Arc<Vec<Row>>>,

@@ -9,8 +9,11 @@ use crate::model::{Identity, Snapshot};
 pub const APP: &str = "tracer_app_info";
 pub const APP_HELP: &str = "Each app that was seen; the value is always 1.";
 
-/// Writes the series of one app.
+/// Writes the series of one app; none where its place is vacant.
 pub fn app(out: &mut Vec<u8>, identity: &Identity) {
+    if identity.app.is_empty() {
+        return;
+    }
     let uid = identity.uid.to_string();
     let labels = [
         ("app", &*identity.app),

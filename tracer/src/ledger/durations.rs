@@ -1,6 +1,6 @@
 //! How long handshakes and connections took, by app.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use crate::{ledger::identities::Identities, model::Durations};
 
@@ -22,6 +22,20 @@ impl DurationsByApp {
         observe(&mut self.connection, identity, nanoseconds);
     }
 
+    /// Adds those of some identities to those of `heir`.
+    pub fn give_up(&mut self, identities: &HashSet<u32>, heir: u32) {
+        for all in [&mut self.connect, &mut self.connection] {
+            for identity in identities {
+                let Some(given) = all.get_mut(*identity as usize).map(std::mem::take) else {
+                    continue;
+                };
+                if given.count() > 0 {
+                    add(at(all, heir), &given);
+                }
+            }
+        }
+    }
+
     /// By app and company.
     pub fn connects(&self, identities: &Identities) -> Vec<(Arc<str>, Arc<str>, Durations)> {
         let company: Arc<str> = "".into();
@@ -38,11 +52,22 @@ impl DurationsByApp {
 }
 
 fn observe(all: &mut Vec<Durations>, identity: u32, nanoseconds: u64) {
+    at(all, identity).observe(nanoseconds as f64 / 1e9);
+}
+
+fn at(all: &mut Vec<Durations>, identity: u32) -> &mut Durations {
     let index = identity as usize;
     if all.len() <= index {
         all.resize(index + 1, Durations::default());
     }
-    all[index].observe(nanoseconds as f64 / 1e9);
+    &mut all[index]
+}
+
+fn add(to: &mut Durations, from: &Durations) {
+    for (to, from) in to.buckets.iter_mut().zip(from.buckets) {
+        *to += from;
+    }
+    to.sum += from.sum;
 }
 
 /// Several identities (users, versions) may be one app.
@@ -57,10 +82,24 @@ fn by_app(all: &[Durations], identities: &Identities) -> Vec<(Arc<str>, Duration
         let sum = apps
             .entry(Arc::clone(identities.app(number as u32)))
             .or_default();
-        for (to, from) in sum.buckets.iter_mut().zip(durations.buckets) {
-            *to += from;
-        }
-        sum.sum += durations.sum;
+        add(sum, durations);
     }
     apps.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_app_that_is_given_up_has_is_added_to_its_heirs() {
+        let mut durations = DurationsByApp::default();
+        durations.connect(1, 1_000_000_000);
+        durations.connect(2, 2_000_000_000);
+        durations.give_up(&HashSet::from([1, 7]), 5);
+        assert_eq!(durations.connect[1].count(), 0);
+        assert_eq!(durations.connect[2].count(), 1);
+        assert_eq!(durations.connect[5].count(), 1);
+        assert!((durations.connect[5].sum - 1.0).abs() < 1e-9);
+    }
 }

@@ -1,42 +1,44 @@
-//! The rows: one for each app at each destination, up to a bound for each app.
+//! The rows: one for each app at each destination, up to a bound for each app and one for all of them.
 
 use std::{
-    collections::HashMap,
-    hash::{BuildHasher as _, RandomState},
+    collections::{HashMap, HashSet},
     sync::Arc,
 };
 
-use hashbrown::HashTable;
+use super::{
+    remembered::Remembered,
+    silence::Silence,
+    table::{Beside, Place, Table, sum},
+};
+use crate::model::{Destination, Row, Totals};
 
-use crate::model::{Destination, Direction, Protocol, Row, Totals};
+/// Most rows of all apps together. One takes 250 bytes here, and 120 more while a reader still holds an earlier snapshot: so
+/// 65 to 100 MB. The kernel's two tables of destinations have 196,608 entries, so that what lives leaves room. `~other` of an
+/// app always finds some.
+const MAXIMUM: usize = 262_144;
 
-/// Rows in a block: what a snapshot shares with the ledger, and what is copied when a reader still holds it.
-const BLOCK: usize = 512;
-
-/// Whose and where: what tells one row from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Place {
-    pub identity: u32,
-    pub destination: Destination,
-    pub direction: Direction,
-    pub protocol: Protocol,
-}
+/// What part of them is folded at once: to find the app that has been silent longest takes a look at all.
+const PART: usize = 16;
 
 /// All rows.
 pub struct Rows {
-    blocks: Vec<Arc<Vec<Row>>>,
-    /// Row by row: what programs that are gone have left.
-    retired: Vec<Totals>,
-    /// Row by row: the bytes last shown. A connection that ends between two reads of the kernel is in neither of them
-    /// for a moment; what is shown must not go down meanwhile.
-    shown: Vec<(u64, u64)>,
-    index: HashTable<u32>,
-    hasher: RandomState,
+    table: Table,
+    silence: Silence,
+    /// Places that were folded although they had a row. They have none again: its counters would begin anew.
+    folded: Remembered,
+    apps: HashMap<u32, Arc<str>>,
     /// Destinations with a row of their own, by app: of contacts begun, and of contacts accepted. Apart, so that strangers
     /// who contact an app do not hide whom it contacts.
     own: HashMap<Arc<str>, [u32; 2]>,
     /// Most of each for one app.
     maximum: u32,
+    /// Most of all.
+    bound: usize,
+    /// Counts readings; the last one that came to its end.
+    reading: u64,
+    complete: u64,
+    /// There was nothing to fold: how many places go without a look whether there is now.
+    futile: usize,
     folded_now: u64,
     folded_retired: u64,
 }
@@ -44,14 +46,21 @@ pub struct Rows {
 impl Rows {
     /// Rows with at most `maximum` destinations for each app; the rest of an app is folded.
     pub fn new(maximum: u32) -> Self {
+        Self::bounded(maximum, MAXIMUM)
+    }
+
+    fn bounded(maximum: u32, bound: usize) -> Self {
         Self {
-            blocks: Vec::new(),
-            retired: Vec::new(),
-            shown: Vec::new(),
-            index: HashTable::new(),
-            hasher: RandomState::new(),
+            table: Table::default(),
+            silence: Silence::default(),
+            folded: Remembered::default(),
+            apps: HashMap::new(),
             own: HashMap::new(),
             maximum,
+            bound,
+            reading: 0,
+            complete: 0,
+            futile: 0,
             folded_now: 0,
             folded_retired: 0,
         }
@@ -59,11 +68,11 @@ impl Rows {
 
     /// Begins a reading: every row stands at what was retired.
     pub fn begin(&mut self) {
+        self.reading += 1;
+        self.futile = 0;
         self.folded_now = 0;
-        for (block, retired) in self.blocks.iter_mut().zip(self.retired.chunks(BLOCK)) {
-            for (row, retired) in Arc::make_mut(block).iter_mut().zip(retired) {
-                row.totals = *retired;
-            }
+        for (row, beside) in self.table.each() {
+            row.totals = beside.retired;
         }
     }
 
@@ -71,235 +80,186 @@ impl Rows {
     pub fn add(&mut self, app: &Arc<str>, place: Place, totals: &Totals) {
         let (row, folded) = self.find_or_make(app, place);
         self.folded_now += u64::from(folded && totals.connections > 0);
-        sum(self.totals(row), totals);
+        if folded || place.destination != Destination::Other {
+            self.table.beside_mut(row).added = self.reading;
+        }
+        sum(self.table.totals(row), totals);
     }
 
     /// Adds the last counter of a program that is gone.
     pub fn retire(&mut self, app: &Arc<str>, place: Place, totals: &Totals) {
+        self.silence.hear(place.identity);
         let (row, folded) = self.find_or_make(app, place);
         self.folded_retired += u64::from(folded && totals.connections > 0);
-        sum(&mut self.retired[row], totals);
+        sum(&mut self.table.beside_mut(row).retired, totals);
     }
 
     /// Ends a reading.
     pub fn finish(&mut self) -> Vec<Arc<Vec<Row>>> {
-        for (block, shown) in self.blocks.iter_mut().zip(self.shown.chunks_mut(BLOCK)) {
-            for (row, shown) in Arc::make_mut(block).iter_mut().zip(shown) {
-                row.totals.sent = row.totals.sent.max(shown.0);
-                row.totals.received = row.totals.received.max(shown.1);
-                *shown = (row.totals.sent, row.totals.received);
-            }
+        for (row, Beside { shown, .. }) in self.table.each() {
+            row.totals.sent = row.totals.sent.max(shown.0);
+            row.totals.received = row.totals.received.max(shown.1);
+            *shown = (row.totals.sent, row.totals.received);
+            self.silence.look(row.identity, &row.totals);
         }
-        self.blocks.clone()
+        self.silence.finish();
+        self.complete = self.reading;
+        self.table.blocks()
     }
 
-    /// Destinations that were folded, once for each program that contacted them.
+    /// Destinations that were folded, once for each program that contacted them, and once where one lost its row.
     pub fn folded(&self) -> u64 {
         self.folded_retired + self.folded_now
     }
 
-    fn totals(&mut self, row: usize) -> &mut Totals {
-        &mut Arc::make_mut(&mut self.blocks[row / BLOCK])[row % BLOCK].totals
+    /// Since when an app has been silent, as a number that only grows; 0 where it was never heard.
+    pub fn silent_since(&self, identity: u32) -> u64 {
+        self.silence.since(identity)
+    }
+
+    /// Adds all rows of some apps, of which no program lives, to those of `heir`. Their numbers may be given to others then.
+    pub fn give_up(&mut self, identities: &HashSet<u32>, heir: u32) {
+        for row in (0..self.table.len()).rev() {
+            let place = self.table.place(row);
+            if identities.contains(&place.identity) {
+                let other = place.other();
+                self.fold(
+                    row,
+                    Place {
+                        identity: heir,
+                        ..other
+                    },
+                );
+            }
+        }
+        for identity in identities {
+            self.silence.forget(*identity);
+            self.apps.remove(identity);
+        }
     }
 
     /// The row of a place, and whether the place was folded into it.
     fn find_or_make(&mut self, app: &Arc<str>, place: Place) -> (usize, bool) {
-        if let Some(row) = self.find(&place) {
+        if let Some(row) = self.table.find(&place) {
             return (row, false);
         }
         if place.destination == Destination::Other {
-            return (self.make(place), false);
+            return (self.table.make(place), false);
         }
-        let own = &mut self.own.entry(Arc::clone(app)).or_default()[place.direction as usize];
-        if *own < self.maximum {
-            *own += 1;
-            return (self.make(place), false);
+        if self.may_have_own(app, &place) {
+            self.apps
+                .entry(place.identity)
+                .or_insert_with(|| Arc::clone(app));
+            self.own.entry(Arc::clone(app)).or_default()[place.direction as usize] += 1;
+            return (self.table.make(place), false);
         }
-        let other = Place {
-            destination: Destination::Other,
-            ..place
-        };
-        (self.find(&other).unwrap_or_else(|| self.make(other)), true)
+        (self.other(place.other()), true)
     }
 
-    fn find(&self, place: &Place) -> Option<usize> {
-        let hash = self.hasher.hash_one(place);
-        self.index
-            .find(hash, |row| self.place(*row as usize) == *place)
-            .map(|row| *row as usize)
+    fn other(&mut self, place: Place) -> usize {
+        let found = self.table.find(&place);
+        found.unwrap_or_else(|| self.table.make(place))
     }
 
-    fn make(&mut self, place: Place) -> usize {
-        let row = self.retired.len();
-        if row.is_multiple_of(BLOCK) {
-            self.blocks.push(Arc::new(Vec::with_capacity(if row == 0 {
-                0
-            } else {
-                BLOCK
-            })));
+    fn may_have_own(&mut self, app: &Arc<str>, place: &Place) -> bool {
+        let own = self
+            .own
+            .get(app)
+            .map_or(0, |own| own[place.direction as usize]);
+        own < self.maximum
+            && self.is_open(place)
+            && !self.folded.contains(&(app, place))
+            && (self.table.len() < self.bound || self.make_room(place.identity))
+    }
+
+    /// Whether nothing that lives was folded where this place would be. It may be this one: `~other` would fall without it.
+    fn is_open(&self, place: &Place) -> bool {
+        let other = self.table.find(&place.other());
+        other.is_none_or(|other| self.is_still(other))
+    }
+
+    /// Folds rows of the apps that have been silent longest, though not those of `speaker`. Returns whether there is room now.
+    fn make_room(&mut self, speaker: u32) -> bool {
+        if self.futile > 0 {
+            self.futile -= 1;
+            return false;
         }
-        Arc::make_mut(&mut self.blocks[row / BLOCK]).push(Row {
-            identity: place.identity,
-            destination: place.destination,
-            direction: place.direction,
-            protocol: place.protocol,
-            totals: Totals::default(),
+        let chosen = self.chosen(speaker);
+        for row in (0..self.table.len()).rev() {
+            let other = self.table.place(row).other();
+            if self.is_foldable(row) && chosen.contains(&other) {
+                self.fold(row, other);
+            }
+        }
+        let has_room = self.table.len() < self.bound;
+        if !has_room {
+            self.futile = self.bound / PART;
+        }
+        has_room
+    }
+
+    /// The rows `~other` into which others had best be folded: of the apps that have been silent longest, as many as make room
+    /// for some time.
+    fn chosen(&self, speaker: u32) -> HashSet<Place> {
+        let mut foldable: HashMap<Place, usize> = HashMap::new();
+        for row in (0..self.table.len()).filter(|row| self.is_foldable(*row)) {
+            *foldable.entry(self.table.place(row).other()).or_default() += 1;
+        }
+        let mut silent = Vec::new();
+        for (other, count) in foldable {
+            // A row that has to be made for them takes the room of one.
+            let gain = count - usize::from(self.table.find(&other).is_none());
+            if gain > 0 && other.identity != speaker {
+                let since = self.silence.since(other.identity);
+                silent.push((since, other.identity, other, gain));
+            }
+        }
+        silent.sort_unstable_by_key(|(since, identity, ..)| (*since, *identity));
+        let mut wanted = (self.bound / PART).max(1);
+        let enough = silent.into_iter().map_while(|(_, _, other, gain)| {
+            let is_wanted = wanted > 0;
+            wanted = wanted.saturating_sub(gain);
+            is_wanted.then_some(other)
         });
-        self.retired.push(Totals::default());
-        self.shown.push((0, 0));
-        let Self {
-            index,
-            hasher,
-            blocks,
-            ..
-        } = self;
-        index.insert_unique(hasher.hash_one(place), row as u32, |row| {
-            hasher.hash_one(place_of(
-                &blocks[*row as usize / BLOCK][*row as usize % BLOCK],
-            ))
-        });
-        row
+        enough.collect()
     }
 
-    fn place(&self, row: usize) -> Place {
-        place_of(&self.blocks[row / BLOCK][row % BLOCK])
+    /// To fold a row to which something living adds would be exact as well, but it is not silent.
+    fn is_foldable(&self, row: usize) -> bool {
+        self.is_still(row) && self.table.place(row).destination != Destination::Other
     }
-}
 
-fn place_of(row: &Row) -> Place {
-    Place {
-        identity: row.identity,
-        destination: row.destination,
-        direction: row.direction,
-        protocol: row.protocol,
+    /// Whether nothing that lives adds to a row, or is folded into it.
+    fn is_still(&self, row: usize) -> bool {
+        let added = self.table.beside(row).added;
+        added == 0 || added < self.complete
     }
-}
 
-fn sum(to: &mut Totals, from: &Totals) {
-    to.connections += from.connections;
-    to.established += from.established;
-    for (to, from) in to.failed.iter_mut().zip(from.failed) {
-        *to += from;
+    /// Adds a row to the row of `to`, and takes it out.
+    fn fold(&mut self, row: usize, to: Place) {
+        let (row, beside) = self.table.remove(row);
+        let place = Place::of(&row);
+        if place.destination != Destination::Other
+            && let Some(app) = self.apps.get(&place.identity)
+        {
+            self.folded.insert(&(app, &place));
+            self.folded_retired += u64::from(beside.retired.connections > 0);
+            if let Some(own) = self.own.get_mut(app) {
+                own[place.direction as usize] -= 1;
+                if *own == [0, 0] {
+                    self.own.remove(app);
+                }
+            }
+        }
+        let other = self.other(to);
+        sum(self.table.totals(other), &row.totals);
+        let others = self.table.beside_mut(other);
+        sum(&mut others.retired, &beside.retired);
+        // Whoever reads the two together has seen as many bytes.
+        others.shown.0 += beside.shown.0;
+        others.shown.1 += beside.shown.1;
     }
-    to.open += from.open;
-    to.sent += from.sent;
-    to.received += from.received;
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn place(identity: u32, port: u16) -> Place {
-        Place {
-            identity,
-            destination: Destination::Address {
-                address: [192, 0, 2, 1].into(),
-                port,
-            },
-            direction: Direction::Out,
-            protocol: Protocol::Tcp,
-        }
-    }
-
-    fn connections(count: u64) -> Totals {
-        Totals {
-            connections: count,
-            ..Totals::default()
-        }
-    }
-
-    fn of(rows: &[Arc<Vec<Row>>], destination: Destination) -> Totals {
-        let mut found = Totals::default();
-        rows.iter()
-            .flat_map(|block| block.iter())
-            .filter(|row| row.destination == destination)
-            .for_each(|row| {
-                sum(&mut found, &row.totals);
-            });
-        found
-    }
-
-    #[test]
-    fn what_is_retired_stays_and_what_lives_is_added_anew() {
-        let (mut rows, app) = (Rows::new(10), Arc::from("curl"));
-        rows.retire(&app, place(1, 80), &connections(5));
-        for _ in 0..3 {
-            rows.begin();
-            rows.add(&app, place(1, 80), &connections(2));
-            assert_eq!(of(&rows.finish(), place(1, 80).destination).connections, 7);
-        }
-    }
-
-    #[test]
-    fn beyond_the_bound_of_an_app_destinations_are_folded_and_none_is_lost() {
-        let (mut rows, app, other) = (Rows::new(2), Arc::from("scanner"), Arc::from("curl"));
-        rows.begin();
-        for port in 1..=1000 {
-            rows.add(&app, place(1, port), &connections(1));
-        }
-        rows.add(&other, place(2, 80), &connections(1));
-        let read = rows.finish();
-        assert_eq!(of(&read, Destination::Other).connections, 998);
-        assert_eq!(rows.folded(), 998);
-        assert_eq!(read.iter().map(|block| block.len()).sum::<usize>(), 4);
-    }
-
-    #[test]
-    fn a_snapshot_does_not_change_when_the_ledger_goes_on() {
-        let (mut rows, app) = (Rows::new(10), Arc::from("curl"));
-        rows.begin();
-        rows.add(&app, place(1, 80), &connections(1));
-        let before = rows.finish();
-        rows.begin();
-        rows.add(&app, place(1, 80), &connections(9));
-        let after = rows.finish();
-        assert_eq!(of(&before, place(1, 80).destination).connections, 1);
-        assert_eq!(of(&after, place(1, 80).destination).connections, 9);
-    }
-
-    #[test]
-    fn bytes_never_go_down_while_a_connection_moves_from_live_to_ended() {
-        let (mut rows, app) = (Rows::new(10), Arc::from("curl"));
-        for (sent, shown) in [(100, 100), (0, 100), (120, 120)] {
-            rows.begin();
-            rows.add(
-                &app,
-                place(1, 80),
-                &Totals {
-                    sent,
-                    ..Totals::default()
-                },
-            );
-            assert_eq!(of(&rows.finish(), place(1, 80).destination).sent, shown);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn the_sum_over_all_rows_is_the_sum_of_all_additions(
-            entries in proptest::collection::vec((0_u32..5, 0_u16..50, 0_u64..1000, any::<bool>()), 0..300),
-            maximum in 0_u32..40,
-        ) {
-            let mut rows = Rows::new(maximum);
-            rows.begin();
-            for (identity, port, count, gone) in &entries {
-                let app = Arc::from(identity.to_string());
-                if *gone {
-                    rows.retire(&app, place(*identity, *port), &connections(*count));
-                }
-            }
-            rows.begin();
-            for (identity, port, count, gone) in &entries {
-                let app = Arc::from(identity.to_string());
-                if !gone {
-                    rows.add(&app, place(*identity, *port), &connections(*count));
-                }
-            }
-            let read = rows.finish();
-            let sum: u64 = read.iter().flat_map(|block| block.iter()).map(|row| row.totals.connections).sum();
-            prop_assert_eq!(sum, entries.iter().map(|entry| entry.2).sum::<u64>());
-        }
-    }
-}
+mod tests;

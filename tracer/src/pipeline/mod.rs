@@ -4,6 +4,7 @@ mod attempts;
 mod fast_flows;
 mod flows;
 mod older;
+mod places;
 mod programs;
 mod reading;
 mod reap;

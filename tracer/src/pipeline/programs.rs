@@ -7,7 +7,7 @@ use tracer_common::{
     map::{FLAG_ACTS, HANDLE_NO_OWNER, HANDLE_UNATTRIBUTED, counter},
 };
 
-use super::Pipeline;
+use super::{Pipeline, places};
 use crate::{
     attribute::{command_of, is_unspecialised, since_boot_ns},
     kernel::process,
@@ -99,6 +99,11 @@ impl Programs {
         }
     }
 
+    /// The apps of those that are there, each as often as it has programs.
+    pub fn identities(&self) -> impl Iterator<Item = u32> {
+        self.known.values().map(|known| known.identity)
+    }
+
     /// Entries of the kernel side's map, as far as they were read.
     pub fn registered(&self) -> u64 {
         self.registered
@@ -120,9 +125,13 @@ impl Pipeline {
             attribution,
             programs,
             identities,
+            rows,
+            durations,
             ..
         } = self;
         let own = kernel.own_handle;
+        // Asked for in vain once is enough: each look goes over all apps.
+        let mut may_have_place = true;
         let read = kernel.programs(|handle, facts| {
             if *handle == own || programs.known.contains_key(handle) {
                 return;
@@ -136,6 +145,12 @@ impl Pipeline {
                 }
             }
             let found = attribution.identify(&program, Some(registered_ns(*handle, now)));
+            if let Ok(identity) = &found
+                && may_have_place
+                && identities.is_full_for(identity)
+            {
+                may_have_place = places::make(programs, identities, rows, durations);
+            }
             let (identity, unattributed) = number(identities, found);
             programs.insert(
                 *handle,
