@@ -6,10 +6,21 @@ use std::{
 };
 
 use super::{
-    android, container_names::ContainerNames, history::History, holder::SocketUser, linux,
-    notice::Notice, packages::Packages, users::Users, watched::Watched,
+    android,
+    container_names::ContainerNames,
+    history::History,
+    holder::SocketUser,
+    linux,
+    notice::Notice,
+    packages::Packages,
+    scout::{Patience, Scout},
+    users::Users,
+    watched::{Watched, since_boot_ns},
 };
 use crate::model::{Identity, Program, Unattributed};
+
+/// Nanoseconds between two looks at the users: another thread does the looking, which costs as much as ten looks.
+const USERS_NS: u64 = 100_000_000;
 
 /// Names programs. It keeps what it read until the file behind it changes.
 pub struct Attribution {
@@ -32,6 +43,9 @@ enum Rules {
         file: Watched,
         users: Users,
         containers: ContainerNames,
+        scout: Scout,
+        /// Nanoseconds since boot of the last look at the users.
+        looked_ns: Option<u64>,
     },
     Android {
         file: Watched,
@@ -65,10 +79,12 @@ impl Attribution {
                 file: Watched::optional(root.join("etc/passwd")),
                 users: Users::default(),
                 containers: ContainerNames::new(root),
+                scout: Scout::default(),
+                looked_ns: None,
             },
         };
         let mut attribution = Self { rules };
-        attribution.refresh();
+        attribution.refresh_at(&mut Patience::at_start(since_boot_ns()));
         Ok(attribution)
     }
 
@@ -82,12 +98,30 @@ impl Attribution {
 
     /// Reads again what changed. It costs one `stat` where nothing did.
     pub fn refresh(&mut self) {
+        self.refresh_at(&mut Patience::at(since_boot_ns()));
+    }
+
+    fn refresh_at(&mut self, patience: &mut Patience) {
         match &mut self.rules {
-            Rules::Linux { file, users, .. } => {
-                if let Some(contents) = file.changed() {
+            Rules::Linux {
+                file,
+                users,
+                scout,
+                looked_ns,
+                ..
+            } => {
+                let now_ns = patience.now_ns();
+                if looked_ns.is_some_and(|looked| now_ns < looked.saturating_add(USERS_NS)) {
+                    return;
+                }
+                *looked_ns = Some(now_ns);
+                let question = file.question();
+                let seen = scout.look(file.path(), patience, move || Some(question.ask()));
+                if let Some(contents) = seen.and_then(|seen| file.learn(seen)) {
                     *users = Users::parse(&contents);
                 }
             }
+            // Android's list is on the device's own storage, and in a hurry.
             Rules::Android { file, packages } => {
                 let is_first = !file.was_read();
                 if let Some(contents) = file.changed() {
@@ -104,17 +138,22 @@ impl Attribution {
         program: &Program,
         moment_ns: Option<u64>,
     ) -> Result<Identity, Unattributed> {
-        self.refresh();
+        let mut patience = Patience::at(since_boot_ns());
+        self.refresh_at(&mut patience);
         match &mut self.rules {
             Rules::Android { packages, .. } => {
                 let list = packages.at(moment_ns, |list| android::is_listed(program, list));
                 Ok(android::identify(program, list))
             }
             Rules::Linux {
-                users, containers, ..
+                users,
+                containers,
+                scout,
+                ..
             } => {
-                let found =
-                    linux::app(program, |id, path| containers.name(id, &users.homes(path)))?;
+                let found = linux::app(program, |id, path| {
+                    containers.name(id, &users.homes(path), scout, &mut patience)
+                })?;
                 Ok(Identity {
                     app: found.app,
                     user: users.name(program.uid),
@@ -146,6 +185,14 @@ impl Attribution {
         }
     }
 
+    /// Looks at files that were given up because they took too long; names are short of what they say.
+    pub fn late(&self) -> u64 {
+        match &self.rules {
+            Rules::Linux { scout, .. } => scout.late(),
+            Rules::Android { .. } => 0,
+        }
+    }
+
     /// How often a file that was readable before could not be read again. The last good contents stay in use; a file
     /// that stays unreadable counts once.
     pub fn reload_failures(&self) -> u64 {
@@ -172,6 +219,15 @@ mod tests {
             cgroup: Some(cgroup.to_owned()),
             unified: None,
             kernel_thread: false,
+        }
+    }
+
+    /// Looks at the users, as after a while.
+    fn look_again(attribution: &mut Attribution) {
+        let mut patience = Patience::at(since_boot_ns() + USERS_NS);
+        attribution.refresh_at(&mut patience);
+        if let Rules::Linux { looked_ns, .. } = &mut attribution.rules {
+            *looked_ns = None;
         }
     }
 
@@ -250,6 +306,7 @@ mod tests {
             "curl 7 executable",
         );
         tree.write("etc/passwd", "new:x:7:7::/:/bin/sh\n");
+        look_again(&mut attribution);
         check(
             &mut attribution,
             &program(7, "curl", "/"),
@@ -257,6 +314,7 @@ mod tests {
         );
         fs::remove_file(tree.root().join("etc/passwd"))
             .expect("the temporary directory is writable");
+        look_again(&mut attribution);
         check(
             &mut attribution,
             &program(7, "curl", "/"),

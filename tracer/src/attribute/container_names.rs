@@ -7,7 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{bounded, runtime};
+use super::{
+    bounded, runtime,
+    scout::{Patience, Scout},
+};
 
 /// A container's file has some 30 kB, Podman's list about 1 kB per container.
 const LIMIT: u64 = 1 << 20;
@@ -31,24 +34,48 @@ const CONTAINERD: [&str; 3] = [
 /// The names found so far, by id.
 pub struct ContainerNames {
     root: PathBuf,
+    read: Read,
     known: HashMap<String, Arc<str>>,
 }
+
+/// How a file is read.
+type Read = fn(&Path) -> Option<Vec<u8>>;
+
+/// One way to a name: from a folder, a container's id, and how a file is read.
+type Way = fn(&Path, &str, Read) -> Option<String>;
+
+/// Where a name may be, in the order in which it is looked for. CRI-O annotates before Podman's list, which has the generated
+/// name of the same container in the storage they share.
+const WAYS: [(&str, Way); 4] = [
+    ("var/lib/docker", docker),
+    ("run/containers/storage", annotated_of_cri_o),
+    ("var/lib/containers/storage", podman),
+    ("run/containers/storage", podman),
+];
 
 impl ContainerNames {
     pub fn new(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
+            read: |path| bounded::whole_not_linked(path, LIMIT).ok(),
             known: HashMap::new(),
         }
     }
 
     /// The name of a container. `homes` are the home directories in which a runtime without root may have written it. A
-    /// name not found is looked for again the next time: some are written shortly after the start.
-    pub fn name(&mut self, id: &str, homes: &[&str]) -> Option<Arc<str>> {
+    /// name not found is looked for again the next time: some are written shortly after the start. A folder that does not
+    /// answer is left out, and asked again after a while.
+    pub fn name(
+        &mut self,
+        id: &str,
+        homes: &[&str],
+        scout: &mut Scout,
+        patience: &mut Patience,
+    ) -> Option<Arc<str>> {
         if let Some(name) = self.known.get(id) {
             return Some(name.clone());
         }
-        let name: Arc<str> = Arc::from(self.find(id, homes)?);
+        let name: Arc<str> = Arc::from(self.find(id, homes, scout, patience)?);
         if self.known.len() >= CAPACITY {
             self.known.clear();
         }
@@ -56,68 +83,68 @@ impl ContainerNames {
         Some(name)
     }
 
-    fn find(&self, id: &str, homes: &[&str]) -> Option<String> {
-        let root = &self.root;
-        docker(&root.join("var/lib/docker"), id)
-            // Before Podman, which would find the generated name of the same container in the storage they share.
-            .or_else(|| {
-                annotated(
-                    &root
-                        .join("run/containers/storage/overlay-containers")
-                        .join(id)
-                        .join("userdata"),
-                )
-            })
-            .or_else(|| podman(&root.join("var/lib/containers/storage"), id))
-            .or_else(|| podman(&root.join("run/containers/storage"), id))
-            .or_else(|| containerd(root, id))
-            .or_else(|| {
-                homes
-                    .iter()
-                    .find_map(|home| rootless(&root.join(home.trim_start_matches('/')), id))
+    fn find(
+        &self,
+        id: &str,
+        homes: &[&str],
+        scout: &mut Scout,
+        patience: &mut Patience,
+    ) -> Option<String> {
+        let containerd = CONTAINERD.iter().map(|state| (*state, containerd as Way));
+        let rootless = homes
+            .iter()
+            .map(|home| (home.trim_start_matches('/'), rootless as Way));
+        WAYS.into_iter()
+            .chain(containerd)
+            .chain(rootless)
+            .find_map(|(folder, way)| {
+                let (folder, id, read) = (self.root.join(folder), id.to_owned(), self.read);
+                let place = folder.clone();
+                scout.look(&place, patience, move || way(&folder, &id, read))
             })
     }
 }
 
-fn docker(data: &Path, id: &str) -> Option<String> {
+fn docker(data: &Path, id: &str, read: Read) -> Option<String> {
     runtime::docker(&read(
         &data.join("containers").join(id).join("config.v2.json"),
     )?)
 }
 
-fn podman(storage: &Path, id: &str) -> Option<String> {
+fn podman(storage: &Path, id: &str, read: Read) -> Option<String> {
     let directory = storage.join("overlay-containers");
     LISTS
         .iter()
         .find_map(|list| runtime::podman(&read(&directory.join(list))?, id))
 }
 
-fn annotated(bundle: &Path) -> Option<String> {
+fn annotated_of_cri_o(storage: &Path, id: &str, read: Read) -> Option<String> {
+    let bundle = storage.join("overlay-containers").join(id).join("userdata");
+    annotated(&bundle, read)
+}
+
+fn annotated(bundle: &Path, read: Read) -> Option<String> {
     runtime::annotated(&read(&bundle.join("config.json"))?)
 }
 
-fn containerd(root: &Path, id: &str) -> Option<String> {
-    CONTAINERD.iter().find_map(|state| {
-        let namespaces =
-            fs::read_dir(root.join(state).join("io.containerd.runtime.v2.task")).ok()?;
-        namespaces
-            .take(NAMESPACES)
-            .flatten()
-            .find_map(|namespace| annotated(&namespace.path().join(id)))
-    })
+fn containerd(state: &Path, id: &str, read: Read) -> Option<String> {
+    let namespaces = fs::read_dir(state.join("io.containerd.runtime.v2.task")).ok()?;
+    namespaces
+        .take(NAMESPACES)
+        .flatten()
+        .find_map(|namespace| annotated(&namespace.path().join(id), read))
 }
 
-fn rootless(home: &Path, id: &str) -> Option<String> {
+fn rootless(home: &Path, id: &str, read: Read) -> Option<String> {
     let data = home.join(".local/share");
-    podman(&data.join("containers/storage"), id).or_else(|| docker(&data.join("docker"), id))
-}
-
-fn read(path: &Path) -> Option<Vec<u8>> {
-    bounded::whole_not_linked(path, LIMIT).ok()
+    podman(&data.join("containers/storage"), id, read)
+        .or_else(|| docker(&data.join("docker"), id, read))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
     use crate::attribute::tree::Tree;
 
@@ -129,8 +156,14 @@ mod tests {
         tree.write(&path.replace("ID", ID), contents.replace("ID", ID));
     }
 
+    /// The name, by somebody who has not looked for any before.
+    fn name(names: &mut ContainerNames, homes: &[&str]) -> Option<String> {
+        let found = names.name(ID, homes, &mut Scout::default(), &mut Patience::at(0));
+        found.map(|name| name.to_string())
+    }
+
     fn check(tree: &Tree, expected: Option<&str>) {
-        let found = ContainerNames::new(tree.root()).name(ID, &["", "/home/anna"]);
+        let found = name(&mut ContainerNames::new(tree.root()), &["", "/home/anna"]);
         assert_eq!(found.as_deref(), expected);
     }
 
@@ -206,15 +239,15 @@ mod tests {
     fn a_name_written_late_is_found_and_a_found_one_is_kept() {
         let tree = Tree::new();
         let mut names = ContainerNames::new(tree.root());
-        assert_eq!(names.name(ID, &[]), None);
+        assert_eq!(name(&mut names, &[]), None);
         write(
             &tree,
             "var/lib/docker/containers/ID/config.v2.json",
             r#"{"Name":"/web"}"#,
         );
-        assert_eq!(names.name(ID, &[]).as_deref(), Some("web"));
+        assert_eq!(name(&mut names, &[]).as_deref(), Some("web"));
         drop(tree);
-        assert_eq!(names.name(ID, &[]).as_deref(), Some("web"));
+        assert_eq!(name(&mut names, &[]).as_deref(), Some("web"));
     }
 
     #[test]
@@ -241,7 +274,32 @@ mod tests {
         names.known = (0..CAPACITY)
             .map(|id| (id.to_string(), Arc::from("x")))
             .collect();
-        assert_eq!(names.name(ID, &[]).as_deref(), Some("web"));
+        assert_eq!(name(&mut names, &[]).as_deref(), Some("web"));
         assert_eq!(names.known.len(), 1);
+    }
+
+    #[test]
+    fn a_folder_that_does_not_answer_costs_one_wait_and_hides_no_name_elsewhere() {
+        let tree = Tree::new();
+        let hangs = tree.pipe(&format!("var/lib/docker/containers/{ID}/config.v2.json"));
+        write(
+            &tree,
+            "var/lib/containers/storage/overlay-containers/containers.json",
+            LIST,
+        );
+        let mut names = ContainerNames::new(tree.root());
+        // Unlike the real one it waits for a pipe, as that does for a file on a dead network mount.
+        names.read = |path| fs::read(path).ok();
+        let mut scout = Scout::default();
+        let began = Instant::now();
+        let mut name = || names.name(ID, &[], &mut scout, &mut Patience::at(0));
+        assert_eq!(name(), None);
+        assert_eq!(name().as_deref(), Some("web"));
+        assert!(
+            began.elapsed() < Duration::from_secs(5),
+            "it took {:?}",
+            began.elapsed()
+        );
+        fs::write(hangs, "").expect("somebody reads");
     }
 }

@@ -18,6 +18,7 @@ pub mod notice;
 pub mod packages;
 pub mod proc;
 pub mod runtime;
+pub mod scout;
 pub mod service;
 pub mod users;
 pub mod watched;

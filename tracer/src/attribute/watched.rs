@@ -27,7 +27,7 @@ pub struct Watched {
 }
 
 /// Two states of a file that differ in nothing here are taken to be the same.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Stamp {
     device: u64,
     inode: u64,
@@ -43,6 +43,36 @@ impl Stamp {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             size: metadata.size(),
         }
+    }
+}
+
+/// Whether a file is another one than the one read last, and what it holds then.
+pub struct Question {
+    path: PathBuf,
+    last: Option<Stamp>,
+}
+
+/// The answer: nothing where it is the same.
+pub struct Seen {
+    now: Now,
+    file: io::Result<Option<(Vec<u8>, Metadata)>>,
+}
+
+impl Question {
+    /// Looks at the file.
+    pub fn ask(&self) -> Seen {
+        Seen {
+            now: Now::of_the_clocks(),
+            file: self.look(),
+        }
+    }
+
+    fn look(&self) -> io::Result<Option<(Vec<u8>, Metadata)>> {
+        if self.last.as_ref() == Some(&Stamp::of(&fs::metadata(&self.path)?)) {
+            return Ok(None);
+        }
+        // The metadata is of the very file that was opened: what replaces it meanwhile is noticed the next time.
+        bounded::whole(&self.path, LIMIT).map(Some)
     }
 }
 
@@ -109,7 +139,21 @@ impl Watched {
 
     /// The new contents, where there are any that can be read. What fails is counted.
     pub fn changed(&mut self) -> Option<Vec<u8>> {
-        match self.read_if_changed() {
+        let seen = self.question().ask();
+        self.learn(seen)
+    }
+
+    /// What to ask of the file, by somebody else perhaps.
+    pub fn question(&self) -> Question {
+        Question {
+            path: self.path.clone(),
+            last: self.stamp.clone(),
+        }
+    }
+
+    /// Like [`Self::changed`], of what somebody else saw.
+    pub fn learn(&mut self, seen: Seen) -> Option<Vec<u8>> {
+        match self.take(seen) {
             Ok(contents) => {
                 self.failing = false;
                 contents
@@ -132,13 +176,15 @@ impl Watched {
 
     /// The new contents, `None` where the file is the one read last.
     pub fn read_if_changed(&mut self) -> io::Result<Option<Vec<u8>>> {
-        let now = Now::of_the_clocks();
+        let seen = self.question().ask();
+        self.take(seen)
+    }
+
+    fn take(&mut self, Seen { now, file }: Seen) -> io::Result<Option<Vec<u8>>> {
         let looked = std::mem::replace(&mut self.looked_ns, now.since_boot);
-        if self.stamp.as_ref() == Some(&Stamp::of(&fs::metadata(&self.path)?)) {
+        let Some((contents, metadata)) = file? else {
             return Ok(None);
-        }
-        // The stamp is of the very file that was opened: what replaces it meanwhile is noticed the next time.
-        let (contents, metadata) = bounded::whole(&self.path, LIMIT)?;
+        };
         self.stamp = Some(Stamp::of(&metadata));
         // It changed since the last look, whatever the file says of its time.
         let (seconds, rest) = (metadata.ctime(), metadata.ctime_nsec());

@@ -55,6 +55,11 @@ impl Pipeline {
                 count: self.attribution.reload_failures(),
             },
             Loss {
+                stage: "attribute",
+                reason: "files_late",
+                count: self.attribution.late(),
+            },
+            Loss {
                 stage: "ledger",
                 reason: "apps_full",
                 count: self.identities.folded,
