@@ -20,6 +20,7 @@ use super::{
     negotiate,
     own::OwnMetrics,
     text::Exposition,
+    turns::Turns,
 };
 use crate::model::Snapshot;
 
@@ -44,6 +45,7 @@ struct Endpoints {
     source: Source,
     own: Arc<OwnMetrics>,
     permits: Arc<Semaphore>,
+    turns: Turns,
 }
 
 /// All endpoints, over one source.
@@ -60,6 +62,7 @@ pub fn router(source: Source) -> Router {
             source,
             own,
             permits,
+            turns: Turns::default(),
         }))
 }
 
@@ -102,10 +105,12 @@ async fn metrics(
 
 /// `None` when the owner of the counts is gone.
 async fn answer(endpoints: &Endpoints, headers: &HeaderMap) -> Option<Answer> {
+    let turn = endpoints.turns.come();
     let permit = Arc::clone(&endpoints.permits).acquire_owned().await.ok()?;
-    let (reply, snapshot) = oneshot::channel();
-    endpoints.source.requests.send(reply).await.ok()?;
-    let snapshot = snapshot.await.ok()?;
+    let snapshot = match turn.take() {
+        Some(snapshot) => snapshot,
+        None => read(endpoints).await?,
+    };
     let exposition = Exposition::new(snapshot, endpoints.own.gather(), negotiate::format(headers));
     Some(Answer::new(
         exposition,
@@ -113,6 +118,15 @@ async fn answer(endpoints: &Endpoints, headers: &HeaderMap) -> Option<Answer> {
         Arc::clone(&endpoints.own),
         permit,
     ))
+}
+
+async fn read(endpoints: &Endpoints) -> Option<Arc<Snapshot>> {
+    let reading = endpoints.turns.ask();
+    let (reply, snapshot) = oneshot::channel();
+    endpoints.source.requests.send(reply).await.ok()?;
+    let snapshot = snapshot.await.ok()?;
+    endpoints.turns.read(reading, &snapshot);
+    Some(snapshot)
 }
 
 fn described(headers: &HeaderMap, body: Body) -> Response {

@@ -15,6 +15,7 @@ pub mod rows;
 pub mod serve;
 pub mod state;
 pub mod text;
+pub mod turns;
 pub mod value;
 
 #[cfg(test)]

@@ -2,8 +2,11 @@
 
 use std::{
     io::{ErrorKind, Read, Write},
-    net::{SocketAddr, TcpStream},
-    sync::Arc,
+    net::{Shutdown, SocketAddr, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -23,6 +26,8 @@ use crate::model::{Destination, Direction, Protocol, Row, Snapshot, Totals};
 struct Server {
     address: SocketAddr,
     ready: watch::Sender<Readiness>,
+    /// Snapshots that were asked for.
+    readings: Arc<AtomicUsize>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -31,6 +36,8 @@ struct Server {
 fn server(owner: bool, rows: u16) -> Server {
     let (ready, readiness) = watch::channel(Err("no hook is attached".to_owned()));
     let (stop, stopped) = oneshot::channel();
+    let readings = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&readings);
     let (bound, address) = std::sync::mpsc::channel();
     let thread = thread::spawn(move || {
         let runtime = runtime::Builder::new_current_thread()
@@ -47,6 +54,7 @@ fn server(owner: bool, rows: u16) -> Server {
                 let snapshot = snapshot(rows);
                 tokio::spawn(async move {
                     while let Some(reply) = asked.recv().await {
+                        counted.fetch_add(1, Relaxed);
                         // A client that left meanwhile misses nothing.
                         let _ = reply.send(Arc::clone(&snapshot));
                     }
@@ -70,6 +78,7 @@ fn server(owner: bool, rows: u16) -> Server {
     Server {
         address,
         ready,
+        readings,
         stop: Some(stop),
         thread: Some(thread),
     }
@@ -390,4 +399,26 @@ fn who_waits_for_an_answer_is_not_sent_away_by_silent_clients() {
     reader.read_to_end(&mut rest).expect("the whole answer");
     assert!(rest.ends_with(b"0\r\n\r\n"), "the answer was cut off");
     drop(silent);
+}
+
+#[test]
+fn scrapes_that_wait_for_their_turn_share_a_reading() {
+    let server = server(true, 20_000);
+    let request = "GET /metrics HTTP/1.1\r\nHost: tracer\r\n\r\n";
+    // As many as are answered at once. They read nothing, so nobody else has a turn.
+    let mut slow: Vec<_> = (0..8).map(|_| server.connect(request)).collect();
+    for stream in &mut slow {
+        stream.read_exact(&mut [0; 8]).expect("an answer");
+    }
+    let before = server.readings.load(Relaxed);
+    let mut waiting: Vec<_> = (0..30).map(|_| server.connect(request)).collect();
+    assert_eq!(server.ask("GET", "/healthz", "").status, 200);
+    drop(slow);
+    for stream in &mut waiting {
+        stream.read_exact(&mut [0; 12]).expect("an answer");
+        stream.shutdown(Shutdown::Both).expect("it is connected");
+    }
+    let readings = server.readings.load(Relaxed) - before;
+    // Those that get a turn together may ask for one each; the ones behind them need none.
+    assert!(readings <= 15, "{readings} readings for thirty");
 }
