@@ -57,14 +57,42 @@ fn own_memory(left: &[(u32, u32)]) -> anyhow::Result<(u32, u32)> {
     }
 }
 
+/// How often the processes are looked at until one way is left.
+const LOOKS: usize = 8;
+
 /// Memory, file, directory entry, name.
+///
+/// Behind one's memory may lie another's, which leads to the same executable: they are all copies of one. With each execution
+/// it gets another place, among others.
 fn executable(
     peek: &Peek,
-    processes: &[Process],
+    processes: &mut [Process],
     memory: u32,
     offsets: &mut Offsets,
 ) -> anyhow::Result<()> {
     let mut ways = Ways::default();
+    for look in 0..LOOKS {
+        look_for_executable(peek, processes, memory, &mut ways)?;
+        if ways.left().len() <= 1 || look + 1 == LOOKS {
+            break;
+        }
+        for process in &mut *processes {
+            process.stand_by.execute()?;
+        }
+    }
+    let (executable, (entry, name)) = ways.only("MEMORY_EXECUTABLE, FILE_ENTRY, ENTRY_NAME")?;
+    offsets.put("MEMORY_EXECUTABLE", executable);
+    offsets.put("FILE_ENTRY", entry);
+    offsets.put("ENTRY_NAME", name);
+    Ok(())
+}
+
+fn look_for_executable(
+    peek: &Peek,
+    processes: &[Process],
+    memory: u32,
+    ways: &mut Ways<(u32, u32)>,
+) -> anyhow::Result<()> {
     for process in processes {
         let name = name(process.stand_by.process())?;
         let memory = peek.pointer(process.task + u64::from(memory))?;
@@ -75,10 +103,6 @@ fn executable(
             Ok(behind.left())
         })?;
     }
-    let (executable, (entry, name)) = ways.only("MEMORY_EXECUTABLE, FILE_ENTRY, ENTRY_NAME")?;
-    offsets.put("MEMORY_EXECUTABLE", executable);
-    offsets.put("FILE_ENTRY", entry);
-    offsets.put("ENTRY_NAME", name);
     Ok(())
 }
 

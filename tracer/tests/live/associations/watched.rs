@@ -55,15 +55,23 @@ impl Watched {
         both
     }
 
+    /// How many addresses and ports packets came from to an address. Of associations one after the other two may have one port,
+    /// which is one contact to whom is sent packets.
+    fn remotes(&self, address: &str) -> u64 {
+        let address: SocketAddr = address.parse().expect("an address");
+        let all = self.passed.keys().filter(|(_, to)| *to == address);
+        all.count() as u64
+    }
+
     /// Connections, established, sent, received, refused, by port: as the server's end has them.
     pub fn accepted(&self) -> BTreeMap<String, [u64; 5]> {
         let plays = PLAYS.iter().zip(&self.truths);
         let listening = plays.filter(|((_, to, _), _)| LISTEN.contains(to));
         let accepted = listening.map(|((_, to, _), truth)| {
-            let established = truth["established"].as_u64().expect("a count");
             let [received, sent] = self.both_ways(to);
             let port = truth["port"].to_string();
-            (port, [established, established, sent, received, 0])
+            let came = self.remotes(to);
+            (port, [came, came, sent, received, 0])
         });
         accepted.collect()
     }
