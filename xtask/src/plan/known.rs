@@ -110,6 +110,12 @@ pub const KNOWN: &[Row] = &[
         "contacts without an app",
         "an accepted contact is nobody's now and then",
     ),
+    often(
+        "busy::with_busy_loops_on_every_processor_each_connect_is_its_callers",
+        &["x86-6.1"],
+        "[(\"direction\", \"in\")",
+        "an accepted contact is lost where the kernel skips both programs that could see it",
+    ),
     // The public cases, where they lie beside this repository (`xtask/src/cases.rs`).
     row("cases::01-reuseport-owner", &[HERE], PLACE),
     row("cases::02-bind-to-device", &[HERE], PLACE),
