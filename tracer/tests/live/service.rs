@@ -3,13 +3,16 @@
 use std::{
     collections::BTreeSet,
     fs,
+    net::TcpStream,
     path::Path,
     process::{Command, Stdio},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    thread,
     time::{Duration, Instant},
 };
 
 use crate::support::{
-    Directory, Helper, Namespace, Tracer, patience,
+    Directory, Helper, Namespace, Tracer, free_address, patience,
     programs::{Program, programs},
     request, run,
 };
@@ -33,7 +36,7 @@ fn assert_all_gone(programs: &[Program]) {
             Instant::now() < deadline,
             "a program of the tracer is still loaded"
         );
-        std::thread::sleep(Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -219,6 +222,26 @@ fn a_scrape_is_the_contact_of_who_scrapes_and_the_tracer_contacts_nobody() {
     );
     tracer.signal(libc::SIGTERM);
     assert!(tracer.child.wait().expect("wait for the tracer").success());
+}
+
+#[test]
+fn who_asks_while_it_starts_is_nobodys_contact_before_it_can_be_somebodys() {
+    let address = free_address();
+    let (is_over, got_through) = (AtomicBool::new(false), AtomicU64::new(0));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Relaxed) {
+                let connected = TcpStream::connect(address);
+                got_through.fetch_add(u64::from(connected.is_ok()), Relaxed);
+                // So that a queue of those that nobody has accepted yet would not be full before the hooks are there.
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let tracer = Tracer::start(&["--listen", &address.to_string()]);
+        is_over.store(true, Relaxed);
+        tracer.metrics().assert_all_have_an_app();
+    });
+    assert!(got_through.into_inner() > 0, "nobody got through");
 }
 
 #[test]

@@ -390,6 +390,11 @@ pub const TESTS: &[Test] = &[
         Long::On(ONLY_HERE),
     ),
     row(
+        "service::who_asks_while_it_starts_is_nobodys_contact_before_it_can_be_somebodys",
+        ONLY_HERE,
+        Long::On(ONLY_HERE),
+    ),
+    row(
         "service::two_tracers_side_by_side_count_the_same",
         ONLY_HERE,
         Long::On(ONLY_HERE),
