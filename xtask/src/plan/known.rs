@@ -105,12 +105,6 @@ pub const KNOWN: &[Row] = &[
         "a probe that the kernel skips is made up for by nothing",
     ),
     often(
-        "exact::a_workload_of_every_kind_is_counted_to_the_contact_and_to_the_byte",
-        &["x86-5.10"],
-        "contacts without an app",
-        "an accepted contact is nobody's now and then",
-    ),
-    often(
         "busy::with_busy_loops_on_every_processor_each_connect_is_its_callers",
         &["x86-6.1"],
         "[(\"direction\", \"in\")",
