@@ -109,25 +109,23 @@ pub struct DestinationKey {
     pub overflow: u32,
 }
 
-/// The exact counters of one program at one destination. Each only grows, by atomic additions.
+/// The exact counters of one program at one destination: of contacts that have ended, and for whose record the ring buffer had no
+/// room, or which found no room in the table of those that live. Each only grows, by atomic additions.
 #[repr(C)]
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
 pub struct Counts {
-    /// Contacts begun: TCP sockets that went to `SYN_SENT` or were accepted, flows of datagrams.
+    /// Contacts.
     pub connections: u64,
     /// Handshakes completed, flows answered.
     pub established: u64,
-    /// Payload bytes that left, of what has ended.
+    /// Payload bytes that left.
     pub sent: u64,
-    /// Payload bytes that arrived, of what has ended.
+    /// Payload bytes that arrived.
     pub received: u64,
-    /// TCP attempts that are over, failed or closed, or that are no longer followed because the table of connections was
-    /// full; modulo 2^32. Equal to `connections` (modulo 2^32) when nothing can change any more.
-    pub ended: u32,
-    /// Attempts that failed, by reason ([`crate::outcome`]).
-    pub failed: [u32; REASONS],
+    /// Contacts that failed, by reason ([`crate::outcome`]).
+    pub failed: [u64; REASONS],
 }
 
 /// [`Connection::flags`]: the SYN came from outside.
@@ -138,6 +136,9 @@ pub const CONNECTION_CARRIER: u32 = 2;
 pub const CONNECTION_CARRIED: u32 = 4;
 /// [`Connection::flags`]: a further subflow, where MPTCP does not count bytes itself.
 pub const CONNECTION_JOINED: u32 = 8;
+/// [`Connection::flags`]: no program was run when it began, or when its handshake was complete: its times are those at which that
+/// was noticed.
+pub const CONNECTION_LATE: u32 = 16;
 /// [`Connection::flags`] of what is no contact of its own.
 pub const CONNECTION_NO_CONTACT: u32 = CONNECTION_CARRIER | CONNECTION_JOINED;
 
@@ -178,6 +179,14 @@ pub struct Connection {
     pub received: u64,
     /// `sock_common.skc_cookie` when user space last asked, 0 where the kernel has given none.
     pub cookie: u64,
+    /// The local address when user space last asked, as [`DestinationKey::address`].
+    pub local: Address,
+    /// The local port when user space last asked.
+    pub local_port: u16,
+    /// The remote's port when user space last asked.
+    pub remote_port: u16,
+    /// Inode number of the network namespace when user space last asked.
+    pub namespace: u32,
     /// The last error (`errno`) that the socket reported to its program, 0 where there was none.
     pub error: i32,
     /// `CONNECTION_…`.
@@ -242,7 +251,9 @@ pub struct Flow {
     pub refused: i32,
     /// Address of the `struct sock` that the flow was opened with; 0 of what is no datagram of a socket.
     pub sock: u64,
-    /// When it was opened, in the tracer's seconds. Also tells it from a later flow of the same key.
+    /// `CLOCK_MONOTONIC` nanoseconds of its first packet. Also tells it from a later flow of the same key.
+    pub began_ns: u64,
+    /// When it was opened, in the tracer's seconds.
     pub opened: u32,
     /// The only slot of the fast path that a flow of this `sock` can have.
     pub slot: u32,
@@ -275,6 +286,8 @@ pub struct Attempt {
     pub destination: DestinationKey,
     /// `CLOCK_MONOTONIC` nanoseconds at which it began.
     pub began_ns: u64,
+    /// Address of the `struct sock`.
+    pub sock: u64,
 }
 
 /// A call that sends a datagram and has not returned.
@@ -323,7 +336,8 @@ pub struct Listener {
 
 /// Entries of the array of counters that belong to no program.
 pub mod counter {
-    /// Attempts counted under a program's overflow entry: the table of destinations was full.
+    /// Contacts counted under a program's overflow entry: the ring buffer, or a table of those that live, had no room, and then
+    /// the table of destinations had none.
     pub const DESTINATIONS_FULL: u32 = 0;
     /// Attempts counted, but whose outcome and bytes are unknown: the table of connections was full.
     pub const CONNECTIONS_FULL: u32 = 1;
@@ -331,7 +345,7 @@ pub mod counter {
     pub const PROCESSES_FULL: u32 = 2;
     /// Attempts that found no room even in the overflow table, and are in no count.
     pub const OVERFLOW_FULL: u32 = 3;
-    /// Records (details, not counts) that found no room in the ring buffer.
+    /// Contacts that have ended and found no room in the ring buffer: counted, and nothing else is known of them.
     pub const RING_FULL: u32 = 4;
     /// Ends of connections that were never seen, found when their `struct sock` was used again.
     pub const END_MISSED: u32 = 5;

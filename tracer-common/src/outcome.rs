@@ -1,5 +1,7 @@
 //! Why an attempt failed: an index into [`crate::Counts::failed`] and the value of the label `reason`.
 
+use crate::record::{ESTABLISHED, FAILED};
+
 /// An RST, or an ICMP port unreachable, answered the SYN (`ECONNREFUSED`).
 pub const REFUSED: usize = 0;
 /// Reset between SYN and established for another reason (`ECONNRESET`, `EPIPE`).
@@ -43,12 +45,44 @@ pub const fn of_errno(errno: i32) -> Option<usize> {
     }
 }
 
-/// Why nobody answered on a flow that nobody closed, from the error that came back (`errno`, 0 where none did) and the one
-/// with which the last call to send failed.
+/// How a flow ended, as [`crate::Record::outcome`]: `answered` or not; `closed`, its socket is; `error`, which came back (`errno`, 0
+/// where none did), and `refused`, with which the last call to send failed.
 #[inline]
-pub const fn of_silence(error: i32, refused: i32) -> usize {
-    match of_errno(if error == 0 { refused } else { error }) {
+pub const fn of_flow(answered: bool, closed: bool, error: i32, refused: i32) -> u32 {
+    if answered {
+        return ESTABLISHED;
+    }
+    let reason = match of_errno(if error == 0 { refused } else { error }) {
         Some(reason) => reason,
+        None if closed => CANCELLED,
         None => TIMED_OUT,
+    };
+    FAILED + reason as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record;
+
+    #[test]
+    fn a_flow_ends_as_it_was_answered_or_not() {
+        let failed = |reason| FAILED + reason as u32;
+        assert_eq!(of_flow(true, true, 111, 0), ESTABLISHED);
+        assert_eq!(of_flow(false, true, 111, 0), failed(REFUSED));
+        assert_eq!(of_flow(false, true, 0, 1), failed(DENIED));
+        assert_eq!(of_flow(false, false, 0, 1), failed(DENIED));
+        assert_eq!(of_flow(false, true, 0, 0), failed(CANCELLED));
+        assert_eq!(of_flow(false, false, 0, 0), failed(TIMED_OUT));
+    }
+
+    #[test]
+    fn only_what_failed_has_a_reason() {
+        assert_eq!(record::reason(record::UNKNOWN), None);
+        assert_eq!(record::reason(ESTABLISHED), None);
+        assert_eq!(record::reason(FAILED), Some(REFUSED));
+        assert_eq!(record::reason(FAILED + OTHER as u32), Some(OTHER));
+        assert_eq!(record::reason(FAILED + REASONS as u32), None);
+        assert_eq!(record::reason(u32::MAX), None);
     }
 }

@@ -1,17 +1,29 @@
-//! What the ring buffer carries: the details of one connection. Totals never depend on it.
+//! What the ring buffer carries: a contact that has ended, with all that is known of it.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::DestinationKey;
+use crate::{Address, DestinationKey, outcome::REASONS};
 
-/// [`Record::kind`]: the handshake was completed.
+/// [`Record::outcome`]: nobody saw how it ended, or whether it was ever established.
+pub const UNKNOWN: u32 = 0;
+/// [`Record::outcome`]: it was established, or answered, and is over.
 pub const ESTABLISHED: u32 = 1;
-/// [`Record::kind`]: the attempt failed; `reason` says why.
+/// [`Record::outcome`] of a contact that failed: this, and the reason's index in [`crate::outcome::NAMES`].
 pub const FAILED: u32 = 2;
-/// [`Record::kind`]: an established connection ended.
-pub const CLOSED: u32 = 3;
 
-/// One step in the life of a connection.
+/// [`Record::flags`]: no contact of its own; its bytes are those of a contact at the same destination.
+pub const NO_CONTACT: u32 = 1;
+/// [`Record::flags`]: its times are those at which it was noticed, later than those at which it happened.
+pub const LATE: u32 = 2;
+
+/// The reason of a failed contact; `None` for every other one.
+#[inline]
+pub const fn reason(outcome: u32) -> Option<usize> {
+    let reason = outcome.wrapping_sub(FAILED) as usize;
+    if reason < REASONS { Some(reason) } else { None }
+}
+
+/// A contact that has ended. Whoever removes its entry from a table writes it, once.
 #[repr(C)]
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
@@ -19,18 +31,29 @@ pub const CLOSED: u32 = 3;
 pub struct Record {
     /// Program and destination.
     pub destination: DestinationKey,
-    /// `CLOCK_MONOTONIC` nanoseconds of the SYN.
+    /// Address of the `struct sock` of a connection, [`crate::FlowKey::socket`] of a flow. With `began_ns` and, for a flow, the
+    /// remote, it tells a contact from every other one.
+    pub socket: u64,
+    /// `CLOCK_MONOTONIC` nanoseconds of the SYN, or of a flow's first packet.
     pub began_ns: u64,
-    /// `CLOCK_MONOTONIC` nanoseconds of the completed handshake, 0 if there was none.
+    /// `CLOCK_MONOTONIC` nanoseconds of the completed handshake; 0 if there was none, or its time is not known.
     pub established_ns: u64,
-    /// `CLOCK_MONOTONIC` nanoseconds of this step.
-    pub at_ns: u64,
-    /// Payload that left, so far.
+    /// `CLOCK_MONOTONIC` nanoseconds of its end.
+    pub ended_ns: u64,
+    /// Payload bytes that left.
     pub sent: u64,
-    /// Payload that arrived, so far.
+    /// Payload bytes that arrived.
     pub received: u64,
-    /// `ESTABLISHED`, `FAILED` or `CLOSED`.
-    pub kind: u32,
-    /// Index into [`crate::outcome::NAMES`] when `kind` is `FAILED`, else 0.
-    pub reason: u32,
+    /// The local address, as [`DestinationKey::address`]; [`Address::ANY`] where it is not known.
+    pub local: Address,
+    /// The local port, 0 where it is not known.
+    pub local_port: u16,
+    /// The remote's port, which `destination` does not have of an accepted contact; 0 where it is not known.
+    pub remote_port: u16,
+    /// Inode number of the network namespace, 0 where it is not known.
+    pub namespace: u32,
+    /// `UNKNOWN`, `ESTABLISHED`, or `FAILED` and the reason.
+    pub outcome: u32,
+    /// `NO_CONTACT`, `LATE`.
+    pub flags: u32,
 }

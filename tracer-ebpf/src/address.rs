@@ -4,16 +4,24 @@ use aya_ebpf::Global;
 use tracer_common::Address;
 
 use crate::{
+    clock::zero,
     memory::{read, read_at},
     offsets::{
-        SOCK_FAMILY, SOCK_LOCAL_IPV4, SOCK_LOCAL_IPV6, SOCK_REMOTE_IPV4, SOCK_REMOTE_IPV6,
-        SOCK_REMOTE_PORT,
+        NAMESPACE_INODE, SOCK_FAMILY, SOCK_LOCAL_IPV4, SOCK_LOCAL_IPV6, SOCK_NAMESPACE,
+        SOCK_REMOTE_IPV4, SOCK_REMOTE_IPV6, SOCK_REMOTE_PORT, SOCK_SOURCE_PORT,
     },
 };
 
 // include/linux/socket.h
 pub const AF_INET: u16 = 2;
 pub const AF_INET6: u16 = 10;
+
+/// [`Address::ANY`], of which the compiler does not know that it is zeroes: it would make a call to set them.
+#[inline(always)]
+pub fn none() -> Address {
+    let zero = zero() as u32;
+    Address::of_words([zero, zero, zero, zero])
+}
 
 /// The remote's address, and its port in the machine's byte order.
 #[inline(always)]
@@ -22,6 +30,18 @@ pub fn remote(sock: u64) -> (Address, u16) {
         either(sock, &SOCK_REMOTE_IPV4, &SOCK_REMOTE_IPV6),
         u16::from_be(read(sock, &SOCK_REMOTE_PORT)),
     )
+}
+
+/// The local address and port, the latter in the machine's byte order, also of a socket that has given its port back.
+#[inline(always)]
+pub fn local_end(sock: u64) -> (Address, u16) {
+    (local(sock), u16::from_be(read(sock, &SOCK_SOURCE_PORT)))
+}
+
+/// Inode number of the network namespace.
+#[inline(always)]
+pub fn namespace(sock: u64) -> u32 {
+    read(read(sock, &SOCK_NAMESPACE), &NAMESPACE_INODE)
 }
 
 /// The local address.

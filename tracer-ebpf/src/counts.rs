@@ -1,21 +1,25 @@
 //! The exact counters: found or made, and added to atomically.
 
 use tracer_common::{
-    Address, Counts, DestinationKey,
-    map::{DIRECTION_IN, HANDLE_UNATTRIBUTED, counter},
+    Address, Counts, DestinationKey, Record,
+    map::{HANDLE_UNATTRIBUTED, counter},
+    record::{self, ESTABLISHED, NO_CONTACT},
 };
 
-use crate::maps::{COUNTERS, DESTINATIONS, INCOMING, OVERFLOW};
+use crate::{
+    address::none,
+    maps::{COUNTERS, DESTINATIONS, OVERFLOW},
+};
 
 /// `BPF_NOEXIST`: insert, or fail where the key is there.
 pub const NOT_THERE: u64 = 1;
 
-const ZERO: Counts = Counts {
+/// Not on the stack, which has no room for it.
+static ZERO: Counts = Counts {
     connections: 0,
     established: 0,
     sent: 0,
     received: 0,
-    ended: 0,
     failed: [0; tracer_common::outcome::REASONS],
 };
 
@@ -25,7 +29,7 @@ pub fn add(to: *mut u64, count: u64) {
     atomic::add(to, count);
 }
 
-/// As [`add`], for a counter of 32 bits, which wraps.
+/// As [`add`], for a number of 32 bits.
 #[inline(always)]
 pub fn add_one(to: *mut u32) {
     atomic::add(to, 1);
@@ -63,9 +67,17 @@ pub fn key(process: u64, remote: (Address, u16), protocol: u8, direction: u8) ->
     key
 }
 
+/// A contact begins that will be counted under `key`.
+#[inline(always)]
+pub fn open(key: &DestinationKey) {
+    if key.process == HANDLE_UNATTRIBUTED {
+        tally(counter::PROCESSES_FULL);
+    }
+}
+
 #[inline(always)]
 fn overflow(key: &mut DestinationKey) {
-    key.address = Address::ANY;
+    key.address = none();
     key.port = 0;
     key.overflow = 1;
 }
@@ -75,42 +87,74 @@ fn overflow(key: &mut DestinationKey) {
 pub fn find(key: &DestinationKey) -> Option<*mut Counts> {
     if key.overflow != 0 {
         OVERFLOW.get_ptr_mut(key)
-    } else if key.direction == DIRECTION_IN {
-        INCOMING.get_ptr_mut(key)
     } else {
         DESTINATIONS.get_ptr_mut(key)
     }
 }
 
-/// Where a new contact of `key` is counted; made where it is missing. Where the map has no room, `key` becomes the key of its program's
-/// overflow entry, so that the program's total stays exact.
+/// Counts a contact that has ended.
 #[inline(always)]
-pub fn find_or_make(key: &mut DestinationKey) -> Option<*mut Counts> {
-    // Here, once for each contact: whose a listener or a call is, is asked for without one.
-    if key.process == HANDLE_UNATTRIBUTED {
-        tally(counter::PROCESSES_FULL);
+pub fn count(record: &Record) {
+    let Some(counts) = find_or_make(&record.destination) else {
+        return;
+    };
+    // SAFETY: fields of a live map value; no reference is made. The reason is one of the list.
+    unsafe {
+        if record.flags & NO_CONTACT == 0 {
+            add(&raw mut (*counts).connections, 1);
+            if record.outcome == ESTABLISHED {
+                add(&raw mut (*counts).established, 1);
+            } else if let Some(reason) = record::reason(record.outcome) {
+                add((&raw mut (*counts).failed).cast::<u64>().add(reason), 1);
+            }
+        }
     }
-    if let Some(counts) = find(key) {
-        return Some(counts);
+    add_bytes(counts, record.sent, record.received);
+}
+
+/// Counts what passed over a contact that has a record already, or needs none.
+#[inline(always)]
+pub fn count_bytes(destination: &DestinationKey, sent: u64, received: u64) {
+    if let Some(counts) = find_or_make(destination) {
+        add_bytes(counts, sent, received);
     }
+}
+
+#[inline(always)]
+fn add_bytes(counts: *mut Counts, sent: u64, received: u64) {
+    // SAFETY: fields of a live map value; no reference is made.
+    unsafe {
+        if sent != 0 {
+            add(&raw mut (*counts).sent, sent);
+        }
+        if received != 0 {
+            add(&raw mut (*counts).received, received);
+        }
+    }
+}
+
+/// Where `key` is counted; made where it is missing. Where the map has no room, that is its program's overflow entry, so that the
+/// program's total stays exact.
+#[inline(always)]
+fn find_or_make(key: &DestinationKey) -> Option<*mut Counts> {
     if key.overflow == 0 {
-        // Another thread of the program may have made it in between: its entry serves as well.
-        let _ = if key.direction == DIRECTION_IN {
-            INCOMING.insert(&*key, &ZERO, NOT_THERE)
-        } else {
-            DESTINATIONS.insert(&*key, &ZERO, NOT_THERE)
-        };
-        if let Some(counts) = find(key) {
+        if let Some(counts) = DESTINATIONS.get_ptr_mut(key) {
+            return Some(counts);
+        }
+        // Another processor may have made it in between: its entry serves as well.
+        let _ = DESTINATIONS.insert(key, &ZERO, NOT_THERE);
+        if let Some(counts) = DESTINATIONS.get_ptr_mut(key) {
             return Some(counts);
         }
         tally(counter::DESTINATIONS_FULL);
-        overflow(key);
-        if let Some(counts) = OVERFLOW.get_ptr_mut(&*key) {
-            return Some(counts);
-        }
     }
-    let _ = OVERFLOW.insert(&*key, &ZERO, NOT_THERE);
-    let counts = OVERFLOW.get_ptr_mut(&*key);
+    let mut key = *key;
+    overflow(&mut key);
+    if let Some(counts) = OVERFLOW.get_ptr_mut(&key) {
+        return Some(counts);
+    }
+    let _ = OVERFLOW.insert(&key, &ZERO, NOT_THERE);
+    let counts = OVERFLOW.get_ptr_mut(&key);
     if counts.is_none() {
         tally(counter::OVERFLOW_FULL);
     }

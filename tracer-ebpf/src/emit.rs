@@ -1,18 +1,25 @@
-//! Details into the ring buffer, without waking the reader for each.
+//! Contacts that have ended go into the ring buffer, without waking the reader for each.
 
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use tracer_common::{Record, map::counter};
 
-use crate::{counts::tally, maps::RECORDS, offsets::RING_WAKE_BYTES};
+use crate::{
+    counts::{count, tally},
+    maps::RECORDS,
+    offsets::RING_WAKE_BYTES,
+};
 
-/// Lets `record` out. Where the ring buffer is full, that is counted; totals do not depend on records.
-#[inline(always)]
-pub fn emit(record: Record) {
+/// Lets `record` out, or counts it where the ring buffer is full. Each contact goes one of the two ways.
+///
+/// A function of its own: what it needs of the stack is given back before its caller goes on.
+#[inline(never)]
+pub fn emit(record: &Record) {
     let Some(mut entry) = RECORDS.reserve::<Record>(0) else {
         tally(counter::RING_FULL);
+        count(record);
         return;
     };
-    entry.write(record);
+    entry.write(*record);
     let waiting = RECORDS.query(u64::from(BPF_RB_AVAIL_DATA));
     let threshold = RING_WAKE_BYTES.load();
     // The few records in the half kilobyte above each multiple of the threshold wake, not each one above it.

@@ -17,14 +17,10 @@ const MOSTLY_EMPTY: u32 = 1;
 /// `BPF_F_MMAPABLE`, since 5.5: user space reads and writes it as memory.
 const SHARED: u32 = 1 << 10;
 
-/// Exact counters per program and destination, of contacts begun here. 100,000 destinations and room to spare.
+/// Exact counters per program and destination, of ended contacts for which the ring buffer had no room. Where this has none
+/// either, a program's contacts are counted in `OVERFLOW`.
 #[map]
-pub static DESTINATIONS: HashMap<DestinationKey, Counts> = HashMap::with_max_entries(131_072, 0);
-
-/// The same of contacts accepted here. A map of its own, so that a stranger who scans this machine does not fill the other.
-#[map]
-pub static INCOMING: HashMap<DestinationKey, Counts> =
-    HashMap::with_max_entries(65_536, MOSTLY_EMPTY);
+pub static DESTINATIONS: HashMap<DestinationKey, Counts> = HashMap::with_max_entries(8_192, 0);
 
 /// Handles of programs that made a contact and still live. More than a busy server runs.
 #[map]
@@ -78,7 +74,8 @@ pub static CHARGES: HashMap<u64, Charge> = HashMap::with_max_entries(1, 0);
 #[map]
 pub static COUNTERS: Array<u64> = Array::with_max_entries(counter::COUNT, 0);
 
-/// Calls of `connect(2)` that have not sent a SYN, by thread. As many as threads can be in such a call at once.
+/// Calls of `connect(2)` that have not sent a SYN: where kprobes serve, by thread, and as many as can be in such a call at once;
+/// elsewhere by the address of the `struct sock`.
 #[map]
 pub static ATTEMPTS: HashMap<u64, Attempt> = HashMap::with_max_entries(32_768, 0);
 

@@ -3,8 +3,9 @@
 use std::net::Ipv6Addr;
 
 use tracer_common::{
-    Address, Counts, DestinationKey,
+    Address, Counts, DestinationKey, Record,
     map::{DIRECTION_IN, PROTOCOL_ICMP, PROTOCOL_RAW, PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP},
+    record::{self, ESTABLISHED, NO_CONTACT},
 };
 
 use crate::model::{Destination, Direction, Protocol, Totals};
@@ -44,15 +45,40 @@ pub fn protocol(key: &DestinationKey) -> Protocol {
     }
 }
 
-/// The numbers of ended and attempted connections. Those of open ones are not in them.
+/// The numbers of a counter.
 pub fn totals(counts: &Counts) -> Totals {
     Totals {
         connections: counts.connections,
         established: counts.established,
-        failed: counts.failed.map(u64::from),
+        failed: counts.failed,
         open: 0,
         sent: counts.sent,
         received: counts.received,
+    }
+}
+
+/// The numbers of a contact that has ended.
+pub fn ended(record: &Record) -> Totals {
+    let mut totals = Totals {
+        sent: record.sent,
+        received: record.received,
+        ..Totals::default()
+    };
+    if record.flags & NO_CONTACT == 0 {
+        totals.connections = 1;
+        totals.established = u64::from(record.outcome == ESTABLISHED);
+        if let Some(reason) = record::reason(record.outcome) {
+            totals.failed[reason] = 1;
+        }
+    }
+    totals
+}
+
+/// The numbers of one that lives, in the form of a record.
+pub fn live(record: &Record, is_open: bool) -> Totals {
+    Totals {
+        open: u64::from(is_open),
+        ..ended(record)
     }
 }
 
@@ -86,6 +112,27 @@ mod tests {
         check("2001:db8::1", "2001:db8::1");
         check("::1", "::1");
         check("64:ff9b::192.0.2.1", "64:ff9b::192.0.2.1");
+    }
+
+    #[test]
+    fn an_ended_contact_is_established_or_failed_or_neither() {
+        let record = |outcome, flags| Record {
+            outcome,
+            flags,
+            sent: 7,
+            ..Record::default()
+        };
+        let check = |outcome, flags, expected: [u64; 3]| {
+            let totals = ended(&record(outcome, flags));
+            let failed = totals.failed.iter().sum::<u64>();
+            assert_eq!([totals.connections, totals.established, failed], expected);
+            assert_eq!((totals.sent, totals.open), (7, 0));
+        };
+        check(record::UNKNOWN, 0, [1, 0, 0]);
+        check(ESTABLISHED, 0, [1, 1, 0]);
+        check(record::FAILED + 3, 0, [1, 0, 1]);
+        check(u32::MAX, 0, [1, 0, 0]);
+        check(ESTABLISHED, NO_CONTACT, [0, 0, 0]);
     }
 
     #[test]

@@ -1,12 +1,21 @@
 //! The nouns that the stages hand to each other.
 
+mod contact;
+
 use std::{net::IpAddr, sync::Arc};
 
 use tracer_common::outcome::REASONS;
 
+pub use contact::{Contact, ContactList, Endpoint, Name, NameSource, Outcome};
+
 /// What the kernel side wrote down of a program at its first contact.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Program {
+    /// Thread group id (what user space calls PID) in the initial PID namespace. `None` where no process was found.
+    pub process: Option<u32>,
+    /// When that process was started: nanoseconds since boot, suspend included. `None` of one older than
+    /// the tracer, of which `/proc` tells it to the tick (10 ms) only.
+    pub started_ns: Option<u64>,
     /// Real user id in the initial user namespace.
     pub uid: u32,
     /// File name (not path) of the executable. `None` for a kernel thread, or where the kernel could not read it.
@@ -230,4 +239,6 @@ pub struct Snapshot {
     pub folded: u64,
     pub maps: Vec<MapUse>,
     pub hooks: Vec<HookState>,
+    /// The contacts one by one.
+    pub contacts: ContactList,
 }

@@ -127,6 +127,7 @@ fn filled() -> Arc<Snapshot> {
                 missed: 3,
             },
         ],
+        ..Snapshot::default()
     })
 }
 

@@ -1,26 +1,35 @@
-//! A TCP `connect(2)` that never sends a SYN: no route, no address, or somebody forbade it.
+//! A TCP `connect(2)`, noted when it begins and struck off at `SYN_SENT`.
 //!
-//! Such a call never gets to `SYN_SENT`. It is written down when it begins and struck off at `SYN_SENT`; what is left has
-//! failed before.
+//! What is left then has failed before a SYN (no route, no address, or somebody forbade it), or the kernel has run no program for
+//! its `SYN_SENT`. Which of the two, the socket says: at the call's return, at its next change of state, or at its end.
 
 use aya_ebpf::{
     helpers::{bpf_get_current_pid_tgid, generated::bpf_get_retval},
-    macros::{cgroup_sock_addr, kprobe, kretprobe},
-    programs::{ProbeContext, RetProbeContext, SockAddrContext},
+    macros::{cgroup_sock_addr, kprobe, kretprobe, raw_tracepoint},
+    programs::{ProbeContext, RawTracePointContext, RetProbeContext, SockAddrContext},
 };
 use tracer_common::{
-    Address, Attempt, DestinationKey,
-    map::{DIRECTION_OUT, PROTOCOL_TCP, counter},
+    Address, Attempt, DestinationKey, Record,
+    map::{CONNECTION_LATE, DIRECTION_OUT, PROTOCOL_TCP, counter},
     outcome,
+    record::{FAILED, UNKNOWN},
 };
 
+use super::{
+    tcp_begin::{begin_late, connection},
+    tcp_close::record,
+};
 use crate::{
-    address::name_of,
-    clock::now,
-    counts::{add, add_one, find_or_make, key, tally},
-    maps::ATTEMPTS,
+    address::{name_of, none, remote},
+    clock::{now, zero},
+    counts::{key, open, tally},
+    emit::emit,
+    maps::{ATTEMPTS, CONNECTIONS},
     memory::{address_of, read},
-    offsets::{SOCK_PROTOCOL, SOCKET_SOCK, SOCKET_STATE},
+    offsets::{
+        BY_ADDRESS, SOCK_ERROR, SOCK_PROTOCOL, SOCK_STATE, SOCKET_SOCK, SOCKET_STATE,
+        TCP_SEGMENTS_OUT,
+    },
     process,
 };
 
@@ -30,6 +39,10 @@ const PASS: i32 = 1;
 const UNCONNECTED: u32 = 1;
 // include/linux/net.h, `enum sock_type`.
 const SOCK_STREAM: u32 = 1;
+// include/net/tcp_states.h
+const ESTABLISHED: u8 = 1;
+const SYN_SENT: u8 = 2;
+const CLOSE: u8 = 7;
 /// `BPF_ANY`: insert or replace.
 const ANY: u64 = 0;
 
@@ -71,12 +84,15 @@ pub fn connect_begins(context: ProbeContext) -> u32 {
         return 0;
     }
     if let Some(remote) = name_of(name) {
-        note(key(
-            process::current(&context, sock),
-            remote,
-            PROTOCOL_TCP,
-            DIRECTION_OUT,
-        ));
+        note(
+            sock,
+            key(
+                process::current(&context, sock),
+                remote,
+                PROTOCOL_TCP,
+                DIRECTION_OUT,
+            ),
+        );
     }
     0
 }
@@ -84,22 +100,165 @@ pub fn connect_begins(context: ProbeContext) -> u32 {
 /// The same returns 0 or a negative error.
 #[kretprobe]
 pub fn connect_ends(context: RetProbeContext) -> u32 {
-    if let Some(attempt) = strike_off()
-        && let Some(reason) = outcome::of_errno(context.ret::<i32>().wrapping_neg())
-    {
-        count(attempt.destination, reason);
+    let thread = bpf_get_current_pid_tgid();
+    let Some(attempt) = ATTEMPTS.get_ptr(&thread) else {
+        return 0;
+    };
+    // SAFETY: a live map value.
+    let state: u8 = read(unsafe { (*attempt).sock }, &SOCK_STATE);
+    if state != CLOSE {
+        return adopt(thread, state);
+    }
+    match outcome::of_errno(context.ret::<i32>().wrapping_neg()) {
+        Some(reason) => fail_noted(thread, FAILED + reason as u32),
+        // It was established, and is over already.
+        None => end(thread, true),
+    }
+}
+
+/// The key in the map of what the running thread does with the socket at `sock`.
+#[inline(always)]
+fn key_of(sock: u64) -> u64 {
+    if BY_ADDRESS.load() == 0 {
+        sock
+    } else {
+        bpf_get_current_pid_tgid()
+    }
+}
+
+/// The call that connects the socket at `sock` has sent its SYN, or is to. Returns the program that made it, where it was noted.
+#[inline(always)]
+pub fn strike_off(sock: u64) -> Option<u64> {
+    let key = key_of(sock);
+    let attempt = ATTEMPTS.get_ptr(&key)?;
+    // SAFETY: a live map value; another socket's is left.
+    let (noted, process) = unsafe { ((*attempt).sock, (*attempt).destination.process) };
+    (noted == sock && ATTEMPTS.remove(&key).is_ok()).then_some(process)
+}
+
+/// The handshake of the socket at `sock`, of which no connection is known, is complete.
+#[inline(always)]
+pub fn establish(sock: u64) -> u32 {
+    let key = key_of(sock);
+    let Some(attempt) = ATTEMPTS.get_ptr(&key) else {
+        return 0;
+    };
+    // SAFETY: a live map value. Where the key is a thread, it may be a stranger's: this runs in softirq.
+    if unsafe { (*attempt).sock } != sock {
+        return 0;
+    }
+    adopt(key, ESTABLISHED)
+}
+
+/// The socket at `sock`, of which no connection is known, is closed or destroyed.
+#[inline(never)]
+pub fn close(sock: u64, after_handshake: bool) -> u32 {
+    if BY_ADDRESS.load() == 0 {
+        end(sock, after_handshake)
+    } else {
+        0
+    }
+}
+
+/// Attached to nothing: user space runs it (`BPF_PROG_TEST_RUN`, since 5.10) with a key of `ATTEMPTS` whose call began long ago.
+#[raw_tracepoint(tracepoint = "inet_sock_set_state")]
+pub fn resolve(context: RawTracePointContext) -> i32 {
+    let key: u64 = context.arg(0);
+    let Some(attempt) = ATTEMPTS.get_ptr(&key) else {
+        return 0;
+    };
+    // SAFETY: fields of a live map value.
+    let (sock, address, port) = unsafe {
+        let attempt = &*attempt;
+        (
+            attempt.sock,
+            attempt.destination.address,
+            attempt.destination.port,
+        )
+    };
+    let state: u8 = read(sock, &SOCK_STATE);
+    let _ = if state == CLOSE {
+        end(key, false)
+    } else if remote(sock) == (address, port) {
+        adopt(key, state)
+    } else {
+        // The memory is another socket's by now, or the connection was led elsewhere.
+        fail_noted(key, UNKNOWN)
+    };
+    0
+}
+
+/// The socket of a noted call is connected, or tries: it is followed from now on.
+///
+/// A function of its own, as are those below: what it needs of the stack is given back before its caller goes on.
+#[inline(never)]
+fn adopt(key: u64, state: u8) -> u32 {
+    let Some(attempt) = ATTEMPTS.get_ptr(&key) else {
+        return 0;
+    };
+    // SAFETY: fields of a live map value, read before it is removed.
+    let (sock, process, began_ns) = unsafe {
+        let attempt = &*attempt;
+        (attempt.sock, attempt.destination.process, attempt.began_ns)
+    };
+    // Of two that remove it one does.
+    if ATTEMPTS.remove(&key).is_err() || CONNECTIONS.get_ptr(&sock).is_some() {
+        return 0;
+    }
+    let established_ns = if state == SYN_SENT { zero() } else { now() };
+    begin_late(sock, process, began_ns, established_ns)
+}
+
+/// The socket of a noted call is closed. Where no SYN ever left, nobody could be reached; else it was connected or tried to be,
+/// unseen.
+#[inline(never)]
+fn end(key: u64, after_handshake: bool) -> u32 {
+    let Some(attempt) = ATTEMPTS.get_ptr(&key) else {
+        return 0;
+    };
+    // SAFETY: a live map value.
+    let sock = unsafe { (*attempt).sock };
+    if after_handshake || read::<u32>(sock, &TCP_SEGMENTS_OUT) != 0 {
+        return end_connection(key, after_handshake);
+    }
+    let reason = outcome::of_errno(read(sock, &SOCK_ERROR)).unwrap_or(outcome::UNREACHABLE);
+    fail_noted(key, FAILED + reason as u32)
+}
+
+/// The connection of a noted call, which nobody saw, is over.
+#[inline(never)]
+fn end_connection(key: u64, after_handshake: bool) -> u32 {
+    let Some(attempt) = ATTEMPTS.get_ptr(&key) else {
+        return 0;
+    };
+    // SAFETY: a live map value, read before it is removed.
+    let attempt = unsafe { &*attempt };
+    let sock = attempt.sock;
+    let connection = connection(
+        &attempt.destination,
+        attempt.began_ns,
+        zero(),
+        CONNECTION_LATE,
+    );
+    if ATTEMPTS.remove(&key).is_ok() {
+        open(&connection.destination);
+        emit(&record(sock, &connection, after_handshake));
     }
     0
 }
 
-/// The thread's call has sent its SYN, or is to. Returns what was written down of it.
-#[inline(always)]
-pub fn strike_off() -> Option<Attempt> {
-    let thread = bpf_get_current_pid_tgid();
-    let attempt = ATTEMPTS.get_ptr(&thread)?;
-    // SAFETY: a live map value, copied before it is removed; user space removes it only when it is seconds old.
+/// A noted call never sent a SYN.
+#[inline(never)]
+fn fail_noted(key: u64, outcome: u32) -> u32 {
+    let Some(attempt) = ATTEMPTS.get_ptr(&key) else {
+        return 0;
+    };
+    // SAFETY: a live map value, copied before it is removed; of two that remove it one does.
     let attempt = unsafe { *attempt };
-    ATTEMPTS.remove(&thread).is_ok().then_some(attempt)
+    if ATTEMPTS.remove(&key).is_ok() {
+        fail(&attempt, outcome);
+    }
+    0
 }
 
 #[inline(always)]
@@ -113,12 +272,10 @@ fn begin_at_cgroup(context: &SockAddrContext, address: Address) {
     if kind != SOCK_STREAM || protocol != u32::from(PROTOCOL_TCP) {
         return;
     }
-    // What the thread began before and is still here has failed.
-    if let Some(attempt) = strike_off() {
-        count(attempt.destination, outcome::UNREACHABLE);
-    }
-    let remote = (address, u16::from_be(port as u16));
     let sock = address_of(sock);
+    // What was begun on this socket before and is still here has failed: one that tries is not connected again.
+    let _ = fail_noted(sock, FAILED + outcome::UNREACHABLE as u32);
+    let remote = (address, u16::from_be(port as u16));
     let destination = key(
         process::current_by_task(context, sock),
         remote,
@@ -127,35 +284,51 @@ fn begin_at_cgroup(context: &SockAddrContext, address: Address) {
     );
     // SAFETY: the helper reads what the programs before this one have answered.
     if unsafe { bpf_get_retval() } < 0 {
-        count(destination, outcome::DENIED);
+        let attempt = attempt(sock, destination);
+        fail(&attempt, FAILED + outcome::DENIED as u32);
     } else {
-        note(destination);
+        note(sock, destination);
     }
 }
 
 #[inline(always)]
-fn note(destination: DestinationKey) {
-    let attempt = Attempt {
+fn attempt(sock: u64, destination: DestinationKey) -> Attempt {
+    Attempt {
         destination,
         began_ns: now(),
-    };
+        sock,
+    }
+}
+
+#[inline(always)]
+fn note(sock: u64, destination: DestinationKey) {
     if ATTEMPTS
-        .insert(&bpf_get_current_pid_tgid(), &attempt, ANY)
+        .insert(&key_of(sock), &attempt(sock, destination), ANY)
         .is_err()
     {
         tally(counter::CALLS_FULL);
     }
 }
 
-#[inline(always)]
-fn count(mut destination: DestinationKey, reason: usize) {
-    let Some(counts) = find_or_make(&mut destination) else {
-        return;
-    };
-    // SAFETY: fields of a live map value; no reference is made. `reason` is one of the list.
-    unsafe {
-        add(&raw mut (*counts).connections, 1);
-        add_one((&raw mut (*counts).failed).cast::<u32>().add(reason));
-        add_one(&raw mut (*counts).ended);
-    }
+/// A contact that never sent a SYN.
+#[inline(never)]
+fn fail(attempt: &Attempt, outcome: u32) -> u32 {
+    open(&attempt.destination);
+    let zero = zero();
+    emit(&Record {
+        destination: attempt.destination,
+        socket: attempt.sock,
+        began_ns: attempt.began_ns,
+        established_ns: zero,
+        ended_ns: now(),
+        sent: zero,
+        received: zero,
+        local: none(),
+        local_port: 0,
+        remote_port: attempt.destination.port,
+        namespace: 0,
+        outcome,
+        flags: 0,
+    });
+    0
 }

@@ -7,15 +7,17 @@
 use core::ptr::copy_nonoverlapping;
 
 use tracer_common::{
-    DestinationKey, Flow, FlowKey, Sending,
+    DestinationKey, Flow, FlowKey, Record, Sending,
     map::{DIRECTION_IN, DIRECTION_OUT, PROTOCOL_TCP, PROTOCOL_UDP, SILENCE, counter},
-    outcome,
+    outcome, record,
 };
 
 use super::fast_path;
 use crate::{
-    address::remote,
-    counts::{NOT_THERE, add, add_one, find, find_or_make, key, tally},
+    address::{none, remote},
+    clock::{now, zero},
+    counts::{self, NOT_THERE, add, count_bytes, find, key, tally},
+    emit::emit,
     maps::{ARRIVED, FLOWS, SECONDS, SOCKETS},
     memory::read,
     offsets::{BY_ADDRESS, SOCK_ERROR, SOCK_PROTOCOL},
@@ -84,9 +86,9 @@ pub fn sent(sending: &Sending, bytes: u64) {
                 (*flow).refused = 0;
             }
         }
-    } else if let Some(counts) = find(&sending.destination) {
-        // SAFETY: as above.
-        add(unsafe { &raw mut (*counts).sent }, bytes);
+    } else {
+        // It has ended meanwhile, or found no room.
+        count_bytes(&sending.destination, bytes, 0);
     }
 }
 
@@ -236,83 +238,131 @@ pub fn is_silent(last: u32, now: u32) -> bool {
     now.wrapping_sub(last).cast_signed() > SILENCE as i32
 }
 
-/// Ends a flow: counts its outcome, and what passed over it.
-#[inline(always)]
-pub fn end(key: &FlowKey, flow: *mut Flow) {
-    // SAFETY: a live map value, copied before it is removed; nobody adds to one that is over.
-    let flow = unsafe { *flow };
-    if FLOWS.remove(key).is_err() {
-        return;
-    }
+/// Ends a flow: its contact goes out, with what passed over it.
+///
+/// A function of its own: what it needs of the stack is given back before its caller goes on.
+#[inline(never)]
+pub fn end(key: &FlowKey, flow: *mut Flow) -> u32 {
+    // SAFETY: a live map value, read before it is removed; nobody adds to one that is over.
+    let flow = unsafe { &*flow };
     let (mut sent, mut received, mut answered) = (flow.sent, flow.received, flow.answered != 0);
     if let Some(fast) = fast_path::of(key, flow.slot) {
-        // SAFETY: fields of a live map value. Nobody adds to it after so long a silence.
+        // SAFETY: fields of a live map value. Nobody adds to it after so long a silence; where somebody else has ended the flow,
+        // it is closed too.
         unsafe {
             (*fast).sock = 0;
-            sent += (*fast).sent;
-            received += (*fast).received;
+            sent = sent.wrapping_add((*fast).sent);
+            received = received.wrapping_add((*fast).received);
             answered |= (*fast).answered != 0;
         }
     }
-    let Some(counts) = find(&flow.destination) else {
-        return;
-    };
-    // SAFETY: fields of a live map value; no reference is made. The reason is one of the list.
-    unsafe {
-        add(&raw mut (*counts).sent, sent);
-        add(&raw mut (*counts).received, received);
-        if answered {
-            add(&raw mut (*counts).established, 1);
-        } else {
-            let reason = outcome::of_silence(flow.error, flow.refused);
-            add_one((&raw mut (*counts).failed).cast::<u32>().add(reason));
-        }
+    let record = record(
+        key,
+        &flow.destination,
+        flow.began_ns,
+        (sent, received),
+        outcome::of_flow(answered, false, flow.error, flow.refused),
+    );
+    if FLOWS.remove(key).is_ok() {
+        emit(&record);
+    }
+    0
+}
+
+#[inline(always)]
+fn record(
+    key: &FlowKey,
+    destination: &DestinationKey,
+    began_ns: u64,
+    (sent, received): (u64, u64),
+    outcome: u32,
+) -> Record {
+    let zero = zero();
+    Record {
+        destination: *destination,
+        socket: key.socket,
+        began_ns,
+        established_ns: zero,
+        ended_ns: now(),
+        sent,
+        received,
+        local: none(),
+        local_port: 0,
+        remote_port: key.port,
+        namespace: 0,
+        outcome,
+        flags: 0,
     }
 }
 
 /// Opens a flow and counts its first datagram. Returns where it is counted.
 #[inline(always)]
-pub fn open(datagram: &Datagram, socket: u64, mut destination: DestinationKey) -> DestinationKey {
-    let Some(counts) = find_or_make(&mut destination) else {
-        return destination;
-    };
-    let (sent, received) = if destination.direction == DIRECTION_IN {
+pub fn open(datagram: &Datagram, socket: u64, destination: DestinationKey) -> DestinationKey {
+    let followed = u16::from(SOCKETS.get_ptr(&socket).is_some());
+    let began_ns = now();
+    if make(datagram, followed, &destination, began_ns) != 0 {
+        let _ = count_alone(datagram, &destination, began_ns);
+    }
+    destination
+}
+
+/// What a first datagram adds to: left, and arrived.
+#[inline(always)]
+fn bytes_of(datagram: &Datagram, destination: &DestinationKey) -> (u64, u64) {
+    if destination.direction == DIRECTION_IN {
         (0, datagram.bytes)
     } else {
         (datagram.bytes, 0)
-    };
-    let now = second();
+    }
+}
+
+/// 0 where there is a flow now. A function of its own, as is the next: what it needs of the stack is given back before its caller
+/// goes on.
+#[inline(never)]
+fn make(datagram: &Datagram, followed: u16, destination: &DestinationKey, began_ns: u64) -> u32 {
+    let (sent, received) = bytes_of(datagram, destination);
+    let second = second();
     let flow = Flow {
-        destination,
+        destination: *destination,
         sent,
         received,
-        last_second: now,
+        last_second: second,
         answered: 0,
-        followed: u16::from(SOCKETS.get_ptr(&socket).is_some()),
+        followed,
         error: 0,
         refused: 0,
         sock: datagram.sock,
-        opened: now,
+        began_ns,
+        opened: second,
         slot: fast_path::slot_of(datagram.sock),
     };
     if FLOWS.insert(&datagram.flow, &flow, NOT_THERE).is_ok() {
-        // SAFETY: a field of a live map value; no reference is made.
-        add(unsafe { &raw mut (*counts).connections }, 1);
-        return destination;
+        counts::open(destination);
+        return 0;
     }
     // Another thread of the program opened it in between, or there is no room.
-    let there = FLOWS.get_ptr_mut(&datagram.flow);
-    // SAFETY: as above.
+    let Some(flow) = FLOWS.get_ptr_mut(&datagram.flow) else {
+        return 1;
+    };
+    // SAFETY: fields of a live map value; no reference is made.
     unsafe {
-        if let Some(flow) = there {
-            add(&raw mut (*flow).sent, sent);
-            add(&raw mut (*flow).received, received);
-        } else {
-            add(&raw mut (*counts).connections, 1);
-            add(&raw mut (*counts).sent, sent);
-            add(&raw mut (*counts).received, received);
-            tally(counter::FLOWS_FULL);
-        }
+        add(&raw mut (*flow).sent, sent);
+        add(&raw mut (*flow).received, received);
     }
-    destination
+    0
+}
+
+/// A datagram whose flow found no room is a contact by itself, of which nothing else will be known.
+#[inline(never)]
+fn count_alone(datagram: &Datagram, destination: &DestinationKey, began_ns: u64) -> u32 {
+    counts::open(destination);
+    tally(counter::FLOWS_FULL);
+    counts::count(&record(
+        &datagram.flow,
+        destination,
+        began_ns,
+        bytes_of(datagram, destination),
+        record::UNKNOWN,
+    ));
+    0
 }

@@ -7,6 +7,7 @@ use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
 use tracer_common::map::{CONNECTION_ACCEPTED, CONNECTION_CARRIED, CONNECTION_CARRIER};
 
 use crate::{
+    address::{local_end, namespace, remote},
     maps::CONNECTIONS,
     memory::read,
     offsets::{
@@ -110,6 +111,8 @@ fn one(sock: u64) {
     let (began_ns, flags) = unsafe { ((*connection).began_ns, (*connection).flags) };
     let payload = payload(sock, flags);
     let cookie: u64 = read(sock, &SOCK_COOKIE);
+    let ((local, local_port), (_, remote_port)) = (local_end(sock), remote(sock));
+    let namespace = namespace(sock);
     // The socket may have ended meanwhile and its memory may be another's by now. Its entry goes before its memory
     // does, so what was read is its own if the entry is still there.
     let Some(connection) = CONNECTIONS.get_ptr_mut(&sock) else {
@@ -123,5 +126,9 @@ fn one(sock: u64) {
         connection.sent = payload.sent;
         connection.received = payload.received;
         connection.cookie = cookie;
+        connection.local = local;
+        connection.local_port = local_port;
+        connection.remote_port = remote_port;
+        connection.namespace = namespace;
     }
 }

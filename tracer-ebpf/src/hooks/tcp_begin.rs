@@ -1,183 +1,191 @@
 //! A connection of TCP begins: here or from outside, as a contact or as a further subflow of one.
 
+use core::ffi::c_void;
+
 use aya_ebpf::programs::RawTracePointContext;
-use aya_log_ebpf::debug;
 use tracer_common::{
-    Connection, Counts, DestinationKey,
+    Connection, DestinationKey,
     map::{
         CONNECTION_ACCEPTED, CONNECTION_CARRIED, CONNECTION_CARRIER, CONNECTION_JOINED,
-        DIRECTION_IN, DIRECTION_OUT, PROTOCOL_TCP, counter,
+        CONNECTION_LATE, CONNECTION_NO_CONTACT, DIRECTION_IN, DIRECTION_OUT, HANDLE_NO_OWNER,
+        PROTOCOL_TCP,
     },
 };
 
 use crate::{
-    address::remote,
+    address::{local_end, none, remote},
     clock::{now, zero},
-    counts::{NOT_THERE, add, add_one, find, find_or_make, key, subtract_one, tally},
+    counts::{NOT_THERE, key, open},
     hooks::{
         attempt, listener,
         multipath::{self, Subflow},
+        tcp_close::{end_unseen, let_out_unfollowed},
     },
     maps::CONNECTIONS,
     memory::read,
-    offsets::{SOCK_LOCAL_PORT, SOCK_PROTOCOL},
+    offsets::SOCK_PROTOCOL,
     process,
 };
 
-/// `BPF_ANY`: insert or replace.
-const ANY: u64 = 0;
-
 /// `SYN_SENT`: in the context of who connects.
-#[inline(always)]
-pub fn begin(context: &RawTracePointContext, sock: u64) {
+///
+/// A function of its own, as are the other two: what it needs of the stack is given back before its caller goes on.
+#[inline(never)]
+pub fn begin(context: *mut c_void, sock: u64) -> u32 {
+    let context = &RawTracePointContext::new(context);
     // SCTP, DCCP and MPTCP's own socket pass this tracepoint too.
     if read::<u16>(sock, &SOCK_PROTOCOL) != u16::from(PROTOCOL_TCP) {
-        return;
+        return 0;
     }
-    attempt::strike_off();
+    let noted = attempt::strike_off(sock);
     let subflow = multipath::subflow(sock);
-    if join(context, sock, subflow.as_ref(), 0) {
-        return;
+    if join(sock, subflow.as_ref(), 0) {
+        return 0;
     }
-    let mut destination = key(
-        process::current(context, sock),
-        remote(sock),
-        PROTOCOL_TCP,
-        DIRECTION_OUT,
-    );
-    let Some(counts) = find_or_make(&mut destination) else {
-        return;
+    // Who it is was found out when the call began.
+    let process = match noted {
+        Some(process) => process,
+        None => process::current(context, sock),
     };
-    // SAFETY: a field of a live map value; no reference is made.
-    add(unsafe { &raw mut (*counts).connections }, 1);
-    let flags = carry(context, subflow.as_ref(), destination, counts);
-    follow(context, sock, destination, counts, zero(), flags);
+    let destination = key(process, remote(sock), PROTOCOL_TCP, DIRECTION_OUT);
+    let flags = carry(sock, subflow.as_ref(), destination);
+    follow(sock, &destination, now(), zero(), flags)
+}
+
+/// A connection that a call began, and for whose `SYN_SENT` no program was run. `established_ns` is 0 for one whose handshake is
+/// not complete.
+#[inline(never)]
+pub fn begin_late(sock: u64, process: u64, began_ns: u64, established_ns: u64) -> u32 {
+    let subflow = multipath::subflow(sock);
+    if join(sock, subflow.as_ref(), CONNECTION_LATE) {
+        return 0;
+    }
+    let destination = key(process, remote(sock), PROTOCOL_TCP, DIRECTION_OUT);
+    let flags = carry(sock, subflow.as_ref(), destination) | CONNECTION_LATE;
+    follow(sock, &destination, began_ns, established_ns, flags)
+}
+
+/// A connection that came to this machine: it belongs to who listens.
+#[inline(never)]
+pub fn accept(sock: u64, flags: u32) -> u32 {
+    if read::<u16>(sock, &SOCK_PROTOCOL) != u16::from(PROTOCOL_TCP) {
+        return 0;
+    }
+    let flags = flags | CONNECTION_ACCEPTED;
+    let subflow = multipath::subflow(sock);
+    if join(sock, subflow.as_ref(), flags) {
+        return 0;
+    }
+    let destination = key(
+        listener::owner(sock),
+        (remote(sock).0, local_end(sock).1),
+        PROTOCOL_TCP,
+        DIRECTION_IN,
+    );
+    let flags = carry(sock, subflow.as_ref(), destination) | flags;
+    let now = now();
+    follow(sock, &destination, now, now, flags)
+}
+
+/// One for whose handshake no program was run, if somebody listens where it came to.
+#[inline(always)]
+pub fn accept_unseen(sock: u64) -> u32 {
+    if listener::owner(sock) == HANDLE_NO_OWNER {
+        return 0;
+    }
+    accept(sock, CONNECTION_LATE)
 }
 
 /// Follows a subflow that joins a contact. `false` where it is a contact of its own.
 #[inline(always)]
-fn join(context: &RawTracePointContext, sock: u64, subflow: Option<&Subflow>, flags: u32) -> bool {
+fn join(sock: u64, subflow: Option<&Subflow>, flags: u32) -> bool {
     let Some(destination) = subflow.and_then(Subflow::joined) else {
         return false;
     };
-    if !multipath::counts_bytes()
-        && let Some(counts) = find(&destination)
-    {
-        follow_beside(
-            context,
-            sock,
-            destination,
-            counts,
-            CONNECTION_JOINED | flags,
-        );
+    if !multipath::counts_bytes() {
+        let _ = follow(sock, &destination, now(), zero(), CONNECTION_JOINED | flags);
     }
     true
 }
 
 /// Follows the connection of MPTCP whose first subflow is a contact. Returns the flags of that subflow.
 #[inline(always)]
-fn carry(
-    context: &RawTracePointContext,
-    subflow: Option<&Subflow>,
-    destination: DestinationKey,
-    counts: *mut Counts,
-) -> u32 {
+fn carry(sock: u64, subflow: Option<&Subflow>, destination: DestinationKey) -> u32 {
     let Some(subflow) = subflow else {
         return 0;
     };
+    // A subflow that is seen late is seen so again at its end.
     subflow.begin(&destination);
-    if !multipath::counts_bytes() {
+    if !multipath::counts_bytes() || subflow.connection == sock {
         return 0;
     }
-    let carrier = CONNECTION_CARRIER;
-    follow_beside(context, subflow.connection, destination, counts, carrier);
+    let _ = follow(
+        subflow.connection,
+        &destination,
+        now(),
+        zero(),
+        CONNECTION_CARRIER,
+    );
     CONNECTION_CARRIED
 }
 
-/// Follows what is no contact of its own. The contact is not over before it has ended too, which adds one again.
-#[inline(always)]
-fn follow_beside(
-    context: &RawTracePointContext,
-    sock: u64,
-    destination: DestinationKey,
-    counts: *mut Counts,
-    flags: u32,
-) {
-    // SAFETY: a field of a live map value; no reference is made.
-    subtract_one(unsafe { &raw mut (*counts).ended });
-    follow(context, sock, destination, counts, zero(), flags);
-}
-
 /// Keeps what is known of a new connection until its end. `established_ns` is 0 for an attempt.
-#[inline(always)]
+#[inline(never)]
 fn follow(
-    context: &RawTracePointContext,
     sock: u64,
-    destination: DestinationKey,
-    counts: *mut Counts,
+    destination: &DestinationKey,
+    began_ns: u64,
     established_ns: u64,
     flags: u32,
-) {
+) -> u32 {
+    if flags & CONNECTION_NO_CONTACT == 0 {
+        open(destination);
+    }
+    if insert(sock, destination, began_ns, established_ns, flags) == 0 {
+        return 0;
+    }
+    // The end of the socket that was there before was missed, or there is no room.
+    if end_unseen(sock) != 0 && insert(sock, destination, began_ns, established_ns, flags) == 0 {
+        return 0;
+    }
+    let_out_unfollowed(sock, destination, began_ns, established_ns, flags)
+}
+
+/// 0 where it has found a place.
+#[inline(never)]
+fn insert(
+    sock: u64,
+    destination: &DestinationKey,
+    began_ns: u64,
+    established_ns: u64,
+    flags: u32,
+) -> u32 {
+    let connection = connection(destination, began_ns, established_ns, flags);
+    u32::from(CONNECTIONS.insert(&sock, &connection, NOT_THERE).is_err())
+}
+
+/// What is known of one at its beginning.
+#[inline(always)]
+pub fn connection(
+    destination: &DestinationKey,
+    began_ns: u64,
+    established_ns: u64,
+    flags: u32,
+) -> Connection {
     let zero = zero();
-    let connection = Connection {
-        destination,
-        began_ns: now(),
+    Connection {
+        destination: *destination,
+        began_ns,
         established_ns,
         sampled_ns: zero,
         sent: zero,
         received: zero,
         cookie: zero,
+        local: none(),
+        local_port: 0,
+        remote_port: 0,
+        namespace: 0,
         error: 0,
         flags,
-    };
-    if CONNECTIONS.insert(&sock, &connection, NOT_THERE).is_ok() {
-        return;
     }
-    if let Some(previous) = CONNECTIONS.get_ptr(&sock) {
-        // SAFETY: a live map value; nobody else changes its destination.
-        let previous = unsafe { (*previous).destination };
-        if let Some(counts) = find(&previous) {
-            // SAFETY: as above.
-            add_one(unsafe { &raw mut (*counts).ended });
-        }
-        tally(counter::END_MISSED);
-        if CONNECTIONS.insert(&sock, &connection, ANY).is_ok() {
-            return;
-        }
-    }
-    // SAFETY: as in `begin`.
-    add_one(unsafe { &raw mut (*counts).ended });
-    tally(counter::CONNECTIONS_FULL);
-    debug!(
-        context,
-        "no room for connection to port {}", connection.destination.port
-    );
-}
-
-/// A connection that came to this machine: it belongs to who listens.
-#[inline(always)]
-pub fn accept(context: &RawTracePointContext, sock: u64) {
-    if read::<u16>(sock, &SOCK_PROTOCOL) != u16::from(PROTOCOL_TCP) {
-        return;
-    }
-    let subflow = multipath::subflow(sock);
-    if join(context, sock, subflow.as_ref(), CONNECTION_ACCEPTED) {
-        return;
-    }
-    let mut destination = key(
-        listener::owner(sock),
-        (remote(sock).0, read(sock, &SOCK_LOCAL_PORT)),
-        PROTOCOL_TCP,
-        DIRECTION_IN,
-    );
-    let Some(counts) = find_or_make(&mut destination) else {
-        return;
-    };
-    // SAFETY: fields of a live map value; no reference is made.
-    unsafe {
-        add(&raw mut (*counts).connections, 1);
-        add(&raw mut (*counts).established, 1);
-    }
-    let flags = carry(context, subflow.as_ref(), destination, counts) | CONNECTION_ACCEPTED;
-    follow(context, sock, destination, counts, now(), flags);
 }

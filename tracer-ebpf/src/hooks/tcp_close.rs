@@ -1,134 +1,243 @@
 //! A connection of TCP ends: what it was, why it failed, and what passed over it.
 
 use tracer_common::{
-    Record,
+    Connection, DestinationKey, Record,
     map::{
-        CONNECTION_ACCEPTED, CONNECTION_CARRIER, CONNECTION_NO_CONTACT, DIRECTION_IN, DIRECTION_OUT,
+        CONNECTION_ACCEPTED, CONNECTION_CARRIER, CONNECTION_LATE, CONNECTION_NO_CONTACT,
+        DIRECTION_IN, counter,
     },
-    outcome, record,
+    outcome,
+    record::{ESTABLISHED, FAILED, LATE, NO_CONTACT, UNKNOWN},
 };
 
 use crate::{
-    clock::now,
-    counts::{add, add_one, find},
+    address::{local_end, namespace, none, remote},
+    clock::{now, zero},
+    counts::tally,
     emit::emit,
     hooks::{
+        attempt,
+        flow::second,
         multipath,
         sample::{Payload, payload},
+        tcp_begin::accept_unseen,
     },
     maps::{CONNECTIONS, OLDER},
     memory::read,
-    offsets::{SOCK_COOKIE, SOCK_ERROR, SOCK_PROTOCOL, SOCK_SHUTDOWN, TCP_SEGMENTS_OUT},
+    offsets::{
+        SOCK_COOKIE, SOCK_ERROR, SOCK_PROTOCOL, SOCK_SHUTDOWN, TCP_BYTES_ACKNOWLEDGED,
+        TCP_SEGMENTS_OUT,
+    },
 };
 
 /// `IPPROTO_MPTCP` (include/uapi/linux/in.h), since 5.6.
 const IPPROTO_MPTCP: u16 = 262;
+const IPPROTO_TCP: u16 = 6;
 
-/// The socket at `sock` is closed. `after_handshake`: the state that was left is one behind the handshake.
+/// The socket at `sock` is closed. `after_handshake`: the state that was left is one behind the handshake. `is_first`: nobody has
+/// looked at this change before.
 #[inline(always)]
-pub fn close(sock: u64, after_handshake: bool) {
+pub fn close(sock: u64, after_handshake: bool, is_first: bool) {
     if end(sock, after_handshake) {
         return;
     }
-    if read::<u16>(sock, &SOCK_PROTOCOL) == IPPROTO_MPTCP {
-        multipath::end(sock);
-    } else {
-        end_older(sock);
+    match read::<u16>(sock, &SOCK_PROTOCOL) {
+        IPPROTO_MPTCP => multipath::end(sock),
+        IPPROTO_TCP => {
+            let _ = attempt::close(sock, after_handshake);
+            if end_older(sock) == 0 && is_first && after_handshake && is_young(sock) {
+                // No program was run when it was accepted.
+                let _ = accept_unseen(sock);
+                let _ = end(sock, true);
+            }
+        }
+        _ => {}
     }
 }
 
-/// The end of a connection begun here; `false` where `sock` is none. `after_handshake`: the state that was left is one
-/// behind the handshake.
+/// Whether the socket was made after the tracer had asked for those that there were: they all have a cookie since. One that has a
+/// cookie may be of either kind.
 #[inline(always)]
+fn is_young(sock: u64) -> bool {
+    second() != 0 && read::<u64>(sock, &SOCK_COOKIE) == 0
+}
+
+/// The end of a connection that is followed; `false` where `sock` is none. `after_handshake`: the state that was left is one
+/// behind the handshake.
+///
+/// A function of its own: what it needs of the stack is given back before its caller goes on.
+#[inline(never)]
 pub fn end(sock: u64, after_handshake: bool) -> bool {
     let Some(connection) = CONNECTIONS.get_ptr(&sock) else {
         return false;
     };
-    // SAFETY: a live map value, copied before it is removed.
-    let connection = unsafe { *connection };
-    // First removed, then counted: a reader that takes the counters before the connections never sees a byte twice.
-    if CONNECTIONS.remove(&sock).is_err() {
-        return true;
-    }
-    if connection.flags & CONNECTION_CARRIER != 0 {
-        multipath::end(sock);
-    }
-    let payload = payload(sock, connection.flags);
-    let is_contact = connection.flags & CONNECTION_NO_CONTACT == 0;
-    let Some(counts) = find(&connection.destination) else {
-        return true;
-    };
-    let at_ns = now();
-    let mut record = Record {
-        destination: connection.destination,
-        began_ns: connection.began_ns,
-        established_ns: connection.established_ns,
-        at_ns,
-        sent: payload.sent,
-        received: payload.received,
-        kind: record::CLOSED,
-        reason: 0,
-    };
-    // SAFETY: fields of a live map value; no reference is made.
-    unsafe {
-        if connection.established_ns == 0 && is_contact {
-            // A handshake that was missed, as an end can be (see `tcp_end`), is told by what came after it. What was sent
-            // tells nothing: a SYN of TCP Fast Open carries data.
-            if after_handshake || payload.received != 0 {
-                add(&raw mut (*counts).established, 1);
-            } else {
-                let reason = reason(sock, connection.error);
-                record.kind = record::FAILED;
-                record.reason = reason as u32;
-                add_one((&raw mut (*counts).failed).cast::<u32>().add(reason));
-            }
+    // SAFETY: a live map value, read before it is removed.
+    let connection = unsafe { &*connection };
+    let is_carrier = connection.flags & CONNECTION_CARRIER != 0;
+    let record = record(sock, connection, after_handshake);
+    // Of two that end it at once one removes it.
+    if CONNECTIONS.remove(&sock).is_ok() {
+        if is_carrier {
+            multipath::end(sock);
         }
-        if payload.sent != 0 {
-            add(&raw mut (*counts).sent, payload.sent);
-        }
-        if payload.received != 0 {
-            add(&raw mut (*counts).received, payload.received);
-        }
+        emit(&record);
     }
-    // Details are for the histograms, which are of contacts begun.
-    if connection.destination.direction == DIRECTION_OUT && is_contact {
-        emit(record);
-    }
-    // Last: a program whose connections have all ended is forgotten, and its details must be in the ring buffer by then.
-    // SAFETY: as above.
-    add_one(unsafe { &raw mut (*counts).ended });
     true
 }
 
-/// A socket that was there before the tracer: what passed since then counts.
+/// What is to be said of a connection that is over.
 #[inline(always)]
-fn end_older(sock: u64) {
+pub fn record(sock: u64, connection: &Connection, after_handshake: bool) -> Record {
+    let flags = connection.flags;
+    let Payload { sent, received } = payload(sock, flags);
+    // A handshake for which no program was run is told by what came after it. That something was sent tells nothing: a SYN of
+    // TCP Fast Open carries data.
+    let is_established = connection.established_ns != 0
+        || after_handshake
+        || received != 0
+        || read::<u64>(sock, &TCP_BYTES_ACKNOWLEDGED) != 0;
+    let outcome = if is_established {
+        ESTABLISHED
+    } else {
+        FAILED + reason(sock, connection.error) as u32
+    };
+    let (local, local_port) = local_end(sock);
+    Record {
+        destination: connection.destination,
+        socket: sock,
+        began_ns: connection.began_ns,
+        established_ns: connection.established_ns,
+        ended_ns: now(),
+        sent,
+        received,
+        local,
+        local_port,
+        remote_port: remote(sock).1,
+        namespace: namespace(sock),
+        outcome,
+        flags: flags_of(flags),
+    }
+}
+
+/// The end of the connection of the socket that was at `sock` before, which nobody saw: what became of it is not known. Returns 0
+/// where there is none.
+#[inline(never)]
+pub fn end_unseen(sock: u64) -> u32 {
+    let Some(connection) = CONNECTIONS.get_ptr(&sock) else {
+        return 0;
+    };
+    // SAFETY: a live map value, read before it is removed.
+    let connection = unsafe { &*connection };
+    let outcome = if connection.established_ns == 0 {
+        UNKNOWN
+    } else {
+        ESTABLISHED
+    };
+    let record = Record {
+        destination: connection.destination,
+        socket: sock,
+        began_ns: connection.began_ns,
+        established_ns: connection.established_ns,
+        ended_ns: now(),
+        sent: connection.sent,
+        received: connection.received,
+        local: connection.local,
+        local_port: connection.local_port,
+        remote_port: connection.remote_port,
+        namespace: connection.namespace,
+        outcome,
+        flags: flags_of(connection.flags) | LATE,
+    };
+    if CONNECTIONS.remove(&sock).is_ok() {
+        tally(counter::END_MISSED);
+        emit(&record);
+    }
+    1
+}
+
+/// A connection that has found no place to be followed.
+#[inline(never)]
+pub fn let_out_unfollowed(
+    sock: u64,
+    destination: &DestinationKey,
+    began_ns: u64,
+    established_ns: u64,
+    flags: u32,
+) -> u32 {
+    tally(counter::CONNECTIONS_FULL);
+    let zero = zero();
+    let outcome = if established_ns == 0 {
+        UNKNOWN
+    } else {
+        ESTABLISHED
+    };
+    emit(&Record {
+        destination: *destination,
+        socket: sock,
+        began_ns,
+        established_ns,
+        ended_ns: zero,
+        sent: zero,
+        received: zero,
+        local: none(),
+        local_port: 0,
+        remote_port: 0,
+        namespace: 0,
+        outcome,
+        flags: flags_of(flags) | LATE,
+    });
+    0
+}
+
+/// The flags of a record.
+#[inline(always)]
+fn flags_of(connection: u32) -> u32 {
+    let mut flags = 0;
+    if connection & CONNECTION_NO_CONTACT != 0 {
+        flags |= NO_CONTACT;
+    }
+    if connection & CONNECTION_LATE != 0 {
+        flags |= LATE;
+    }
+    flags
+}
+
+/// A socket that was there before the tracer: what passed since then counts. Returns 0 where it is none.
+#[inline(never)]
+fn end_older(sock: u64) -> u32 {
     let cookie: u64 = read(sock, &SOCK_COOKIE);
     // The kernel gives a cookie when somebody asks for it: the tracer asked, at its start, for those of all sockets.
     if cookie == 0 {
-        return;
+        return 0;
     }
     let Some(older) = OLDER.get_ptr(&cookie) else {
-        return;
+        return 0;
     };
     // SAFETY: a live map value, copied before it is removed.
     let older = unsafe { *older };
     if OLDER.remove(&cookie).is_err() {
-        return;
+        return 0;
     }
     let accepted = older.destination.direction == DIRECTION_IN;
     let flags = if accepted { CONNECTION_ACCEPTED } else { 0 };
     let Payload { sent, received } = payload(sock, flags);
-    if let Some(counts) = find(&older.destination) {
-        // SAFETY: fields of a live map value.
-        unsafe {
-            add(&raw mut (*counts).sent, sent.saturating_sub(older.sent));
-            add(
-                &raw mut (*counts).received,
-                received.saturating_sub(older.received),
-            );
-        }
-    }
+    let zero = zero();
+    emit(&Record {
+        destination: older.destination,
+        socket: cookie,
+        began_ns: zero,
+        established_ns: zero,
+        ended_ns: now(),
+        sent: sent.saturating_sub(older.sent),
+        received: received.saturating_sub(older.received),
+        local: none(),
+        local_port: 0,
+        remote_port: 0,
+        namespace: 0,
+        outcome: UNKNOWN,
+        flags: NO_CONTACT,
+    });
+    1
 }
 
 /// Why an attempt failed, from what the socket says in the moment of its end, or said before.

@@ -1,21 +1,17 @@
 //! The life of a TCP connection: attempt, established, failed with its reason, closed.
 
-use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
-use tracer_common::{Record, map::CONNECTION_NO_CONTACT, record};
-
 use super::{
-    flow, listener,
+    attempt, flow, listener,
     tcp_begin::{accept, begin},
     tcp_close::{close, end},
 };
 use crate::{
-    clock::{now, zero},
-    counts::{add, find},
-    emit::emit,
+    clock::now,
     maps::{CONNECTIONS, LATEST_CHANGE},
     memory::read,
     offsets::{SOCK_ERROR, SOCK_STATE},
 };
+use aya_ebpf::{EbpfContext as _, macros::raw_tracepoint, programs::RawTracePointContext};
 
 // include/net/tcp_states.h; part of the kernel's interface to user space (`tcp_info.tcpi_state`).
 const ESTABLISHED: i32 = 1;
@@ -37,11 +33,11 @@ pub fn tcp_life(context: RawTracePointContext) -> i32 {
     unsafe { *latest = change(&context) };
     let sock: u64 = context.arg(0);
     match context.arg::<i32>(2) {
-        SYN_SENT => begin(&context, sock),
-        ESTABLISHED => establish(&context, sock, context.arg(1), true),
-        LISTEN => listener::begin(&context, sock),
+        SYN_SENT => _ = begin(context.as_ptr(), sock),
+        ESTABLISHED => establish(sock, context.arg(1), true),
+        LISTEN => _ = listener::begin(context.as_ptr(), sock),
         CLOSE if context.arg::<i32>(1) == LISTEN => listener::end(sock),
-        CLOSE => close(sock, is_behind_handshake(context.arg(1))),
+        CLOSE => close(sock, is_behind_handshake(context.arg(1)), true),
         _ => {}
     }
     0
@@ -69,9 +65,9 @@ pub fn tcp_nested(context: RawTracePointContext) -> i32 {
     if *latest == change(&context) {
         *latest = 0;
     } else if after == ESTABLISHED {
-        establish(&context, context.arg(0), before, false);
+        establish(context.arg(0), before, false);
     } else {
-        close(context.arg(0), is_behind_handshake(before));
+        close(context.arg(0), is_behind_handshake(before), false);
     }
     0
 }
@@ -93,7 +89,10 @@ fn change(context: &RawTracePointContext) -> u64 {
 /// It finds something to do only where no program was run for the change of state before.
 #[raw_tracepoint(tracepoint = "tcp_destroy_sock")]
 pub fn tcp_end(context: RawTracePointContext) -> i32 {
-    end(context.arg(0), false);
+    let sock: u64 = context.arg(0);
+    if !end(sock, false) {
+        let _ = attempt::close(sock, false);
+    }
     0
 }
 
@@ -121,40 +120,22 @@ pub fn tcp_error(context: RawTracePointContext) -> i32 {
 
 /// `is_first`: nobody has looked at this change before.
 #[inline(always)]
-fn establish(context: &RawTracePointContext, sock: u64, before: i32, is_first: bool) {
-    let found = CONNECTIONS.get_ptr_mut(&sock);
-    let connection = match found {
+fn establish(sock: u64, before: i32, is_first: bool) {
+    match CONNECTIONS.get_ptr_mut(&sock) {
         // SAFETY: the state changes of one socket do not run at once, so nobody else writes this value's times.
         Some(connection) if unsafe { (*connection).established_ns } == 0 => unsafe {
-            &mut *connection
+            (*connection).established_ns = now();
         },
-        _ => {
-            // The handshake of an accepted connection is complete. One begun here comes from `SYN_RECV` only where both
-            // ends connect to each other, and then it is in the map and not established. What is, and was looked at by
-            // nobody, had the socket's place before, and its end was missed.
-            if before == SYN_RECV && (is_first || found.is_none()) {
-                accept(context, sock);
+        // The handshake of an accepted connection is complete. One begun here comes from `SYN_RECV` only where both ends
+        // connect to each other, and then it is in the map and not established. What is, and was looked at by nobody, had the
+        // socket's place before, and its end was missed.
+        found if before == SYN_RECV => {
+            if is_first || found.is_none() {
+                let _ = accept(sock, 0);
             }
-            return;
         }
-    };
-    connection.established_ns = now();
-    if connection.flags & CONNECTION_NO_CONTACT != 0 {
-        return;
+        // No program was run for its `SYN_SENT`.
+        None => _ = attempt::establish(sock),
+        Some(_) => {}
     }
-    if let Some(counts) = find(&connection.destination) {
-        // SAFETY: a field of a live map value.
-        add(unsafe { &raw mut (*counts).established }, 1);
-    }
-    let zero = zero();
-    emit(Record {
-        destination: connection.destination,
-        began_ns: connection.began_ns,
-        established_ns: connection.established_ns,
-        at_ns: connection.established_ns,
-        sent: zero,
-        received: zero,
-        kind: record::ESTABLISHED,
-        reason: 0,
-    });
 }

@@ -162,8 +162,7 @@ mod tests {
             executable: Some("app_process64".to_owned()),
             command: (!process.is_empty()).then(|| process.to_owned()),
             cgroup: Some("/system.slice/nginx.service".to_owned()),
-            unified: None,
-            kernel_thread: false,
+            ..Program::default()
         };
         let found = identify(&program, &Packages::parse(LIST));
         assert_eq!(found.kind, Kind::Android);

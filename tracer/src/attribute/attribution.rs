@@ -217,8 +217,7 @@ mod tests {
             executable: Some(executable.to_owned()),
             command: Some(executable.to_owned()),
             cgroup: Some(cgroup.to_owned()),
-            unified: None,
-            kernel_thread: false,
+            ..Program::default()
         }
     }
 

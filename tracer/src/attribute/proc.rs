@@ -29,6 +29,8 @@ pub fn program_of(root: &Path, pid: u32) -> io::Result<Program> {
     let bare = matches!(&link, Err(error) if error.kind() == io::ErrorKind::NotFound)
         && command.is_empty();
     Ok(Program {
+        process: Some(pid),
+        started_ns: None,
         uid,
         executable: link.ok().and_then(|link| executable(&link)),
         command: first_argument(&command),
@@ -172,12 +174,13 @@ mod tests {
         kernel_thread: bool,
     ) {
         let expected = Program {
+            process: Some(7),
             uid: 1000,
             executable: executable.map(str::to_owned),
             command: command.map(str::to_owned),
             cgroup: Some("/x".to_owned()),
-            unified: None,
             kernel_thread,
+            ..Program::default()
         };
         assert_eq!(
             process(exe, STATUS, cmdline, b"0::/x\n").expect("the process has a uid"),

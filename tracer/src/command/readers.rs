@@ -2,23 +2,21 @@
 
 use std::{io, sync::Arc};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use crate::model::Snapshot;
+use crate::{expose::http::Request, model::Snapshot};
 
 /// Readers that may wait for a snapshot at once; more wait for their turn to wait.
 pub const WAITING: usize = 64;
 
-/// Who waits for a snapshot.
-pub type Reader = oneshot::Sender<Arc<Snapshot>>;
-
-/// Answers `first` and all others that wait by now with one snapshot. Who asks later gets a later one.
+/// Answers `first` and all others that wait by now with one snapshot, which holds the contacts one by one where any of them
+/// wants them. Who asks later gets a later one.
 ///
 /// Without a snapshot they are told that there is none now.
 pub fn answer(
-    first: Reader,
-    others: &mut mpsc::Receiver<Reader>,
-    snapshot: impl FnOnce() -> io::Result<Arc<Snapshot>>,
+    first: Request,
+    others: &mut mpsc::Receiver<Request>,
+    snapshot: impl FnOnce(bool) -> io::Result<Arc<Snapshot>>,
 ) {
     // Taken before the reading begins: it holds whatever happened before any of them asked.
     let mut readers = vec![first];
@@ -28,20 +26,23 @@ pub fn answer(
         readers.push(reader);
     }
     // One that went away meanwhile needs no reading.
-    readers.retain(|reader| !reader.is_closed());
+    readers.retain(|reader| !reader.reply.is_closed());
     if readers.is_empty() {
         return;
     }
-    if let Ok(snapshot) = snapshot() {
+    let contacts = readers.iter().any(|reader| reader.contacts);
+    if let Ok(snapshot) = snapshot(contacts) {
         for reader in readers {
             // Nor does it need the answer.
-            let _ = reader.send(Arc::clone(&snapshot));
+            let _ = reader.reply.send(Arc::clone(&snapshot));
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::oneshot;
+
     use super::*;
 
     /// So many readers wait, of which the first `gone` have left; returns how many got an answer, and of how many readings.
@@ -49,14 +50,18 @@ mod tests {
         let (ask, mut asked) = mpsc::channel(WAITING);
         let mut answers = Vec::new();
         for _ in 0..readers {
-            let (reader, answer) = oneshot::channel();
+            let (reply, answer) = oneshot::channel();
+            let reader = Request {
+                reply,
+                contacts: false,
+            };
             ask.try_send(reader).expect("there is room");
             answers.push(answer);
         }
         answers.drain(..gone);
         let mut readings = 0;
         while let Ok(first) = asked.try_recv() {
-            answer(first, &mut asked, || {
+            answer(first, &mut asked, |_| {
                 readings += 1;
                 if succeeds {
                     Ok(Arc::default())

@@ -20,13 +20,13 @@ use tokio::{
 use super::{
     device::{self, Device},
     lines,
-    readers::{Reader, WAITING, answer},
+    readers::{WAITING, answer},
     tick::Tick,
 };
 use crate::{
     attribute::{Attribution, List, Notice},
     expose::{
-        http::{Source, router},
+        http::{Request, Source, router},
         serve::serve,
     },
     kernel::{globals::Origin, hooks::Way, load::Options, source::Kernel},
@@ -87,9 +87,8 @@ enum Hooks {
 }
 
 /// Names of the maps whose size a user may choose.
-const MAPS: [&str; 9] = [
+const MAPS: [&str; 8] = [
     "DESTINATIONS",
-    "INCOMING",
     "PROCESSES",
     "CONNECTIONS",
     "FLOWS",
@@ -251,7 +250,7 @@ async fn trace(mut pipeline: Pipeline, sockets: Vec<TcpSocket>, debug: bool) -> 
 /// Owns the pipeline until a signal ends it.
 async fn own(
     pipeline: &mut Pipeline,
-    requested: &mut mpsc::Receiver<Reader>,
+    requested: &mut mpsc::Receiver<Request>,
 ) -> anyhow::Result<()> {
     let mut interrupted = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
     let mut terminated = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
@@ -281,7 +280,7 @@ async fn own(
                 ready.context("watch the packages list")?;
             }
             Some(reader) = requested.recv() => {
-                answer(reader, requested, || pipeline.snapshot());
+                answer(reader, requested, |contacts| pipeline.snapshot(contacts));
             }
             due = tick.wait() => {
                 due.context("wait for the timer")?;

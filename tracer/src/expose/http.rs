@@ -11,12 +11,13 @@ use axum::{
     routing::get,
 };
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
     time::timeout,
 };
 
 use super::{
     body::{Answer, Unread},
+    contacts::contacts,
     negotiate,
     own::OwnMetrics,
     text::Exposition,
@@ -33,19 +34,63 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// Whether contacts are seen, else why not.
 pub type Readiness = Result<(), String>;
 
+/// Somebody waits for a snapshot.
+#[derive(Debug)]
+pub struct Request {
+    pub reply: oneshot::Sender<Arc<Snapshot>>,
+    /// Whether it is to hold the contacts one by one.
+    pub contacts: bool,
+}
+
 /// Where the endpoints learn what they tell.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// To the owner of the counts, who sends a snapshot to whoever asks.
-    pub requests: mpsc::Sender<oneshot::Sender<Arc<Snapshot>>>,
+    pub requests: mpsc::Sender<Request>,
     pub ready: watch::Receiver<Readiness>,
 }
 
-struct Endpoints {
+/// What all handlers share.
+pub(super) struct Endpoints {
     source: Source,
     own: Arc<OwnMetrics>,
     permits: Arc<Semaphore>,
     turns: Turns,
+}
+
+impl Endpoints {
+    /// A snapshot, and the turn in which it is to be written; else why there is none. One with all live contacts is made for who
+    /// asks for them alone.
+    pub(super) async fn snapshot(
+        &self,
+        contacts: bool,
+    ) -> Result<(Arc<Snapshot>, OwnedSemaphorePermit), &'static str> {
+        timeout(PATIENCE, self.ask(contacts))
+            .await
+            .map_err(|_| "no snapshot within 8 s")?
+            .ok_or("tracing has ended")
+    }
+
+    /// `None` when the owner of the counts is gone.
+    async fn ask(&self, contacts: bool) -> Option<(Arc<Snapshot>, OwnedSemaphorePermit)> {
+        let turn = self.turns.come();
+        let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
+        let snapshot = match turn.take() {
+            Some(snapshot) if !contacts => snapshot,
+            _ => self.read(contacts).await?,
+        };
+        Some((snapshot, permit))
+    }
+
+    async fn read(&self, contacts: bool) -> Option<Arc<Snapshot>> {
+        let reading = self.turns.ask();
+        let (reply, snapshot) = oneshot::channel();
+        let request = Request { reply, contacts };
+        self.source.requests.send(request).await.ok()?;
+        let snapshot = snapshot.await.ok()?;
+        self.turns.read(reading, &snapshot);
+        Some(snapshot)
+    }
 }
 
 /// All endpoints, over one source.
@@ -56,6 +101,7 @@ pub fn router(source: Source) -> Router {
     Router::new()
         .route("/", get(index))
         .route("/metrics", get(metrics))
+        .route("/api/v1/contacts", get(contacts))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .with_state(Arc::new(Endpoints {
@@ -73,6 +119,7 @@ async fn index() -> Html<&'static str> {
         env!("CARGO_PKG_VERSION"),
         "</h1>\n<p>Which app of this machine contacted whom.</p>\n<ul>\n",
         "<li><a href=\"/metrics\">/metrics</a>: for Prometheus</li>\n",
+        "<li><a href=\"/api/v1/contacts\">/api/v1/contacts</a>: the contacts one by one, as JSON</li>\n",
         "<li><a href=\"/healthz\">/healthz</a>: whether the process lives</li>\n",
         "<li><a href=\"/readyz\">/readyz</a>: whether contacts are seen</li>\n</ul>\n</html>\n"
     ))
@@ -96,37 +143,16 @@ async fn metrics(
     if method == Method::HEAD && !endpoints.source.requests.is_closed() {
         return described(&headers, Body::new(Unread));
     }
-    match timeout(PATIENCE, answer(&endpoints, &headers)).await {
-        Ok(Some(answer)) => described(&headers, Body::new(answer)),
-        Ok(None) => unavailable("tracing has ended").into_response(),
-        Err(_) => unavailable("no snapshot within 8 s").into_response(),
+    match endpoints.snapshot(false).await {
+        Ok((snapshot, permit)) => {
+            let own = Arc::clone(&endpoints.own);
+            let format = negotiate::format(&headers);
+            let exposition = Exposition::new(snapshot, own.gather(), format);
+            let answer = Answer::new(exposition, negotiate::gzip(&headers), own, permit);
+            described(&headers, Body::new(answer))
+        }
+        Err(reason) => unavailable(reason).into_response(),
     }
-}
-
-/// `None` when the owner of the counts is gone.
-async fn answer(endpoints: &Endpoints, headers: &HeaderMap) -> Option<Answer> {
-    let turn = endpoints.turns.come();
-    let permit = Arc::clone(&endpoints.permits).acquire_owned().await.ok()?;
-    let snapshot = match turn.take() {
-        Some(snapshot) => snapshot,
-        None => read(endpoints).await?,
-    };
-    let exposition = Exposition::new(snapshot, endpoints.own.gather(), negotiate::format(headers));
-    Some(Answer::new(
-        exposition,
-        negotiate::gzip(headers),
-        Arc::clone(&endpoints.own),
-        permit,
-    ))
-}
-
-async fn read(endpoints: &Endpoints) -> Option<Arc<Snapshot>> {
-    let reading = endpoints.turns.ask();
-    let (reply, snapshot) = oneshot::channel();
-    endpoints.source.requests.send(reply).await.ok()?;
-    let snapshot = snapshot.await.ok()?;
-    endpoints.turns.read(reading, &snapshot);
-    Some(snapshot)
 }
 
 fn described(headers: &HeaderMap, body: Body) -> Response {

@@ -18,10 +18,10 @@ use tokio::{
 };
 
 use super::{
-    http::{Readiness, Source, router},
+    http::{Readiness, Request, Source, router},
     serve::serve,
 };
-use crate::model::{Destination, Direction, Protocol, Row, Snapshot, Totals};
+use crate::model::{Contact, ContactList, Destination, Direction, Protocol, Row, Snapshot, Totals};
 
 struct Server {
     address: SocketAddr,
@@ -49,11 +49,11 @@ fn server(owner: bool, rows: u16) -> Server {
             bound
                 .send(listener.local_addr().expect("an address"))
                 .expect("the test waits");
-            let (requests, mut asked) = mpsc::channel::<oneshot::Sender<Arc<Snapshot>>>(1);
+            let (requests, mut asked) = mpsc::channel::<Request>(1);
             if owner {
                 let snapshot = snapshot(rows);
                 tokio::spawn(async move {
-                    while let Some(reply) = asked.recv().await {
+                    while let Some(Request { reply, .. }) = asked.recv().await {
                         counted.fetch_add(1, Relaxed);
                         // A client that left meanwhile misses nothing.
                         let _ = reply.send(Arc::clone(&snapshot));
@@ -99,8 +99,13 @@ fn snapshot(rows: u16) -> Arc<Snapshot> {
         protocol: Protocol::Tcp,
         totals,
     };
+    let contact = |id| Contact::new(id, Direction::Out, Protocol::Tcp);
     Arc::new(Snapshot {
         rows: vec![Arc::new((0..rows).map(row).collect())],
+        contacts: ContactList {
+            live: (0..rows.into()).map(contact).collect(),
+            ..ContactList::default()
+        },
         ..Snapshot::default()
     })
 }
@@ -263,6 +268,37 @@ fn head_has_no_body() {
 }
 
 #[test]
+fn contacts_are_json_and_head_tells_their_length() {
+    let server = server(true, 3);
+    let path = "/api/v1/contacts?limit=2";
+    let page = server.ask("GET", path, "");
+    assert_eq!(page.status, 200);
+    for field in ["content-type: application/json", "cache-control: no-store"] {
+        let field = format!("\r\n{field}\r\n");
+        assert!(page.head.contains(&field), "{}", page.head);
+    }
+    let json: serde_json::Value = serde_json::from_slice(&page.body).expect("JSON");
+    assert_eq!(json["contacts"].as_array().map(Vec::len), Some(2));
+    assert_eq!(json["next"], "-1");
+
+    let head = server.ask("HEAD", path, "");
+    assert_eq!(head.status, 200);
+    assert!(head.body.is_empty());
+    let length = format!("\r\ncontent-length: {}\r\n", page.body.len());
+    assert!(head.head.contains(&length), "{}", head.head);
+    assert!(page.head.contains(&length), "{}", page.head);
+}
+
+#[test]
+fn a_query_for_contacts_that_means_nothing_is_refused() {
+    let reply = server(true, 3).ask("GET", "/api/v1/contacts?limit=all", "");
+    assert_eq!(reply.status, 400);
+    let expected =
+        "{\"error\":\"limit is \\\"all\\\"\",\"hint\":\"a whole number from 1 to 1000\"}\n";
+    assert_eq!(String::from_utf8_lossy(&reply.body), expected);
+}
+
+#[test]
 fn head_says_the_length_that_get_would_say() {
     let length = |reply: &Reply| {
         let line = reply
@@ -292,7 +328,7 @@ fn head_says_the_length_that_get_would_say() {
 fn only_known_paths_are_answered_and_only_to_readers() {
     let server = server(true, 3);
     assert_eq!(server.ask("GET", "/metrics/", "").status, 404);
-    for path in ["/", "/metrics", "/healthz", "/readyz"] {
+    for path in ["/", "/metrics", "/api/v1/contacts", "/healthz", "/readyz"] {
         assert_eq!(
             server.ask("POST", path, "Content-Length: 0\r\n").status,
             405,
@@ -309,6 +345,7 @@ fn only_known_paths_are_answered_and_only_to_readers() {
     for text in [
         env!("CARGO_PKG_VERSION"),
         "href=\"/metrics\"",
+        "href=\"/api/v1/contacts\"",
         "href=\"/healthz\"",
         "href=\"/readyz\"",
     ] {
@@ -341,6 +378,11 @@ fn without_an_owner_there_is_nothing_to_tell() {
     server.ready.send(Ok(())).expect("the server lives");
     assert_eq!(server.ask("GET", "/metrics", "").status, 503);
     assert_eq!(server.ask("HEAD", "/metrics", "").status, 503);
+    let contacts = server.ask("GET", "/api/v1/contacts", "");
+    assert_eq!(
+        (contacts.status, &*contacts.body),
+        (503, &b"{\"error\":\"tracing has ended\"}\n"[..])
+    );
     assert_eq!(server.ask("GET", "/readyz", "").status, 503);
     assert_eq!(server.ask("GET", "/healthz", "").status, 200);
 }

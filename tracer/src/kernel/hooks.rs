@@ -291,6 +291,7 @@ pub const HOOKS: &[Hook] = &[
         Signal::TcpNested,
     ),
     required("sample", Attach::OnDemand, Signal::TcpBytes),
+    hook("resolve", Attach::OnDemand, Signal::TcpAttempt),
     hook(
         "connect_begins",
         Attach::Kprobe(&["inet_stream_connect"]),

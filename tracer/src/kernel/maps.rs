@@ -18,7 +18,6 @@ pub const NOT_THERE: u64 = 1;
 /// The maps of a loaded object.
 pub struct Maps {
     pub destinations: HashMap<MapData, DestinationKey, Counts>,
-    pub incoming: HashMap<MapData, DestinationKey, Counts>,
     pub processes: HashMap<MapData, ProcessKey, u64>,
     pub facts: HashMap<MapData, u64, ProcessFacts>,
     pub overflow: HashMap<MapData, DestinationKey, Counts>,
@@ -42,7 +41,6 @@ pub struct Maps {
 #[derive(Clone, Copy, Debug)]
 pub struct Capacities {
     pub destinations: u32,
-    pub incoming: u32,
     pub flows: u32,
     pub sockets: u32,
     pub listeners: u32,
@@ -50,6 +48,8 @@ pub struct Capacities {
     pub overflow: u32,
     pub connections: u32,
     pub older: u32,
+    /// Bytes of the ring buffer.
+    pub records: u32,
 }
 
 impl Maps {
@@ -62,11 +62,11 @@ impl Maps {
         let (destinations, processes, overflow) =
             (take("DESTINATIONS")?, take("PROCESSES")?, take("OVERFLOW")?);
         let (connections, older) = (take("CONNECTIONS")?, take("OLDER")?);
-        let (incoming, flows) = (take("INCOMING")?, take("FLOWS")?);
+        let flows = take("FLOWS")?;
+        let records = take("RECORDS")?;
         let (sockets, listeners) = (take("SOCKETS")?, take("LISTENERS")?);
         let capacities = Capacities {
             destinations: capacity(&destinations)?,
-            incoming: capacity(&incoming)?,
             flows: capacity(&flows)?,
             sockets: capacity(&sockets)?,
             listeners: capacity(&listeners)?,
@@ -74,10 +74,10 @@ impl Maps {
             overflow: capacity(&overflow)?,
             connections: capacity(&connections)?,
             older: capacity(&older)?,
+            records: capacity(&records)?,
         };
         Ok(Self {
             destinations: destinations.try_into()?,
-            incoming: incoming.try_into()?,
             flows: flows.try_into()?,
             fast_flows: take("FAST_FLOWS")?.try_into()?,
             sockets: sockets.try_into()?,
@@ -92,7 +92,7 @@ impl Maps {
             counters: take("COUNTERS")?.try_into()?,
             seconds: take("SECONDS")?.try_into()?,
             handovers: take("HANDOVERS")?.try_into()?,
-            records: take("RECORDS")?.try_into()?,
+            records: records.try_into()?,
             capacities,
         })
     }
@@ -105,8 +105,8 @@ impl Maps {
 }
 
 fn capacity(map: &Map) -> anyhow::Result<u32> {
-    let Map::HashMap(data) = map else {
-        anyhow::bail!("a table that is no hash")
+    let (Map::HashMap(data) | Map::RingBuf(data)) = map else {
+        anyhow::bail!("a table that is neither a hash nor a ring buffer")
     };
     Ok(data.info()?.max_entries())
 }

@@ -15,6 +15,8 @@ mod object;
 pub mod older;
 pub mod process;
 pub mod source;
+#[cfg(test)]
+mod stack;
 pub mod typed;
 mod verify;
 pub mod waiting;

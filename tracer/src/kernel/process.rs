@@ -10,7 +10,10 @@ use crate::model::Program;
 /// Decodes an entry of `FACTS`.
 pub fn program(facts: &ProcessFacts) -> Program {
     let (cgroup, unified) = paths(facts);
+    let known = facts.key.process != 0;
     Program {
+        process: known.then_some(facts.key.process),
+        started_ns: known.then_some(facts.key.started_ns),
         uid: facts.key.user,
         executable: text(&facts.executable),
         command: text(&facts.command),

@@ -14,11 +14,11 @@ use tracer_common::{
     Attempt, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older,
     ProcessFacts, Record, SocketFacts,
     map::{
-        DIRECTION_IN, DIRECTION_OUT, FLAG_DESCRIBED, HANDLE_UNATTRIBUTED, HANDLE_USER_MAXIMUM,
-        PROTOCOL_TCP, PROTOCOL_UDP,
+        DIRECTION_OUT, FLAG_DESCRIBED, HANDLE_UNATTRIBUTED, HANDLE_USER_MAXIMUM, PROTOCOL_TCP,
+        PROTOCOL_UDP,
     },
 };
-use zerocopy::{FromBytes as _, FromZeros as _};
+use zerocopy::FromBytes as _;
 
 use crate::kernel::{
     batch::Batch,
@@ -54,6 +54,8 @@ pub struct Kernel {
     listeners: Batch<Endpoint, Listener>,
     /// Keys of the connections that are sampled; kept for its room.
     sockets: Vec<u64>,
+    /// Contacts that had ended before anybody asked for them.
+    early: Vec<Record>,
 }
 
 impl Kernel {
@@ -76,6 +78,7 @@ impl Kernel {
             open_sockets: Batch::new(4096),
             listeners: Batch::new(512),
             sockets: Vec::new(),
+            early: Vec::new(),
         };
         kernel.prove()?;
         kernel.prove_datagrams()?;
@@ -101,13 +104,18 @@ impl Kernel {
             };
             bail!("tcp_life: attached, but it did not see the tracer contact itself\nhint: {hint}");
         };
+        let is_own = |key: &DestinationKey| {
+            key.process == own && key.protocol == PROTOCOL_TCP && key.direction == DIRECTION_OUT
+        };
         let mut counted = 0;
-        self.destinations(|key, counts| {
-            if key.process == own && key.protocol == PROTOCOL_TCP && key.direction == DIRECTION_OUT
-            {
-                counted += counts.connections;
-            }
-        })?;
+        self.connections(|_, connection| counted += u64::from(is_own(&connection.destination)))?;
+        let mut early = Vec::new();
+        self.records(|record| early.push(*record));
+        counted += early
+            .iter()
+            .filter(|record| is_own(&record.destination))
+            .count() as u64;
+        self.early = early;
         if counted != 1 {
             bail!("tcp_life: it counted {counted} of 1 connection of the tracer to itself");
         }
@@ -145,9 +153,14 @@ impl Kernel {
         Ok(())
     }
 
-    /// Hands out the details that wait in the ring buffer.
+    /// Hands out the contacts that have ended, as many as the ring buffer has room for: those that end meanwhile may come next
+    /// time.
     pub fn records(&mut self, mut each: impl FnMut(&Record)) {
-        while let Some(bytes) = self.maps.records.next() {
+        self.early.drain(..).for_each(|record| each(&record));
+        for _ in 0..self.maps.capacities.records as usize / size_of::<Record>() {
+            let Some(bytes) = self.maps.records.next() else {
+                return;
+            };
             if let Ok((record, _)) = Record::read_from_prefix(&bytes) {
                 each(&record);
             }
@@ -163,16 +176,14 @@ impl Kernel {
             .context("take a descriptor of the ring buffer")
     }
 
-    /// Every counter, of contacts begun and accepted, and what found no room of its own. Returns the entries of the three
-    /// maps.
+    /// Every exact counter, and what found no room of its own. Returns the entries of the two maps.
     pub fn destinations(
         &mut self,
         mut each: impl FnMut(&DestinationKey, &Counts),
-    ) -> io::Result<[u64; 3]> {
+    ) -> io::Result<[u64; 2]> {
         let (batch, maps) = (&mut self.destinations, &self.maps);
         Ok([
             batch.read(descriptor(&maps.destinations), &mut each)?,
-            batch.read(descriptor(&maps.incoming), &mut each)?,
             batch.read(descriptor(&maps.overflow), &mut each)?,
         ])
     }
@@ -196,9 +207,19 @@ impl Kernel {
         self.flows.read(descriptor(&self.maps.flows), each)
     }
 
-    /// Calls of `connect(2)` that have not sent a SYN, by thread.
+    /// Calls of `connect(2)` that have not sent a SYN, by thread or socket.
     pub fn attempts(&mut self, each: impl FnMut(&u64, &Attempt)) -> io::Result<u64> {
         self.attempts.read(descriptor(&self.maps.attempts), each)
+    }
+
+    /// Has the kernel side ask the sockets of such calls, by their keys, what became of them.
+    pub fn resolve(&mut self, attempts: &[u64]) -> io::Result<()> {
+        if let Some(Program::RawTracePoint(program)) = self.ebpf.program("resolve") {
+            for key in attempts {
+                sample(program, &[*key])?;
+            }
+        }
+        Ok(())
     }
 
     /// Open sockets of datagrams.
@@ -269,18 +290,14 @@ impl Kernel {
         self.connections.read(map, each)
     }
 
+    /// The same, with what was sampled last.
+    pub fn followed(&mut self, each: impl FnMut(&u64, &Connection)) -> io::Result<u64> {
+        let map = descriptor(&self.maps.connections);
+        self.connections.read(map, each)
+    }
+
     /// Follows a socket that was there before.
     pub fn follow(&mut self, cookie: u64, older: Older) -> anyhow::Result<()> {
-        let counts = if older.destination.direction == DIRECTION_IN {
-            &mut self.maps.incoming
-        } else {
-            &mut self.maps.destinations
-        };
-        match counts.insert(older.destination, Counts::new_zeroed(), NOT_THERE) {
-            Ok(()) => {}
-            Err(error) if load::errno(&error) == Some(libc::EEXIST) => {}
-            Err(error) => return Err(error).context("make room for an older socket's destination"),
-        }
         debug_assert!(
             older.destination.process < HANDLE_USER_MAXIMUM,
             "the kernel side makes the other handles"

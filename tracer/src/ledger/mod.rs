@@ -4,6 +4,7 @@
 //! The kernel's counters are the truth for programs that live; of programs that are gone the ledger keeps the final
 //! sum. A reading is `begin`, an `add` for each counter of the kernel, and `finish`.
 
+mod contacts;
 mod durations;
 mod identities;
 mod remembered;
@@ -11,6 +12,7 @@ mod rows;
 mod silence;
 mod table;
 
+pub use contacts::Contacts;
 pub use durations::DurationsByApp;
 pub use identities::Identities;
 pub use rows::Rows;

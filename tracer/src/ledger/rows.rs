@@ -8,7 +8,7 @@ use std::{
 use super::{
     remembered::Remembered,
     silence::Silence,
-    table::{Beside, Place, Table, sum},
+    table::{Beside, Place, Table, hold, sum},
 };
 use crate::model::{Destination, Row, Totals};
 
@@ -97,9 +97,8 @@ impl Rows {
     /// Ends a reading.
     pub fn finish(&mut self) -> Vec<Arc<Vec<Row>>> {
         for (row, Beside { shown, .. }) in self.table.each() {
-            row.totals.sent = row.totals.sent.max(shown.0);
-            row.totals.received = row.totals.received.max(shown.1);
-            *shown = (row.totals.sent, row.totals.received);
+            hold(&mut row.totals, shown);
+            *shown = row.totals;
             self.silence.look(row.identity, &row.totals);
         }
         self.silence.finish();
@@ -255,9 +254,8 @@ impl Rows {
         sum(self.table.totals(other), &row.totals);
         let others = self.table.beside_mut(other);
         sum(&mut others.retired, &beside.retired);
-        // Whoever reads the two together has seen as many bytes.
-        others.shown.0 += beside.shown.0;
-        others.shown.1 += beside.shown.1;
+        // Whoever reads the two together has seen as much.
+        sum(&mut others.shown, &beside.shown);
     }
 }
 

@@ -47,9 +47,9 @@ impl Place {
 pub struct Beside {
     /// What programs that are gone have left.
     pub retired: Totals,
-    /// The bytes last shown. A connection that ends between two reads of the kernel is in neither of them for a moment;
-    /// what is shown must not go down meanwhile.
-    pub shown: (u64, u64),
+    /// What was shown last. A contact that ends between two reads of the kernel is in neither of them for a moment; what is
+    /// shown must not go down meanwhile.
+    pub shown: Totals,
     /// The last reading in which a program that lives had a counter here, in `~other` one that was folded; 0 for none.
     pub added: u64,
 }
@@ -163,6 +163,17 @@ impl Table {
     }
 }
 
+/// Lets no number but `open` be less than it was.
+pub fn hold(totals: &mut Totals, before: &Totals) {
+    totals.connections = totals.connections.max(before.connections);
+    totals.established = totals.established.max(before.established);
+    for (count, before) in totals.failed.iter_mut().zip(before.failed) {
+        *count = before.max(*count);
+    }
+    totals.sent = totals.sent.max(before.sent);
+    totals.received = totals.received.max(before.received);
+}
+
 /// Adds one to the other.
 pub fn sum(to: &mut Totals, from: &Totals) {
     to.connections += from.connections;
@@ -171,8 +182,9 @@ pub fn sum(to: &mut Totals, from: &Totals) {
         *to += from;
     }
     to.open += from.open;
-    to.sent += from.sent;
-    to.received += from.received;
+    // What a full queue refused is taken back, maybe from where it was not added.
+    to.sent = to.sent.wrapping_add(from.sent);
+    to.received = to.received.wrapping_add(from.received);
 }
 
 #[cfg(test)]

@@ -6,40 +6,38 @@
 use std::{
     collections::{HashMap, HashSet},
     io,
-    sync::Arc,
 };
 
 use tracer_common::{
-    Address, DestinationKey, Flow, FlowKey,
+    Address, Flow, FlowKey, Record,
     map::{PROTOCOL_SCTP, SILENCE},
     outcome,
+    record::{ESTABLISHED, UNKNOWN},
 };
 
-use super::{Pipeline, fast_flows::Found, reading::place};
-use crate::{kernel::hooks::Signal, model::Totals};
+use super::{
+    Pipeline,
+    fast_flows::Found,
+    live::{Contact, Id, Live},
+};
+use crate::kernel::{hooks::Signal, source};
 
 /// The kernel side ends a flow itself when something passes after the silence; a program that began before the silence
 /// was full, and is late, is over by then too. In seconds.
 const MARGIN: u32 = 2;
 
-/// What is open, and how many entries that takes.
-pub(super) struct Open {
-    pub totals: Vec<(DestinationKey, Totals)>,
-    pub flows: u64,
-    pub sockets: u64,
-}
-
 impl Pipeline {
-    /// Ends the flows that are over; what they were goes to the ledger. Returns what is open.
-    pub(super) fn end_flows(&mut self) -> io::Result<Open> {
+    /// Ends the flows that are over, and adds the others. Returns how many there are, and how many sockets.
+    pub(super) fn read_flows(&mut self, live: &mut Live) -> io::Result<(u64, u64)> {
         let second = self.second;
+        let own = self.kernel.own_handle;
         // Sockets first: a flow of a socket that is not among them, and was to be, is over.
         let mut sockets = HashSet::new();
         let count = self
             .kernel
             .sockets(|_, socket| _ = sockets.insert(socket.identity))?;
         let ends_are_seen = self.kernel.serves(Signal::SocketEnd);
-        let (mut open, mut over) = (Vec::new(), Vec::new());
+        let mut over = Vec::new();
         // Since when a socket is known to be closed. Its flows stay for a while: a packet that was on its way to it when
         // it was closed is counted, too.
         let mut closing = HashMap::new();
@@ -63,19 +61,22 @@ impl Pipeline {
             if let (Some(fast), None, false) = (fast, slot, closed) {
                 found.consider(key, flow, |flow| fast.room(flow));
             }
-            let mut totals = Totals {
-                sent: flow.sent,
-                received: flow.received,
-                ..Totals::default()
-            };
             if closed {
                 closing.insert(key.socket, since);
-                conclude(&mut totals, flow, closed);
-            } else {
-                totals.established = u64::from(flow.answered != 0);
-                totals.open = 1;
             }
-            open.push((flow.destination, totals));
+            if flow.destination.process != own {
+                // What is never answered has failed when it is over, and not before.
+                let outcome = if flow.answered == 0 {
+                    UNKNOWN
+                } else {
+                    ESTABLISHED
+                };
+                let contact = Contact {
+                    record: of_flow(key, flow, outcome),
+                    is_open: !closed || flow.answered == 0,
+                };
+                live.contacts.insert(Id::of_flow(key, flow), contact);
+            }
         })?;
         self.closing = closing;
         self.assign(&found);
@@ -88,14 +89,10 @@ impl Pipeline {
             self.kernel.flows(|key, _| _ = busy.insert(key.socket))?;
             self.forget_sockets(&busy)?;
         }
-        Ok(Open {
-            totals: open,
-            flows: flows - ended,
-            sockets: count,
-        })
+        Ok((flows - ended, count))
     }
 
-    /// Ends one flow: its outcome goes to the ledger for good. `false` where it could not, and then comes again.
+    /// Ends one flow: its contact is booked. `false` where it could not be, and then comes again.
     fn end(&mut self, key: &FlowKey, flow: &Flow, closed: bool) -> bool {
         let handle = flow.destination.process;
         if self.programs.find(handle).is_none() {
@@ -107,15 +104,12 @@ impl Pipeline {
             return false;
         }
         if let Some(known) = known {
-            let app = Arc::clone(self.identities.app(known.identity));
-            let place = place(known, &flow.destination);
-            let mut totals = Totals {
-                sent: flow.sent,
-                received: flow.received,
-                ..Totals::default()
+            let outcome = outcome::of_flow(flow.answered != 0, closed, flow.error, flow.refused);
+            let record = Record {
+                ended_ns: source::monotonic_ns(),
+                ..of_flow(key, flow, outcome)
             };
-            conclude(&mut totals, flow, closed);
-            self.rows.retire(&app, place, &totals);
+            self.book.end(known, &record);
         }
         true
     }
@@ -135,8 +129,8 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Programs to which something can still be counted: those with an open flow, socket,
-    /// listener or attempt.
+    /// Programs to which something can still be counted: those with a live contact, a socket, a listener or an attempt, or with
+    /// an ended contact that is not booked.
     pub(super) fn owners(&mut self) -> io::Result<HashSet<u64>> {
         let mut owners = HashSet::new();
         self.kernel
@@ -144,10 +138,26 @@ impl Pipeline {
         self.kernel
             .listeners(|_, listener| _ = owners.insert(listener.owner))?;
         self.kernel
+            .attempts(|_, attempt| _ = owners.insert(attempt.destination.process))?;
+        self.kernel
             .flows(|_, flow| _ = owners.insert(flow.destination.process))?;
         self.kernel
-            .attempts(|_, attempt| _ = owners.insert(attempt.destination.process))?;
+            .followed(|_, connection| _ = owners.insert(connection.destination.process))?;
         Ok(owners)
+    }
+}
+
+/// What the record of a flow says, but for its end.
+fn of_flow(key: &FlowKey, flow: &Flow, outcome: u32) -> Record {
+    Record {
+        destination: flow.destination,
+        socket: key.socket,
+        began_ns: flow.began_ns,
+        sent: flow.sent,
+        received: flow.received,
+        remote_port: key.port,
+        outcome,
+        ..Record::default()
     }
 }
 
@@ -161,40 +171,9 @@ fn is_over(key: &FlowKey, flow: &Flow, closed: Option<u32>, second: u32) -> bool
         || (!may_be_silent && silence > (SILENCE + MARGIN) as i32)
 }
 
-/// How a flow ended: answered, or why not.
-fn conclude(totals: &mut Totals, flow: &Flow, closed: bool) {
-    if flow.answered != 0 {
-        totals.established = 1;
-        return;
-    }
-    let quiet = flow.error == 0 && flow.refused == 0;
-    let reason = if closed && quiet {
-        outcome::CANCELLED
-    } else {
-        outcome::of_silence(flow.error, flow.refused)
-    };
-    totals.failed[reason] = 1;
-}
-
-/// Whether a counter is of a flow: those of TCP have their ends counted in the kernel.
-pub(super) fn is_of_flows(key: &DestinationKey) -> bool {
-    key.protocol != tracer_common::map::PROTOCOL_TCP
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check(flow: Flow, closed: bool, expected: Result<(), usize>) {
-        let mut totals = Totals::default();
-        conclude(&mut totals, &flow, closed);
-        let mut wanted = Totals::default();
-        match expected {
-            Ok(()) => wanted.established = 1,
-            Err(reason) => wanted.failed[reason] = 1,
-        }
-        assert_eq!(totals, wanted);
-    }
 
     /// A flow over which something passed last in the second `last`.
     fn check_over(key: &FlowKey, last: u32, closed: Option<u32>, second: u32, expected: bool) {
@@ -245,23 +224,5 @@ mod tests {
             ..association
         };
         check_over(&packets, 0, None, 1 << 20, true);
-    }
-
-    #[test]
-    fn a_flow_ends_as_it_was_answered_or_not() {
-        let flow = Flow::default();
-        let answered = Flow {
-            answered: 1,
-            error: 111,
-            ..flow
-        };
-        let refused = Flow { error: 111, ..flow };
-        let forbidden = Flow { refused: 1, ..flow };
-        check(answered, true, Ok(()));
-        check(refused, true, Err(outcome::REFUSED));
-        check(forbidden, true, Err(outcome::DENIED));
-        check(forbidden, false, Err(outcome::DENIED));
-        check(flow, true, Err(outcome::CANCELLED));
-        check(flow, false, Err(outcome::TIMED_OUT));
     }
 }

@@ -4,6 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     net::IpAddr,
     path::Path,
+    sync::Arc,
 };
 
 use tracer_common::{
@@ -13,8 +14,7 @@ use tracer_common::{
 
 use super::{
     Pipeline,
-    programs::{Known, NAMELESS, number},
-    reading::add,
+    programs::{Known, NAMELESS, NOBODY, number},
 };
 use crate::{
     attribute::{SocketUser, program_of},
@@ -132,12 +132,15 @@ impl Pipeline {
             user: holder.user,
             charged: holder.charged,
         };
-        let found = program_of(Path::new("/"), process)
-            .map_err(|_| Unattributed::NoName)
-            .and_then(|program| self.attribution.identify_holder(program, &user));
-        let (identity, unattributed) = number(&mut self.identities, found);
+        let program = program_of(Path::new("/"), process).map_err(|_| Unattributed::NoName);
+        let described = program.as_ref().ok().cloned().map(Arc::new);
+        let found = program.and_then(|program| self.attribution.identify_holder(program, &user));
+        let who = found.as_ref().ok().cloned().map(Arc::new);
+        let (identity, unattributed) = number(&mut self.book.identities, found);
         Known {
             identity,
+            who,
+            program: described,
             unattributed,
             ..NAMELESS
         }
@@ -148,9 +151,7 @@ impl Pipeline {
         let Self {
             older: OlderSockets { namespaces, lost },
             programs,
-            rows,
-            identities,
-            unattributed,
+            book,
             kernel,
             ..
         } = self;
@@ -165,23 +166,14 @@ impl Pipeline {
                     continue;
                 };
                 open.insert(socket.cookie);
-                let known = programs
-                    .find(older.destination.process)
-                    .unwrap_or(&NAMELESS);
+                let known = programs.find(older.destination.process).unwrap_or(&NOBODY);
                 let totals = Totals {
                     open: u64::from(socket.established),
                     sent: socket.sent.saturating_sub(older.sent),
                     received: socket.received.saturating_sub(older.received),
                     ..Totals::default()
                 };
-                add(
-                    rows,
-                    identities,
-                    unattributed,
-                    known,
-                    &older.destination,
-                    &totals,
-                );
+                book.add(known, &older.destination, &totals);
             }
             // One that sock_diag no longer shows has ended, and the kernel side has counted it and removed its entry. Where
             // the entry is still there, that end was missed.

@@ -1,13 +1,13 @@
 //! Which programs does the kernel side know, and who are they?
 
-use std::{collections::HashMap, path::Path};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
 use tracer_common::{
     ProcessKey,
     map::{FLAG_ACTS, HANDLE_NO_OWNER, HANDLE_UNATTRIBUTED, counter},
 };
 
-use super::{Pipeline, places};
+use super::{Book, Pipeline, places};
 use crate::{
     attribute::{command_of, is_unspecialised, since_boot_ns},
     kernel::process,
@@ -20,6 +20,9 @@ use crate::{
 pub struct Known {
     /// Its number in the ledger; that of nobody when it has no name.
     pub identity: u32,
+    /// The same as a value.
+    pub who: Option<Arc<Identity>>,
+    pub program: Option<Arc<Program>>,
     /// Why it has no name.
     pub unattributed: Option<Unattributed>,
     /// Its key in the kernel side's map; `None` for the owner of sockets older than the tracer.
@@ -28,22 +31,38 @@ pub struct Known {
     pub acts: bool,
     /// What it does from now on is written down as another's.
     pub is_past: bool,
-    /// Seen dead at the last look. What is dead twice is gone for good, and so is all it did in the kernel.
-    pub dead: bool,
+    pub end: End,
+}
+
+/// What a program was at the last look. One that is dead twice is gone for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Lives,
+    Dead,
+    /// Dead, and none of its contacts lived.
+    Idle,
 }
 
 /// Stands in for a program that is not known: its contacts are nobody's.
 pub const NAMELESS: Known = Known {
     identity: 0,
+    who: None,
+    program: None,
     unattributed: Some(Unattributed::NoName),
     key: None,
     acts: false,
     is_past: false,
-    dead: false,
+    end: End::Lives,
 };
+
+/// The same, to borrow.
+pub static NOBODY: Known = NAMELESS;
 
 /// Seconds that a program of Android has to be told what it is. It takes milliseconds.
 const SETTLES: u32 = 2;
+
+/// Nanoseconds after which every processor sees what another one has written: it takes some hundred.
+const WRITTEN: u64 = 1_000_000;
 
 /// By handle.
 #[derive(Default)]
@@ -59,13 +78,13 @@ pub struct Programs {
 }
 
 /// What found no room in the kernel side's map of programs.
-const UNREGISTERED: Known = Known {
+static UNREGISTERED: Known = Known {
     unattributed: Some(Unattributed::ProcessTableFull),
     ..NAMELESS
 };
 
 /// Whose the sockets are of which nobody knows whose they are.
-const OWNERLESS: Known = Known {
+static OWNERLESS: Known = Known {
     unattributed: Some(Unattributed::NoOwner),
     ..NAMELESS
 };
@@ -77,11 +96,6 @@ impl Programs {
             HANDLE_NO_OWNER => Some(&OWNERLESS),
             _ => self.known.get(&handle),
         }
-    }
-
-    /// Whether it is there, and will have a name in a moment.
-    pub fn is_unsettled(&self, handle: u64) -> bool {
-        self.unsettled.contains_key(&handle)
     }
 
     pub fn all(&mut self) -> impl Iterator<Item = (&u64, &mut Known)> {
@@ -124,16 +138,20 @@ impl Pipeline {
             kernel,
             attribution,
             programs,
-            identities,
-            rows,
-            durations,
+            book,
             ..
         } = self;
         let own = kernel.own_handle;
         // Asked for in vain once is enough: each look goes over all apps.
         let mut may_have_place = true;
+        let mut is_fresh = false;
         let read = kernel.programs(|handle, facts| {
             if *handle == own || programs.known.contains_key(handle) {
+                return;
+            }
+            // The kernel side says last that all is written down; on some processors the one may be seen before the other.
+            if now.saturating_sub(registered_ns(*handle, now)) < WRITTEN {
+                is_fresh = true;
                 return;
             }
             let (program, is_settled) = settle(process::program(facts), &facts.key);
@@ -147,27 +165,36 @@ impl Pipeline {
             let found = attribution.identify(&program, Some(registered_ns(*handle, now)));
             if let Ok(identity) = &found
                 && may_have_place
-                && identities.is_full_for(identity)
+                && book.identities.is_full_for(identity)
             {
+                let Book {
+                    identities,
+                    rows,
+                    durations,
+                    ..
+                } = &mut *book;
                 may_have_place = places::make(programs, identities, rows, durations);
             }
-            let (identity, unattributed) = number(identities, found);
+            let who = found.as_ref().ok().cloned().map(Arc::new);
+            let (identity, unattributed) = number(&mut book.identities, found);
             programs.insert(
                 *handle,
                 Known {
                     identity,
+                    who,
+                    program: Some(Arc::new(program)),
                     unattributed,
                     key: Some(facts.key),
                     acts: facts.flags & FLAG_ACTS != 0,
                     is_past: false,
-                    dead: false,
+                    end: End::Lives,
                 },
             );
         });
         match read {
-            Ok(false) => self.programs.registrations = registrations,
+            Ok(false) if !is_fresh => self.programs.registrations = registrations,
             // One is still being described; it comes with the next look.
-            Ok(true) => {}
+            Ok(_) => {}
             Err(_) => {
                 // Those that were not looked at wait on.
                 self.programs.unsettled.extend(unsettled);

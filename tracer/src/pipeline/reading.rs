@@ -1,21 +1,16 @@
-//! One reading of the kernel's counters into the rows.
+//! One reading: all contacts that live and that have ended, into the rows.
 
 use std::io;
 
-use tracer_common::{DestinationKey, map};
+use tracer_common::DestinationKey;
 
-use super::{Pipeline, Tally, flows::Open, programs::Known};
-use crate::{
-    decode,
-    ledger::{Identities, Place, Rows},
-    model::Totals,
-};
+use super::{Book, Pipeline, live::Live, programs::Known};
+use crate::{decode, ledger::Place, model::Totals};
 
 /// How many entries each map has.
 #[derive(Default)]
 pub(super) struct Entries {
     pub destinations: u64,
-    pub incoming: u64,
     pub overflow: u64,
     pub connections: u64,
     pub flows: u64,
@@ -24,91 +19,67 @@ pub(super) struct Entries {
 }
 
 impl Pipeline {
-    /// All of it; returns the entries of the maps.
+    /// All of it; returns the entries of the maps, and what lives.
     ///
-    /// The order matters. `open` was read before the counters: what a flow says of its contact (answered or not) is never
-    /// ahead of the count of contacts. The counters of ended connections come before the live ones: a connection that ends in
-    /// between is in neither, and comes with the next reading; none is ever in both.
-    pub(super) fn read(&mut self, open: &Open) -> io::Result<Entries> {
-        self.add_early(&open.totals);
-        let [destinations, incoming, overflow] = self.read_destinations()?;
-        Ok(Entries {
+    /// The order matters: the exact counters, then what lives, then the ring buffer. A contact that ends meanwhile has a record,
+    /// which takes it out of those that live. One whose record finds no room may be in neither for a moment, if it ended between
+    /// the first two, and comes with the next reading; what is shown does not fall meanwhile. None is ever in two.
+    pub(super) fn read(&mut self) -> io::Result<(Entries, Live)> {
+        self.end_attempts()?;
+        let mut counters = Vec::new();
+        let own = self.kernel.own_handle;
+        let [destinations, overflow] = self.kernel.destinations(|key, counts| {
+            if key.process != own {
+                counters.push((*key, decode::totals(counts)));
+            }
+        })?;
+        let mut live = Live::default();
+        let connections = self.read_connections(&mut live)?;
+        let (flows, sockets) = self.read_flows(&mut live)?;
+        self.drain_beside(&mut live);
+        self.book.observed.retain(|id| live.observed.contains(id));
+        self.book.begin();
+        for (key, totals) in &counters {
+            self.add_known(key, totals);
+        }
+        for contact in live.contacts.values() {
+            let totals = decode::live(&contact.record, contact.is_open);
+            self.add_known(&contact.record.destination, &totals);
+        }
+        let entries = Entries {
             destinations,
-            incoming,
             overflow,
-            connections: self.read_connections()?,
-            flows: open.flows,
-            sockets: open.sockets,
+            connections,
+            flows,
+            sockets,
             older: self.read_older(),
-        })
+        };
+        Ok((entries, live))
     }
 
-    fn read_destinations(&mut self) -> io::Result<[u64; 3]> {
-        let own = self.kernel.own_handle;
-        let mut read = Vec::new();
-        let Self {
-            kernel,
-            programs,
-            rows,
-            identities,
-            unattributed,
-            ..
-        } = self;
-        let entries = kernel.destinations(|key, counts| {
-            if key.process == own {
-                return;
-            }
-            let totals = decode::totals(counts);
-            match programs.find(key.process) {
-                Some(known) => add(rows, identities, unattributed, known, key, &totals),
-                None => read.push((*key, totals)),
-            }
-        })?;
-        self.add_early(&read);
-        Ok(entries)
-    }
-
-    fn read_connections(&mut self) -> io::Result<u64> {
-        let own = self.kernel.own_handle;
-        let mut read = Vec::new();
-        let entries = self.kernel.connections(|_, connection| {
-            if connection.destination.process == own {
-                return;
-            }
-            let is_open = connection.established_ns != 0
-                && connection.flags & map::CONNECTION_NO_CONTACT == 0;
-            // A sample of another connection of the same place in memory is none of this one.
-            let sampled = connection.sampled_ns == connection.began_ns;
-            let totals = Totals {
-                open: u64::from(is_open),
-                sent: if sampled { connection.sent } else { 0 },
-                received: if sampled { connection.received } else { 0 },
-                ..Totals::default()
-            };
-            read.push((connection.destination, totals));
-        })?;
-        self.add_early(&read);
-        Ok(entries)
-    }
-
-    /// Adds what was read of programs that may have come meanwhile. One that is not known even now comes with the next
-    /// reading: under nobody's name it would have to go away again, and counters do not go down.
-    pub(super) fn add_early(&mut self, read: &[(DestinationKey, Totals)]) {
-        if !read.is_empty() {
-            self.learn();
+    /// Adds what was read of a program that is known. One that is not even now comes with the next reading: under nobody's name it
+    /// would have to go away again, and counters do not go down.
+    fn add_known(&mut self, key: &DestinationKey, totals: &Totals) {
+        if let Some(known) = self.programs.find(key.process) {
+            self.book.add(known, key, totals);
         }
-        let Self {
-            programs,
-            rows,
-            identities,
-            unattributed,
-            ..
-        } = self;
-        for (key, totals) in read {
-            if let Some(known) = programs.find(key.process) {
-                add(rows, identities, unattributed, known, key, totals);
-            }
+    }
+}
+
+impl Book {
+    /// Begins a reading.
+    fn begin(&mut self) {
+        self.rows.begin();
+        self.unattributed.now = Default::default();
+    }
+
+    /// Adds what lives to this reading.
+    pub(super) fn add(&mut self, known: &Known, key: &DestinationKey, totals: &Totals) {
+        if let Some(reason) = known.unattributed {
+            self.unattributed.now[reason as usize] += totals.connections;
         }
+        let app = self.identities.app(known.identity);
+        self.rows.add(app, place(known, key), totals);
     }
 }
 
@@ -119,18 +90,4 @@ pub(super) fn place(known: &Known, key: &DestinationKey) -> Place {
         direction: decode::direction(key),
         protocol: decode::protocol(key),
     }
-}
-
-pub(super) fn add(
-    rows: &mut Rows,
-    identities: &Identities,
-    unattributed: &mut Tally,
-    known: &Known,
-    key: &DestinationKey,
-    totals: &Totals,
-) {
-    if let Some(reason) = known.unattributed {
-        unattributed.now[reason as usize] += totals.connections;
-    }
-    rows.add(identities.app(known.identity), place(known, key), totals);
 }

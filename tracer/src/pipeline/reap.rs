@@ -1,14 +1,14 @@
 //! Programs that are gone: their last counters go to the ledger, their entries in the kernel are removed.
 //!
-//! An entry goes only when nothing can add to it any more: its process was found dead twice, a tick apart, and each
-//! connection it began has ended. So no increment is lost.
+//! An entry goes only when nothing can add to it any more: its process was found dead twice, a tick apart, and at two looks no
+//! contact of its lived. So no contact loses its program.
 
 use std::collections::{HashMap, HashSet};
 
-use tracer_common::{Counts, DestinationKey, map::DIRECTION_IN};
+use tracer_common::{Counts, DestinationKey};
 
-use super::{Pipeline, flows::is_of_flows, reading::place};
-use crate::{decode, model::Unattributed};
+use super::{Pipeline, live::Live, programs::End};
+use crate::decode;
 
 impl Pipeline {
     /// One look at who is gone. Returns whether the kernel side's map of programs is filling up, so that the next look
@@ -16,7 +16,8 @@ impl Pipeline {
     pub fn reap(&mut self) -> bool {
         self.follow_packages();
         self.drain();
-        for ended in [self.end_attempts(), self.end_flows().map(|_| ())] {
+        let flows = self.read_flows(&mut Live::default()).map(drop);
+        for ended in [self.end_attempts(), flows] {
             self.failed_reads += u64::from(ended.is_err());
         }
         let gone = self.gone();
@@ -49,29 +50,44 @@ impl Pipeline {
                 }
                 None => !older.has(*handle),
             };
-            if dead && known.dead {
+            if dead && known.end != End::Lives {
                 gone.insert(*handle);
             }
-            known.dead = dead;
+            known.end = match (dead, known.end) {
+                (false, _) => End::Lives,
+                (true, End::Lives) => End::Dead,
+                (true, end) => end,
+            };
         }
         gone
     }
 
     fn retire(&mut self, gone: &HashSet<u64>) -> std::io::Result<()> {
         let mut busy = self.owners()?;
+        // What had ended before they were looked at.
+        self.drain();
+        busy.extend(gone.iter().filter(|handle| self.waiting.has(**handle)));
+        // The record of a contact comes a moment after its entry goes: all of them are there at the next look.
+        for (handle, known) in self.programs.all() {
+            if !gone.contains(handle) {
+                continue;
+            }
+            let end = if busy.contains(handle) {
+                End::Dead
+            } else {
+                End::Idle
+            };
+            if known.end != End::Idle {
+                busy.insert(*handle);
+            }
+            known.end = end;
+        }
         let mut finished: Vec<(DestinationKey, Counts)> = Vec::new();
         self.kernel.destinations(|key, counts| {
             if gone.contains(&key.process) && !busy.contains(&key.process) {
-                if is_of_flows(key) || counts.ended == counts.connections as u32 {
-                    finished.push((*key, *counts));
-                } else {
-                    busy.insert(key.process);
-                }
+                finished.push((*key, *counts));
             }
         })?;
-        // Whatever made them finished has put its details into the ring buffer before.
-        self.drain();
-        finished.retain(|(key, _)| !busy.contains(&key.process));
         for (key, counts) in finished {
             if !self.retire_one(&key, &counts) {
                 busy.insert(key.process);
@@ -96,25 +112,14 @@ impl Pipeline {
         let maps = &mut self.kernel.maps;
         let map = if key.overflow != 0 {
             &mut maps.overflow
-        } else if key.direction == DIRECTION_IN {
-            &mut maps.incoming
         } else {
             &mut maps.destinations
         };
-        if map.remove(key).is_err() {
-            return false;
+        let is_removed = map.remove(key).is_ok();
+        if is_removed {
+            self.book.retire(known, key, &decode::totals(counts));
         }
-        if let Some(reason) = known.unattributed {
-            self.unattributed.retired[reason as usize] += counts.connections;
-        }
-        debug_assert!(
-            known.unattributed != Some(Unattributed::ProcessTableFull),
-            "that entry is never retired"
-        );
-        let app = std::sync::Arc::clone(self.identities.app(known.identity));
-        self.rows
-            .retire(&app, place(known, key), &decode::totals(counts));
-        true
+        is_removed
     }
 }
 

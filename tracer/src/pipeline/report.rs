@@ -9,12 +9,13 @@ use crate::{
 };
 
 impl Pipeline {
-    pub(super) fn unattributed(&self) -> Vec<(Unattributed, u64)> {
-        Unattributed::ALL
-            .into_iter()
-            .zip(self.unattributed.now.iter().zip(self.unattributed.retired))
-            .map(|(reason, (now, retired))| (reason, now + retired))
-            .collect()
+    pub(super) fn unattributed(&mut self) -> Vec<(Unattributed, u64)> {
+        let tally = &mut self.book.unattributed;
+        let sums = tally.now.iter().zip(tally.retired);
+        for (shown, (now, retired)) in tally.shown.iter_mut().zip(sums) {
+            *shown = (now + retired).max(*shown);
+        }
+        Unattributed::ALL.into_iter().zip(tally.shown).collect()
     }
 
     pub(super) fn losses(&self) -> Vec<Loss> {
@@ -62,7 +63,7 @@ impl Pipeline {
             Loss {
                 stage: "ledger",
                 reason: "apps_full",
-                count: self.identities.folded,
+                count: self.book.identities.folded,
             },
         ]
     }
@@ -80,7 +81,6 @@ impl Pipeline {
                 entries.destinations,
                 capacities.destinations,
             ),
-            use_of("incoming", entries.incoming, capacities.incoming),
             use_of(
                 "processes",
                 self.programs.registered(),

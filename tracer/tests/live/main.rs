@@ -11,6 +11,7 @@ mod beside;
 mod busy;
 mod calibration;
 mod churn;
+mod contacts;
 mod datagram;
 mod exact;
 mod fast_path;

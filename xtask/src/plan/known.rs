@@ -49,9 +49,6 @@ const fn often(
 }
 
 const LINUX_7: &[&str] = &["x86-7"];
-const PREEMPTED: &str =
-    "programs at tracepoints run preemptibly, and the kernel skips one that a preempted task is in";
-const NO_FORM: &str = "its SCTP functions have another form there, and are not hooked";
 const LATE: &str = "SCTP binds before the control group's hook: accepted associations are nobody's";
 
 const PLACE: &str = "an accepted contact goes by its place, not by the socket that listens";
@@ -67,25 +64,9 @@ const SCOPE: &str = "a link-local address is taken without its interface";
 /// Where the tracer is wrong.
 pub const KNOWN: &[Row] = &[
     row(
-        "churn::under_churn_no_counter_falls_and_each_contact_is_in_one_state",
-        &[HERE],
-        "flows are live first and counters then: what ends in between is read twice",
-    ),
-    often(
-        "exact::a_workload_of_every_kind_is_counted_to_the_contact_and_to_the_byte",
-        LINUX_7,
-        "",
-        PREEMPTED,
-    ),
-    row(
         "calibration::every_measured_field_stands_where_the_kernels_types_say",
         LINUX_7,
         "a third way leads to a task's memory there",
-    ),
-    row(
-        "associations::associations_are_counted_to_the_contact_and_to_the_byte_at_both_ends",
-        &["x86-5.10"],
-        NO_FORM,
     ),
     row(
         "associations::at_the_control_group_an_association_is_of_the_one_to_one_socket_that_accepts_it",
@@ -103,12 +84,6 @@ pub const KNOWN: &[Row] = &[
         &["x86-6.12"],
         "; the kernel ran no hook ",
         "a probe that the kernel skips is made up for by nothing",
-    ),
-    often(
-        "busy::with_busy_loops_on_every_processor_each_connect_is_its_callers",
-        &["x86-6.1"],
-        "[(\"direction\", \"in\")",
-        "an accepted contact is lost where the kernel skips both programs that could see it",
     ),
     // The public cases, where they lie beside this repository (`xtask/src/cases.rs`).
     row("cases::01-reuseport-owner", &[HERE], PLACE),

@@ -200,6 +200,11 @@ pub const TESTS: &[Test] = &[
         Long::Everywhere,
     ),
     row(
+        "contacts::each_is_shown_once_while_it_lives_and_after_it_has_ended",
+        &[HERE, "x86-6.1", "x86-7", "arm-5.10"],
+        Long::Everywhere,
+    ),
+    row(
         "datagram::datagrams_of_every_kind_are_counted_to_the_contact_and_to_the_byte",
         &[HERE, "x86-5.10", "x86-6.1-no-btf", "arm-6.12-16k"],
         Long::Everywhere,

@@ -26,7 +26,6 @@ const TABLES: &[&str] = &[
     "DESTINATIONS",
     "FACTS",
     "FLOWS",
-    "INCOMING",
     "LISTENERS",
     "OLDER",
     "OVERFLOW",

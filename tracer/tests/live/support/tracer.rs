@@ -85,6 +85,15 @@ impl Tracer {
         metrics
     }
 
+    /// A page of `/api/v1/contacts`.
+    pub fn contacts(&self, query: &str) -> serde_json::Value {
+        let path = format!("/api/v1/contacts?{query}");
+        let answer = request(self.address, &path).unwrap_or_default();
+        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body);
+        let page = body.and_then(|body| serde_json::from_str(body).ok());
+        page.unwrap_or_else(|| panic!("no page of contacts: {answer:?}"))
+    }
+
     /// Scrapes until `done` is true of what it says, for the state of sockets that the kernel ends in its own time.
     pub fn wait_for(&self, what: &str, done: impl FnMut(&Metrics) -> bool) -> Metrics {
         self.wait_seconds_for(30, what, done)

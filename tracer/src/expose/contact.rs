@@ -1,0 +1,79 @@
+//! A contact as JSON. `docs/openapi.json` says what each field means.
+
+use serde_json::{Value, json};
+use tracer_common::outcome;
+
+use super::time::{rfc3339, seconds};
+use crate::model::{Contact, Destination, Outcome, Program};
+
+/// All that is known of a contact; what is not is `null`.
+pub fn json(contact: &Contact, live: bool) -> Value {
+    let identity = contact.identity.as_deref();
+    let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let port = match contact.destination {
+        Destination::Address { port, .. } => Some(port),
+        Destination::Other | Destination::Unknown => None,
+    };
+    let (outcome, reason) = outcome(contact.outcome);
+    json!({
+        "id": contact.id,
+        "live": live,
+        "app": identity.and_then(|identity| known(&identity.app)),
+        "user": identity.and_then(|identity| known(&identity.user)),
+        "program": contact.program.as_deref().map(program),
+        "direction": contact.direction.label(),
+        "protocol": contact.protocol.label(),
+        "destination": known(&destination(contact)),
+        "port": port,
+        "name_source": contact.name.as_ref().map_or("none", |name| name.source.label()),
+        "local_address": contact.local.address.map(|address| address.to_canonical().to_string()),
+        "local_port": contact.local.port,
+        "remote_address": contact.remote.address.map(|address| address.to_canonical().to_string()),
+        "remote_port": contact.remote.port,
+        "namespace": contact.namespace,
+        "interface": contact.interface,
+        "began": contact.began.map(rfc3339),
+        "established": contact.established.map(rfc3339),
+        "ended": contact.ended.map(rfc3339),
+        "outcome": outcome,
+        "reason": reason,
+        "sent_bytes": contact.sent,
+        "received_bytes": contact.received,
+    })
+}
+
+/// The label `destination`: the name, else the address in canonical text.
+pub fn destination(contact: &Contact) -> String {
+    match (&contact.name, contact.destination) {
+        (Some(name), _) => name.text.as_ref().to_owned(),
+        (None, Destination::Address { address, .. }) => address.to_canonical().to_string(),
+        (None, Destination::Other) => "~other".to_owned(),
+        (None, Destination::Unknown) => String::new(),
+    }
+}
+
+fn program(program: &Program) -> Value {
+    json!({
+        "process": program.process,
+        "started_seconds": program.started_ns.map(seconds),
+        "uid": program.uid,
+        "executable": program.executable,
+        "command": program.command,
+        "cgroup": program.cgroup,
+        "unified_cgroup": program.unified,
+        "kernel_thread": program.kernel_thread,
+    })
+}
+
+fn outcome(outcome: Outcome) -> (Option<&'static str>, Option<&'static str>) {
+    match outcome {
+        Outcome::Unknown => (None, None),
+        Outcome::Connecting => (Some("connecting"), None),
+        Outcome::Open => (Some("open"), None),
+        Outcome::Closed => (Some("closed"), None),
+        Outcome::Failed(reason) => {
+            let reason = outcome::NAMES.get(reason).copied();
+            (Some("failed"), reason.or(Some("other")))
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! A contact as a value: all that is known of one, while it lives and after it has ended.
+
+use std::{net::IpAddr, sync::Arc};
+
+use super::{Destination, Direction, Identity, Program, Protocol};
+
+/// One end of a contact. Each part may be unknown without the other; a protocol without ports has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// Never an IPv4 address written as v4-mapped IPv6.
+    pub address: Option<IpAddr>,
+    pub port: Option<u16>,
+}
+
+/// How the name of a destination is known: the label `name_source`, which is `none` where there is no name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NameSource {
+    /// The TLS handshake of this very connection said it.
+    Sni,
+    /// The QUIC handshake of this very flow said it.
+    Quic,
+    /// This app asked for the name and was told this address.
+    Lookup,
+    /// Somebody on this machine asked for the name and was told this address.
+    Dns,
+}
+
+impl NameSource {
+    /// The value of the label `name_source`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Sni => "sni",
+            Self::Quic => "quic",
+            Self::Lookup => "lookup",
+            Self::Dns => "dns",
+        }
+    }
+}
+
+/// The name of a destination.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Name {
+    pub text: Arc<str>,
+    pub source: NameSource,
+}
+
+/// What became of a contact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Nobody saw, or the kernel side had no room to follow it.
+    #[default]
+    Unknown,
+    /// Begun, and neither established nor failed yet.
+    Connecting,
+    /// Established, and not ended yet.
+    Open,
+    /// Established, and ended.
+    Closed,
+    /// Ended without being established. An index into [`tracer_common::outcome::NAMES`].
+    Failed(usize),
+}
+
+/// One contact. What is `None` is not known; nothing is guessed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// Grows with the moment at which a contact is first seen. It never changes, and no two contacts share one.
+    pub id: u64,
+    /// Who made or accepted it. `None` where nobody could be named.
+    pub identity: Option<Arc<Identity>>,
+    /// Which program made or accepted it.
+    pub program: Option<Arc<Program>>,
+    /// Under which destination it is summed; its port is the remote's where it was begun here, the local one where it was
+    /// accepted.
+    pub destination: Destination,
+    /// The name of the destination.
+    pub name: Option<Name>,
+    pub local: Endpoint,
+    pub remote: Endpoint,
+    pub direction: Direction,
+    pub protocol: Protocol,
+    /// Inode number of the network namespace.
+    pub namespace: Option<u32>,
+    /// Index of the network interface, where an address means something on that one only (`fe80::/10`).
+    pub interface: Option<u32>,
+    /// Nanoseconds since the Unix epoch: the SYN, or the first datagram. Pages are in this order, so it must not change:
+    /// whoever makes the contact converts the kernel's clock once, not at each reading.
+    pub began: Option<u64>,
+    /// Nanoseconds since the Unix epoch: the end of the handshake, or the first answer.
+    pub established: Option<u64>,
+    /// Nanoseconds since the Unix epoch.
+    pub ended: Option<u64>,
+    pub outcome: Outcome,
+    /// Payload bytes that left.
+    pub sent: Option<u64>,
+    /// Payload bytes that arrived.
+    pub received: Option<u64>,
+}
+
+impl Contact {
+    /// A contact of which nothing else is known.
+    pub fn new(id: u64, direction: Direction, protocol: Protocol) -> Self {
+        Self {
+            id,
+            identity: None,
+            program: None,
+            destination: Destination::Unknown,
+            name: None,
+            local: Endpoint::default(),
+            remote: Endpoint::default(),
+            direction,
+            protocol,
+            namespace: None,
+            interface: None,
+            began: None,
+            established: None,
+            ended: None,
+            outcome: Outcome::Unknown,
+            sent: None,
+            received: None,
+        }
+    }
+}
+
+/// The contacts of a snapshot: all that live, and the last that ended.
+#[derive(Clone, Debug, Default)]
+pub struct ContactList {
+    /// In no order.
+    pub live: Vec<Contact>,
+    /// In the order in which they ended, the last one last, in blocks that successive snapshots share.
+    pub blocks: Vec<Arc<Vec<Arc<Contact>>>>,
+    /// How many at the head of the first block are not kept any more.
+    pub skipped: usize,
+    /// How many ended ones were kept once and are not any more.
+    pub forgotten: u64,
+}
+
+impl ContactList {
+    /// Those that have ended and are kept, the last one last.
+    pub fn ended(&self) -> impl Iterator<Item = &Contact> {
+        self.blocks
+            .iter()
+            .flat_map(|block| block.iter().map(Arc::as_ref))
+            .skip(self.skipped)
+    }
+
+    /// How many have ended and are kept.
+    pub fn ended_count(&self) -> usize {
+        let held: usize = self.blocks.iter().map(|block| block.len()).sum();
+        held.saturating_sub(self.skipped)
+    }
+}

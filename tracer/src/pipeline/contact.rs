@@ -1,0 +1,153 @@
+//! A contact of the kernel side, as a value.
+
+use std::{
+    collections::HashMap,
+    net::Ipv6Addr,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use tracer_common::{
+    Address, Record,
+    map::PROTOCOL_RAW,
+    record::{self, ESTABLISHED, LATE, NO_CONTACT},
+};
+
+use super::{
+    Pipeline,
+    live::{Id, Live},
+    programs::Known,
+};
+use crate::{
+    decode,
+    kernel::source,
+    model::{Contact, Endpoint, Outcome},
+};
+
+/// The numbers of those that were shown while they lived, and by which clock.
+#[derive(Default)]
+pub struct Seen {
+    contacts: HashMap<Id, (u64, Clock)>,
+    /// The last number that was given.
+    last: u64,
+}
+
+impl Seen {
+    fn number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+}
+
+/// How far the wall's clock is ahead of the kernel side's, in nanoseconds. It drifts: all moments of a contact are told by the one of
+/// when it was first seen.
+#[derive(Clone, Copy)]
+struct Clock(u64);
+
+impl Clock {
+    fn now() -> Self {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH);
+        let wall = wall.map_or(0, |since| since.as_nanos() as u64);
+        Self(wall.saturating_sub(source::monotonic_ns()))
+    }
+
+    /// A moment of the kernel side's clock since the Unix epoch; 0 is none.
+    fn wall(self, moment_ns: u64) -> Option<u64> {
+        (moment_ns != 0).then(|| moment_ns.saturating_add(self.0))
+    }
+}
+
+impl Pipeline {
+    /// All that live, one by one.
+    pub(super) fn live_contacts(&mut self, live: &Live) -> Vec<Contact> {
+        let clock = Clock::now();
+        let mut before = std::mem::take(&mut self.book.seen.contacts);
+        let mut contacts = Vec::new();
+        for (id, found) in &live.contacts {
+            let Some(known) = self.programs.find(found.record.destination.process) else {
+                continue;
+            };
+            if found.record.flags & NO_CONTACT != 0 {
+                continue;
+            }
+            let seen = before
+                .remove(id)
+                .unwrap_or_else(|| (self.book.seen.number(), clock));
+            self.book.seen.contacts.insert(*id, seen);
+            let outcome = if found.record.outcome == ESTABLISHED {
+                Outcome::Open
+            } else {
+                Outcome::Connecting
+            };
+            contacts.push(contact(known, &found.record, seen, outcome));
+        }
+        contacts
+    }
+}
+
+impl super::Book {
+    /// One that has ended is kept.
+    pub(super) fn keep(&mut self, known: &Known, record: &Record) {
+        if record.flags & NO_CONTACT != 0 {
+            return;
+        }
+        let seen = self.seen.contacts.remove(&Id::of_record(record));
+        let seen = seen.unwrap_or_else(|| (self.seen.number(), Clock::now()));
+        let outcome = match (record.outcome, record::reason(record.outcome)) {
+            (ESTABLISHED, _) => Outcome::Closed,
+            (_, Some(reason)) => Outcome::Failed(reason),
+            (_, None) => Outcome::Unknown,
+        };
+        let contact = contact(known, record, seen, outcome);
+        self.contacts.end(contact.into());
+    }
+}
+
+fn contact(
+    known: &Known,
+    record: &Record,
+    (number, clock): (u64, Clock),
+    outcome: Outcome,
+) -> Contact {
+    let key = &record.destination;
+    // Times at which something was noticed are not those at which it happened.
+    let is_exact = record.flags & LATE == 0;
+    let established = is_exact
+        .then(|| clock.wall(record.established_ns))
+        .flatten();
+    let is_unknown =
+        key.overflow != 0 || (key.address == Address::ANY && key.protocol == PROTOCOL_RAW);
+    Contact {
+        identity: known.who.clone(),
+        program: known.program.clone(),
+        destination: decode::destination(key),
+        local: Endpoint {
+            address: address(record.local),
+            port: port(record.local_port),
+        },
+        remote: Endpoint {
+            address: (!is_unknown).then(|| ip(key.address)),
+            port: port(record.remote_port),
+        },
+        namespace: (record.namespace != 0).then_some(record.namespace),
+        began: clock.wall(record.began_ns),
+        established,
+        ended: clock.wall(record.ended_ns),
+        outcome,
+        sent: Some(record.sent),
+        received: Some(record.received),
+        ..Contact::new(number, decode::direction(key), decode::protocol(key))
+    }
+}
+
+fn address(address: Address) -> Option<std::net::IpAddr> {
+    let is_known = address != Address::ANY && address != Address::ANY_IPV4;
+    is_known.then(|| ip(address))
+}
+
+fn ip(address: Address) -> std::net::IpAddr {
+    Ipv6Addr::from(address.octets()).to_canonical()
+}
+
+fn port(port: u16) -> Option<u16> {
+    (port != 0).then_some(port)
+}

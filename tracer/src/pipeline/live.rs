@@ -1,0 +1,149 @@
+//! Contacts that live: what they are now, read anew each time.
+
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+};
+
+use tracer_common::{
+    Address, Connection, Flow, FlowKey, Record,
+    map::{CONNECTION_LATE, CONNECTION_NO_CONTACT, DIRECTION_OUT, PROTOCOL_TCP},
+    record::{ESTABLISHED, LATE, NO_CONTACT, UNKNOWN},
+};
+
+use super::Pipeline;
+
+/// What tells a contact from every other one, live or ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Id {
+    socket: u64,
+    began_ns: u64,
+    address: Address,
+    /// The remote's; 0 of a connection, whose socket has one remote.
+    port: u16,
+}
+
+impl Id {
+    pub fn of_record(record: &Record) -> Self {
+        let is_tcp = record.destination.protocol == PROTOCOL_TCP;
+        Self {
+            socket: record.socket,
+            began_ns: record.began_ns,
+            address: record.destination.address,
+            port: if is_tcp { 0 } else { record.remote_port },
+        }
+    }
+
+    fn of_connection(socket: u64, connection: &Connection) -> Self {
+        Self {
+            socket,
+            began_ns: connection.began_ns,
+            address: connection.destination.address,
+            port: 0,
+        }
+    }
+
+    pub fn of_flow(key: &FlowKey, flow: &Flow) -> Self {
+        Self {
+            socket: key.socket,
+            began_ns: flow.began_ns,
+            address: flow.destination.address,
+            port: key.port,
+        }
+    }
+}
+
+/// A contact that lives.
+pub struct Contact {
+    /// What its record would say now: that has not ended, and no outcome but that it is established.
+    pub record: Record,
+    /// Neither over nor about to be.
+    pub is_open: bool,
+}
+
+/// The contacts that live.
+#[derive(Default)]
+pub struct Live {
+    pub contacts: HashMap<Id, Contact>,
+    /// Those whose handshake is in the histogram.
+    pub observed: HashSet<Id>,
+}
+
+impl Live {
+    /// It has ended meanwhile.
+    pub fn remove(&mut self, id: &Id) {
+        self.contacts.remove(id);
+    }
+}
+
+impl Pipeline {
+    /// Adds the connections of TCP. Returns how many there are.
+    pub(super) fn read_connections(&mut self, live: &mut Live) -> io::Result<u64> {
+        let Self {
+            kernel,
+            programs,
+            book,
+            ..
+        } = self;
+        let own = kernel.own_handle;
+        let entries = kernel.connections(|socket, connection| {
+            let destination = connection.destination;
+            if destination.process == own {
+                return;
+            }
+            let id = Id::of_connection(*socket, connection);
+            let record = of_connection(*socket, connection);
+            let is_open = record.outcome == ESTABLISHED && record.flags & NO_CONTACT == 0;
+            let has_times = is_open
+                && destination.direction == DIRECTION_OUT
+                && connection.flags & CONNECTION_LATE == 0;
+            if has_times && let Some(known) = programs.find(destination.process) {
+                if !book.observed.contains(&id) {
+                    book.durations.connect(
+                        known.identity,
+                        connection
+                            .established_ns
+                            .saturating_sub(connection.began_ns),
+                    );
+                }
+                live.observed.insert(id);
+            }
+            live.contacts.insert(id, Contact { record, is_open });
+        })?;
+        // Those of before stay for a moment: the records of those that have ended since are still to come.
+        book.observed.extend(&live.observed);
+        Ok(entries)
+    }
+}
+
+/// What the record of a connection would say now.
+fn of_connection(socket: u64, connection: &Connection) -> Record {
+    let mut record = Record {
+        destination: connection.destination,
+        socket,
+        began_ns: connection.began_ns,
+        established_ns: connection.established_ns,
+        outcome: if connection.established_ns == 0 {
+            UNKNOWN
+        } else {
+            ESTABLISHED
+        },
+        ..Record::default()
+    };
+    if connection.flags & CONNECTION_NO_CONTACT != 0 {
+        record.flags |= NO_CONTACT;
+    }
+    if connection.flags & CONNECTION_LATE != 0 {
+        record.flags |= LATE;
+    }
+    // A sample of another connection of the same place in memory is none of this one.
+    if connection.sampled_ns == connection.began_ns {
+        record.sent = connection.sent;
+        record.received = connection.received;
+        record.local = connection.local;
+        record.local_port = connection.local_port;
+        record.remote_port = connection.remote_port;
+        record.namespace = connection.namespace;
+    }
+    record
+}
