@@ -28,7 +28,7 @@ use crate::{
     memory::{address_of, read},
     offsets::{
         BY_ADDRESS, SOCK_ERROR, SOCK_PROTOCOL, SOCK_STATE, SOCKET_SOCK, SOCKET_STATE,
-        TCP_SEGMENTS_OUT,
+        TCP_SEGMENTS_OUT, TELLS_ANSWERS,
     },
     process,
 };
@@ -283,7 +283,7 @@ fn begin_at_cgroup(context: &SockAddrContext, address: Address) {
         DIRECTION_OUT,
     );
     // SAFETY: the helper reads what the programs before this one have answered.
-    if unsafe { bpf_get_retval() } < 0 {
+    if TELLS_ANSWERS.load() != 0 && unsafe { bpf_get_retval() } < 0 {
         let attempt = attempt(sock, destination);
         fail(&attempt, FAILED + outcome::DENIED as u32);
     } else {

@@ -32,12 +32,14 @@ pub fn socket_bound6(context: SockContext) -> i32 {
     PASS
 }
 
-/// `BPF_CGROUP_INET_SOCK_CREATE`, since 4.10: a raw socket receives from then on, bound or not.
+/// `BPF_CGROUP_INET_SOCK_CREATE`, since 4.10: a raw socket receives from then on, bound or not. SCTP binds its sockets itself, and
+/// runs no hook for it.
 #[cgroup_sock(sock_create)]
 pub fn socket_made(context: SockContext) -> i32 {
-    // SAFETY: a field of the context.
-    if unsafe { (*context.sock).type_ } == SOCK_RAW {
-        bound(&context);
+    // SAFETY: fields of the context.
+    let (kind, protocol) = unsafe { ((*context.sock).type_, (*context.sock).protocol) };
+    if kind == SOCK_RAW || protocol == u32::from(PROTOCOL_SCTP) {
+        own(&context);
     }
     PASS
 }
@@ -63,17 +65,19 @@ pub fn socket_closed(context: SockContext) -> i32 {
     PASS
 }
 
+/// Of local services and of TCP nothing is written down.
 #[inline(always)]
 fn bound(context: &SockContext) {
-    // SAFETY: as in `socket_closed`.
-    let (kind, cookie) = unsafe {
-        (
-            (*context.sock).type_,
-            bpf_get_socket_cookie(context.as_ptr()),
-        )
-    };
-    if kind != SOCK_STREAM {
-        let sock = address_of(context.sock);
-        socket::own(cookie, cookie, process::current_by_task(context, sock));
+    // SAFETY: a field of the context.
+    if unsafe { (*context.sock).type_ } != SOCK_STREAM {
+        own(context);
     }
+}
+
+#[inline(always)]
+fn own(context: &SockContext) {
+    // SAFETY: a helper that takes the context as it came.
+    let cookie = unsafe { bpf_get_socket_cookie(context.as_ptr()) };
+    let sock = address_of(context.sock);
+    socket::own(cookie, cookie, process::current_by_task(context, sock));
 }

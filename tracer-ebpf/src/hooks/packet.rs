@@ -353,7 +353,9 @@ fn behind_extensions(context: &SkBuffContext, mut next: u8) -> Option<(u8, usize
 /// the payload. What a raw socket sends is raw, whatever it looks like; ICMP's header is payload, as a program writes it.
 #[inline(always)]
 fn class(context: &SkBuffContext, kind: u32, packet: &Packet) -> Option<(u8, (u16, u16), u64)> {
-    match packet.protocol {
+    // Volatile: the compiler knows on some ways which protocols it cannot be, and leaves out what those would need. The verifier
+    // of Linux 5.10 does not know, tries them, and refuses. SAFETY: a reference.
+    match unsafe { core::ptr::read_volatile(&raw const packet.protocol) } {
         PROTOCOL_ICMP | ICMPV6 => Some((PROTOCOL_ICMP, (0, 0), 0)),
         _ if kind == SOCK_RAW => Some((PROTOCOL_RAW, (0, 0), 0)),
         PROTOCOL_UDP | UDP_LITE => Some((PROTOCOL_UDP, ports(context, packet)?, UDP_HEADER as u64)),

@@ -14,6 +14,7 @@ use crate::kernel::{
     attach::{attach, has_kprobes},
     charges,
     globals::{Globals, Origin},
+    helper,
     hooks::{HOOKS, Hook, Need, Way},
     maps::Maps,
     object::OBJECT,
@@ -157,6 +158,8 @@ fn load_one(options: &Options, globals: &Globals, way: Way) -> anyhow::Result<Lo
     }
     let by_address = u32::from(way == Way::Tracing);
     loader.override_global("BY_ADDRESS", &by_address, true);
+    let tells_answers = u32::from(way == Way::Cgroup && helper::tells_answers_of_others());
+    loader.override_global("TELLS_ANSWERS", &tells_answers, true);
     let by_user = u32::from(options.by_sockets_user);
     loader.override_global("BY_SOCKETS_USER", &by_user, true);
     if options.by_sockets_user

@@ -8,6 +8,7 @@ pub mod cgroup;
 pub mod charges;
 pub mod fast_flows;
 pub mod globals;
+mod helper;
 pub mod hooks;
 pub mod load;
 pub mod maps;

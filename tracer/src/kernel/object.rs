@@ -152,6 +152,7 @@ mod tests {
             .map(|field| field.global)
             .chain([
                 "BY_ADDRESS",
+                "TELLS_ANSWERS",
                 "BY_SOCKETS_USER",
                 "CGROUP_SUBSYSTEM",
                 "HEADER_INCLUDED",

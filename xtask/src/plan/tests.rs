@@ -136,7 +136,7 @@ pub const TESTS: &[Test] = &[
     ),
     row(
         "associations::at_the_control_group_associations_are_counted_to_the_contact_and_to_the_byte_of_their_packets",
-        &["x86-6.12"],
+        &["x86-5.10", "x86-6.12"],
         Long::Everywhere,
     ),
     row(
@@ -156,7 +156,7 @@ pub const TESTS: &[Test] = &[
     ),
     row(
         "attempts::a_connect_without_a_syn_is_a_failed_contact_at_the_control_group",
-        &[HERE],
+        &[HERE, "x86-5.10"],
         Long::Everywhere,
     ),
     row(
