@@ -51,6 +51,10 @@ pub static BY_SOCKETS_USER: Global<u32> = Global::new(0);
 #[unsafe(no_mangle)]
 pub static BY_ADDRESS: Global<u32> = Global::new(0);
 
+/// 1 where a task may preempt a program at a tracepoint, and the kernel skips that for it: from Linux 7 on.
+#[unsafe(no_mangle)]
+pub static IS_PREEMPTED: Global<u32> = Global::new(0);
+
 /// 1 where a program can ask what others have answered before it (`bpf_get_retval`); to the verifier a call behind 0 is not there.
 #[unsafe(no_mangle)]
 pub static TELLS_ANSWERS: Global<u32> = Global::new(0);

@@ -194,9 +194,13 @@ pub fn fail(sock: u64) {
         padding: 0,
         more_padding: 0,
     };
-    if let Some(flow) = FLOWS.get_ptr_mut(&key) {
+    let error: i32 = read(sock, &SOCK_ERROR);
+    // The program that owns the socket may have taken it already.
+    if error != 0
+        && let Some(flow) = FLOWS.get_ptr_mut(&key)
+    {
         // SAFETY: a field of a live map value; of two errors either may be the last.
-        unsafe { (*flow).error = read(sock, &SOCK_ERROR) };
+        unsafe { (*flow).error = error };
     }
 }
 

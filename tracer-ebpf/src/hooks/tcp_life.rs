@@ -9,9 +9,14 @@ use crate::{
     clock::now,
     maps::{CONNECTIONS, LATEST_CHANGE},
     memory::read,
-    offsets::{SOCK_ERROR, SOCK_STATE},
+    offsets::{IS_PREEMPTED, SOCK_ERROR, SOCK_STATE},
 };
-use aya_ebpf::{EbpfContext as _, macros::raw_tracepoint, programs::RawTracePointContext};
+use aya_ebpf::{
+    EbpfContext as _,
+    macros::{raw_tracepoint, tracepoint},
+    programs::{RawTracePointContext, TracePointContext},
+};
+use core::{ffi::c_void, ptr::read_volatile};
 
 // include/net/tcp_states.h; part of the kernel's interface to user space (`tcp_info.tcpi_state`).
 const ESTABLISHED: i32 = 1;
@@ -26,35 +31,68 @@ const LISTEN: i32 = 10;
 /// wherever the packet, the timer or the `close(2)` is handled.
 #[raw_tracepoint(tracepoint = "inet_sock_set_state")]
 pub fn tcp_life(context: RawTracePointContext) -> i32 {
+    change_state(
+        context.as_ptr(),
+        context.arg(0),
+        context.arg(1),
+        context.arg(2),
+    );
+    0
+}
+
+/// The same tracepoint as perf has it, in place of `tcp_life` from Linux 7 on.
+///
+/// There a task that preempts another one in the middle of `tcp_life` runs no `tcp_life` on that processor until the other goes on:
+/// for milliseconds. perf keeps the processor while it runs this. It is skipped in the middle of any other program of perf, or of a
+/// system call that reads a map, and then `tcp_nested` makes up for it.
+#[tracepoint(category = "sock", name = "inet_sock_set_state")]
+pub fn tcp_unpreempted(context: TracePointContext) -> u32 {
+    // The format of the event, in tracefs: eight bytes that all events have, then the three arguments.
+    let event = context.as_ptr().cast_const().cast::<u64>();
+    // SAFETY: the kernel admits reads of the event within its bounds.
+    let (sock, states) = unsafe { (read_volatile(event.add(1)), read_volatile(event.add(2))) };
+    // The first of two integers is the lower half, or where the machine is big-endian the upper one.
+    let [before, after] = if cfg!(target_endian = "little") {
+        [states as i32, (states >> 32) as i32]
+    } else {
+        [(states >> 32) as i32, states as i32]
+    };
+    change_state(context.as_ptr(), sock, before, after);
+    0
+}
+
+#[inline(always)]
+fn change_state(context: *mut c_void, sock: u64, before: i32, after: i32) {
     let Some(latest) = LATEST_CHANGE.get_ptr_mut(0) else {
-        return 0;
+        return;
     };
     // SAFETY: this processor's own value.
-    unsafe { *latest = change(&context) };
-    let sock: u64 = context.arg(0);
-    match context.arg::<i32>(2) {
-        SYN_SENT => _ = begin(context.as_ptr(), sock),
-        ESTABLISHED => establish(sock, context.arg(1), true),
-        LISTEN => _ = listener::begin(context.as_ptr(), sock),
-        CLOSE if context.arg::<i32>(1) == LISTEN => listener::end(sock),
-        CLOSE => close(sock, is_behind_handshake(context.arg(1)), true),
+    unsafe { *latest = change(sock, after) };
+    match after {
+        SYN_SENT => _ = begin(context, sock),
+        ESTABLISHED => establish(sock, before, true),
+        LISTEN => _ = listener::begin(context, sock),
+        CLOSE if before == LISTEN => listener::end(sock),
+        CLOSE => close(sock, is_behind_handshake(before), true),
         _ => {}
     }
-    0
 }
 
 /// The same tracepoint, behind `tcp_life`: the changes for which the kernel did not run that.
 ///
 /// The kernel skips a raw tracepoint's program that would interrupt itself on a processor (since 6.1). Softirq that comes in
 /// the middle of `tcp_life` may bring dozens of changes on a busy machine, and it is run for none of them. This program is
-/// another one: it is skipped only in the middle of itself, and then `tcp_life` is not.
+/// another one: it is skipped only in the middle of itself, and then `tcp_life` is not. From Linux 7 on it stands behind
+/// `tcp_unpreempted` instead, which is skipped for other reasons, in a task's own context too.
 ///
 /// Where softirq comes between the two programs, the change seems to be another's and is looked at again. So it has to be one
 /// of those that are found done then. The others do not come in softirq, or mean nothing to us.
 #[raw_tracepoint(tracepoint = "inet_sock_set_state")]
 pub fn tcp_nested(context: RawTracePointContext) -> i32 {
+    let sock: u64 = context.arg(0);
     let (before, after): (i32, i32) = (context.arg(1), context.arg(2));
-    if after != ESTABLISHED && (after != CLOSE || before == LISTEN) {
+    let begins = after == SYN_SENT && IS_PREEMPTED.load() != 0;
+    if after != ESTABLISHED && (after != CLOSE || before == LISTEN) && !begins {
         return 0;
     }
     let Some(latest) = LATEST_CHANGE.get_ptr_mut(0) else {
@@ -62,12 +100,17 @@ pub fn tcp_nested(context: RawTracePointContext) -> i32 {
     };
     // SAFETY: this processor's own value.
     let latest = unsafe { &mut *latest };
-    if *latest == change(&context) {
+    if *latest == change(sock, after) {
         *latest = 0;
+    } else if begins {
+        // What is followed has begun just now.
+        if CONNECTIONS.get_ptr(&sock).is_none() {
+            let _ = begin(context.as_ptr(), sock);
+        }
     } else if after == ESTABLISHED {
-        establish(context.arg(0), before, false);
+        establish(sock, before, false);
     } else {
-        close(context.arg(0), is_behind_handshake(before), false);
+        close(sock, is_behind_handshake(before), false);
     }
     0
 }
@@ -80,8 +123,8 @@ fn is_behind_handshake(state: i32) -> bool {
 
 /// What tells one change from all others that are under way: the socket, whose address has room for the state.
 #[inline(always)]
-fn change(context: &RawTracePointContext) -> u64 {
-    context.arg::<u64>(0) + u64::from(context.arg::<u32>(2))
+fn change(sock: u64, after: i32) -> u64 {
+    sock.wrapping_add(u64::from(after.cast_unsigned()))
 }
 
 /// `tcp:tcp_destroy_sock(struct sock *sk)`, since 4.16: the last word of a TCP socket.
@@ -89,11 +132,23 @@ fn change(context: &RawTracePointContext) -> u64 {
 /// It finds something to do only where no program was run for the change of state before.
 #[raw_tracepoint(tracepoint = "tcp_destroy_sock")]
 pub fn tcp_end(context: RawTracePointContext) -> i32 {
-    let sock: u64 = context.arg(0);
+    destroy(context.arg(0));
+    0
+}
+
+/// The same tracepoint as perf has it, as `tcp_unpreempted` is to `tcp_life`. Whichever comes second finds nothing to do.
+#[tracepoint(category = "tcp", name = "tcp_destroy_sock")]
+pub fn tcp_end_kept(context: TracePointContext) -> u32 {
+    // SAFETY: as in `tcp_unpreempted`.
+    destroy(unsafe { read_volatile(context.as_ptr().cast_const().cast::<u64>().add(1)) });
+    0
+}
+
+#[inline(always)]
+fn destroy(sock: u64) {
     if !end(sock, false) {
         let _ = attempt::close(sock, false);
     }
-    0
 }
 
 /// `sock:inet_sk_error_report(const struct sock *sk)`, since 5.14: an error for the program that owns the socket.
@@ -104,18 +159,34 @@ pub fn tcp_end(context: RawTracePointContext) -> i32 {
 /// It runs for sockets of datagrams too: an ICMP error that came back for one that is connected.
 #[raw_tracepoint(tracepoint = "inet_sk_error_report")]
 pub fn tcp_error(context: RawTracePointContext) -> i32 {
-    let sock: u64 = context.arg(0);
+    report(context.arg(0));
+    0
+}
+
+/// The same once more, from Linux 7 on, for what comes where a preempted task is in the middle of `tcp_error`: perf's form of this
+/// tracepoint does not say which socket it is. Whichever comes second finds what the first has written.
+#[raw_tracepoint(tracepoint = "inet_sk_error_report")]
+pub fn tcp_error_again(context: RawTracePointContext) -> i32 {
+    report(context.arg(0));
+    0
+}
+
+#[inline(always)]
+fn report(sock: u64) {
     let Some(connection) = CONNECTIONS.get_ptr_mut(&sock) else {
         flow::fail(sock);
-        return 0;
+        return;
     };
     if i32::from(read::<u8>(sock, &SOCK_STATE)) == CLOSE {
         end(sock, false);
-    } else {
-        // SAFETY: a field of a live map value that nobody else writes.
-        unsafe { (*connection).error = read(sock, &SOCK_ERROR) };
+        return;
     }
-    0
+    let error: i32 = read(sock, &SOCK_ERROR);
+    // The program that owns the socket may have taken it already.
+    if error != 0 {
+        // SAFETY: a field of a live map value that nobody else writes.
+        unsafe { (*connection).error = error };
+    }
 }
 
 /// `is_first`: nobody has looked at this change before.

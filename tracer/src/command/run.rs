@@ -117,6 +117,9 @@ fn capacity(text: &str) -> Result<(String, u32), String> {
 
 /// Runs until SIGINT or SIGTERM.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    unsafe {
+        libc::setpriority(libc::PRIO_PROCESS, 0, -20);
+    }
     lines::write(arguments.log);
     keep_memory_small();
     // What a user may have mistyped comes first, before the kernel is touched.

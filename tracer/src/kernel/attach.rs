@@ -11,7 +11,7 @@ use aya::{
     Ebpf,
     programs::{
         BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock,
-        CgroupSockAddr, KProbe, RawTracePoint,
+        CgroupSockAddr, KProbe, RawTracePoint, TracePoint,
     },
 };
 
@@ -30,6 +30,12 @@ pub fn attach(ebpf: &mut Ebpf, hook: &Hook) -> anyhow::Result<()> {
             program
                 .attach(name)
                 .with_context(|| format!("attach to {name}"))?;
+        }
+        Attach::PerfTracepoint(category, name) => {
+            let program: &mut TracePoint = program.try_into().context("its type")?;
+            program.attach(category, name).with_context(|| {
+                format!("attach to {name}\nhint: mount -t tracefs none /sys/kernel/tracing")
+            })?;
         }
         Attach::BtfTracepoint(name) => {
             let program: &mut BtfTracePoint = program.try_into().context("its type")?;

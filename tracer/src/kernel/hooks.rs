@@ -131,9 +131,11 @@ pub enum Attach {
         /// The value of the label `hook`.
         label: &'static str,
         name: &'static str,
-        /// The program that it is behind.
-        behind: &'static str,
+        /// The programs that it is behind; one of them is there.
+        behind: &'static [&'static str],
     },
+    /// A tracepoint as perf has it, by its category and name; since 4.7.
+    PerfTracepoint(&'static str, &'static str),
     /// One whose arguments' types the verifier knows, by its name; since 5.5, with BTF.
     BtfTracepoint(&'static str),
     /// Nowhere: user space runs it when it wants an answer (`BPF_PROG_TEST_RUN`); since 5.10.
@@ -174,7 +176,9 @@ impl Attach {
     /// The value of the label `hook`.
     pub fn label(self) -> &'static str {
         match self {
-            Self::RawTracepoint(name) | Self::BtfTracepoint(name) => name,
+            Self::RawTracepoint(name)
+            | Self::PerfTracepoint(_, name)
+            | Self::BtfTracepoint(name) => name,
             Self::OnDemand => "on_demand",
             Self::Cgroup(Cgroup::Ingress) => "cgroup_ingress",
             Self::Cgroup(Cgroup::Egress) => "cgroup_egress",
@@ -196,6 +200,7 @@ impl Attach {
         match self {
             Self::RawTracepoint(_)
             | Self::RawTracepointNested { .. }
+            | Self::PerfTracepoint(..)
             | Self::BtfTracepoint(_)
             | Self::OnDemand => None,
             Self::Cgroup(_) => Some(Way::Cgroup),
@@ -225,6 +230,16 @@ pub enum Need {
     Signal,
 }
 
+/// Where a hook has a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Everywhere,
+    /// Where a task may preempt a program at a tracepoint, and the kernel skips that for it: from Linux 7 on.
+    WherePreempted,
+    /// Where this program, which stands before it, is not attached.
+    Without(&'static str),
+}
+
 /// One way to learn one signal.
 #[derive(Clone, Copy, Debug)]
 pub struct Hook {
@@ -233,6 +248,13 @@ pub struct Hook {
     pub attach: Attach,
     pub gives: Signal,
     pub need: Need,
+    pub place: Place,
+}
+
+impl Hook {
+    const fn only(self, place: Place) -> Self {
+        Self { place, ..self }
+    }
 }
 
 const fn required(program: &'static str, attach: Attach, gives: Signal) -> Hook {
@@ -241,6 +263,7 @@ const fn required(program: &'static str, attach: Attach, gives: Signal) -> Hook 
         attach,
         gives,
         need: Need::Job,
+        place: Place::Everywhere,
     }
 }
 
@@ -250,6 +273,7 @@ const fn hook(program: &'static str, attach: Attach, gives: Signal) -> Hook {
         attach,
         gives,
         need: Need::Kind,
+        place: Place::Everywhere,
     }
 }
 
@@ -259,6 +283,7 @@ const fn extra(program: &'static str, attach: Attach, gives: Signal) -> Hook {
         attach,
         gives,
         need: Need::Signal,
+        place: Place::Everywhere,
     }
 }
 
@@ -270,23 +295,42 @@ pub const HOOKS: &[Hook] = &[
         Signal::TcpEnd,
     ),
     hook(
+        "tcp_end_kept",
+        Attach::PerfTracepoint("tcp", "tcp_destroy_sock"),
+        Signal::TcpEnd,
+    )
+    .only(Place::WherePreempted),
+    hook(
         "tcp_error",
         Attach::RawTracepoint("inet_sk_error_report"),
         Signal::TcpError,
     ),
+    hook(
+        "tcp_error_again",
+        Attach::RawTracepoint("inet_sk_error_report"),
+        Signal::TcpError,
+    )
+    .only(Place::WherePreempted),
     // Behind those that see the ends it misses: from its first connection on they are there.
+    hook(
+        "tcp_unpreempted",
+        Attach::PerfTracepoint("sock", "inet_sock_set_state"),
+        Signal::TcpLife,
+    )
+    .only(Place::WherePreempted),
     required(
         "tcp_life",
         Attach::RawTracepoint("inet_sock_set_state"),
         Signal::TcpLife,
-    ),
-    // Behind it: on kernels that do run a program in the middle of itself, it has to find that done.
+    )
+    .only(Place::Without("tcp_unpreempted")),
+    // Behind them: on kernels that do run a program in the middle of itself, it has to find that done.
     hook(
         "tcp_nested",
         Attach::RawTracepointNested {
             label: "inet_sock_set_state_nested",
             name: "inet_sock_set_state",
-            behind: "tcp_life",
+            behind: &["tcp_unpreempted", "tcp_life"],
         },
         Signal::TcpNested,
     ),

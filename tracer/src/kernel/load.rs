@@ -1,7 +1,7 @@
 //! From the object to running hooks: load, attach, prove that they fire.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fs, io,
     net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
     path::Path,
@@ -15,7 +15,7 @@ use crate::kernel::{
     charges,
     globals::{Globals, Origin},
     helper,
-    hooks::{HOOKS, Hook, Need, Way},
+    hooks::{HOOKS, Hook, Need, Place, Way},
     maps::Maps,
     object::OBJECT,
     verify,
@@ -80,20 +80,34 @@ pub struct Loaded {
 
 /// Loads the kernel side with the kind of hooks that is asked for, else with the first kind that serves.
 pub fn load(options: &Options) -> anyhow::Result<(Loaded, Origin)> {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    require_kernel(release.trim())?;
+    require_kernel(release().trim())?;
     let globals = Globals::of_this_kernel()?;
     let loaded = load_with(options, &globals)?;
     Ok((loaded, globals.origin))
 }
 
+/// The running kernel's release, such as `6.12.90-amd64`; empty where it cannot be read.
+fn release() -> String {
+    fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default()
+}
+
+/// Major and minor number of a release; `None` where it has none.
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release
+        .trim()
+        .split(|letter: char| !letter.is_ascii_digit());
+    let mut next = || numbers.next()?.parse().ok();
+    Some((next()?, next()?))
+}
+
+/// Whether a task may preempt a program at a tracepoint on a kernel of that release.
+fn is_preempted(release: &str) -> bool {
+    version(release).is_some_and(|version| version >= (7, 0))
+}
+
 /// Fails on a kernel that lacks what nothing makes up for. One whose version cannot be read is tried.
 fn require_kernel(release: &str) -> anyhow::Result<()> {
-    let mut numbers = release.split(|letter: char| !letter.is_ascii_digit());
-    let mut next = || numbers.next()?.parse::<u32>().ok();
-    if let (Some(major), Some(minor)) = (next(), next())
-        && (major, minor) < (5, 10)
-    {
+    if version(release).is_some_and(|version| version < (5, 10)) {
         bail!(
             "kernel {release} is too old: programs that are run on demand came with 5.10\nhint: take a newer kernel; \
              phones sold with Android 12 or later have one"
@@ -108,24 +122,19 @@ fn load_with(options: &Options, globals: &Globals) -> anyhow::Result<Loaded> {
     }
     // To find that out by loading all of it takes longer than everything else at the start.
     if !options.is_phone && !has_kprobes() {
-        let mut only = load_one(options, globals, Way::Cgroup)?;
-        let others = HOOKS
-            .iter()
-            .filter(|hook| hook.attach.way() == Some(Way::Tracing));
-        only.verdicts.extend(others.map(|hook| Verdict {
-            hook,
-            failure: Some("this kernel was built without kprobes".to_owned()),
-        }));
-        return Ok(only);
+        let only = load_one(options, globals, Way::Cgroup)?;
+        return Ok(without_kprobes(
+            only,
+            "this kernel was built without kprobes",
+        ));
+    }
+    if !options.is_phone && is_preempted(&release()) {
+        let first = load_one(options, globals, Way::Cgroup)?;
+        if serve(&first.verdicts) {
+            return Ok(without_kprobes(first, PREEMPTED));
+        }
     }
     let first = load_one(options, globals, Way::Tracing)?;
-    let serve = |verdicts: &[Verdict]| {
-        verdicts.iter().all(|verdict| {
-            verdict.hook.attach.way().is_none()
-                || verdict.hook.need == Need::Signal
-                || verdict.failure.is_none()
-        })
-    };
     // On a phone there is no other kind: a part of this one is better than nothing.
     if serve(&first.verdicts) || options.is_phone {
         return Ok(first);
@@ -147,6 +156,31 @@ fn load_with(options: &Options, globals: &Globals) -> anyhow::Result<Loaded> {
     Ok(second)
 }
 
+/// Whether all of one kind serve, but for those without which only their own signal is missing.
+fn serve(verdicts: &[Verdict]) -> bool {
+    verdicts.iter().all(|verdict| {
+        verdict.hook.attach.way().is_none()
+            || verdict.hook.need == Need::Signal
+            || verdict.failure.is_none()
+    })
+}
+
+/// Why kprobes are not used where they are.
+const PREEMPTED: &str =
+    "not used: from Linux 7 on a kprobe is skipped where a task is preempted that reads a map";
+
+/// Says of each kprobe why it does not serve.
+fn without_kprobes(mut loaded: Loaded, why: &str) -> Loaded {
+    let others = HOOKS
+        .iter()
+        .filter(|hook| hook.attach.way() == Some(Way::Tracing));
+    loaded.verdicts.extend(others.map(|hook| Verdict {
+        hook,
+        failure: Some(why.to_owned()),
+    }));
+    loaded
+}
+
 /// Loads the kernel side and attaches every hook of one kind. Hooks that cannot be attached are said in the verdicts; the caller
 /// decides whether it can go on without.
 fn load_one(options: &Options, globals: &Globals, way: Way) -> anyhow::Result<Loaded> {
@@ -156,6 +190,9 @@ fn load_one(options: &Options, globals: &Globals, way: Way) -> anyhow::Result<Lo
     for (name, value) in &globals.values {
         loader.override_global(name, value, true);
     }
+    let is_preempted = is_preempted(&release());
+    let preempted = u32::from(is_preempted);
+    loader.override_global("IS_PREEMPTED", &preempted, true);
     let by_address = u32::from(way == Way::Tracing);
     loader.override_global("BY_ADDRESS", &by_address, true);
     let tells_answers = u32::from(way == Way::Cgroup && helper::tells_answers_of_others());
@@ -202,6 +239,7 @@ fn load_one(options: &Options, globals: &Globals, way: Way) -> anyhow::Result<Lo
         HOOKS
             .iter()
             .filter(|hook| hook.attach.way().is_none_or(|needed| needed == way))
+            .filter(|hook| is_preempted || hook.place != Place::WherePreempted)
     };
     let mut failures: HashMap<_, _> = hooks()
         .filter_map(|hook| {
@@ -218,15 +256,24 @@ fn load_one(options: &Options, globals: &Globals, way: Way) -> anyhow::Result<Lo
     let mut holders = Holders::default();
     // Right before the first is attached. A namespace that cannot be asked is counted when it is asked again.
     waiting::write_down(&mut maps, &mut holders, None);
+    let mut attached = BTreeSet::new();
     let verdicts = hooks()
-        .map(|hook| {
+        .filter_map(|hook| {
+            if let Place::Without(other) = hook.place
+                && attached.contains(other)
+            {
+                return None;
+            }
             let failure = failures
                 .remove(hook.program)
                 .or_else(|| attach(&mut ebpf, hook).err());
-            Verdict {
+            if failure.is_none() {
+                attached.insert(hook.program);
+            }
+            Some(Verdict {
                 hook,
                 failure: failure.map(|error| format!("{error:#}")),
-            }
+            })
         })
         .collect();
     Ok(Loaded {

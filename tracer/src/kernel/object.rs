@@ -72,6 +72,13 @@ mod tests {
                         hook.program
                     );
                 }
+                Attach::PerfTracepoint(..) => {
+                    assert!(
+                        matches!(section, ProgramSection::TracePoint),
+                        "{}",
+                        hook.program
+                    );
+                }
                 Attach::BtfTracepoint(_) => {
                     assert!(
                         matches!(section, ProgramSection::BtfTracePoint),
@@ -153,6 +160,7 @@ mod tests {
             .chain([
                 "BY_ADDRESS",
                 "TELLS_ANSWERS",
+                "IS_PREEMPTED",
                 "BY_SOCKETS_USER",
                 "CGROUP_SUBSYSTEM",
                 "HEADER_INCLUDED",

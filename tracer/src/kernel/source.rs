@@ -316,7 +316,8 @@ impl Kernel {
             let Attach::RawTracepointNested { behind, .. } = verdict.hook.attach else {
                 return false;
             };
-            verdict.failure.is_none() && [verdict.hook.program, behind].contains(&hook.program)
+            let nested = verdict.hook.program;
+            verdict.failure.is_none() && (hook.program == nested || behind.contains(&hook.program))
         };
         if self.verdicts.iter().any(makes_up) {
             return 0;

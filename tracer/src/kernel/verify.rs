@@ -13,6 +13,7 @@ use aya::{
     Ebpf,
     programs::{
         BtfTracePoint, CgroupSkb, CgroupSock, CgroupSockAddr, KProbe, Program, RawTracePoint,
+        TracePoint,
     },
 };
 
@@ -71,6 +72,7 @@ fn load_one(program: &mut Program, hook: &Hook, globals: &Globals) -> anyhow::Re
         Attach::RawTracepoint(_) | Attach::RawTracepointNested { .. } | Attach::OnDemand => {
             <&mut RawTracePoint>::try_from(program)?.load()
         }
+        Attach::PerfTracepoint(..) => <&mut TracePoint>::try_from(program)?.load(),
         Attach::BtfTracepoint(name) => {
             let number = globals
                 .tracepoints

@@ -3,7 +3,7 @@
 use std::thread::available_parallelism;
 
 use crate::support::{
-    Directory, Helper, Namespace, Tracer,
+    Directory, Helper, Metrics, Namespace, Tracer,
     network::start,
     truth::{self, Busy},
 };
@@ -89,4 +89,50 @@ fn with_busy_loops_on_every_processor_each_connect_is_its_callers() {
 #[ignore = "a minute of load, twenty under emulation; run it with --ignored"]
 fn with_busy_loops_on_every_processor_each_of_a_million_connects_is_its_callers() {
     check(1_000_000);
+}
+
+#[test]
+fn four_programs_that_connect_at_the_same_time_have_each_connection_once() {
+    const APPS: [&str; 4] = ["four-0", "four-1", "four-2", "four-3"];
+    const TIMES: u64 = 4_000;
+    let (directory, host) = (Directory::new("four"), Namespace::new("tq"));
+    let tracer = Tracer::start(&[]);
+    let running = APPS.map(|app| {
+        let mut command = host.command(&directory.app(app));
+        command.args(["storm", "--times", &TIMES.to_string()]);
+        (app, start(command))
+    });
+    for (app, child) in running {
+        let output = child.wait_with_output().expect("wait for the generator");
+        assert!(
+            output.status.success(),
+            "{app} ended with {}",
+            output.status
+        );
+    }
+    let total = TIMES * APPS.len() as u64;
+    assert_eq!(host.active_opens(), total);
+    let ours = |metrics: &Metrics, family: &str, direction: &str| {
+        APPS.map(|app| metrics.sum(family, &[("app", app), ("direction", direction)]))
+    };
+    let metrics = tracer.wait_for("every connection has ended", |metrics| {
+        ["in", "out"]
+            .iter()
+            .all(|direction| ours(metrics, "tracer_connections_open", direction) == [0; 4])
+    });
+    for direction in ["in", "out"] {
+        for family in [
+            "tracer_connections_total",
+            "tracer_connections_established_total",
+        ] {
+            assert_eq!(
+                ours(&metrics, family, direction),
+                [TIMES; 4],
+                "{family}, {direction}"
+            );
+        }
+        let failed = ours(&metrics, "tracer_connections_failed_total", direction);
+        assert_eq!(failed, [0; 4], "{direction}");
+    }
+    metrics.assert_nothing_lost();
 }

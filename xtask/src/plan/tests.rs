@@ -175,6 +175,11 @@ pub const TESTS: &[Test] = &[
         Long::Everywhere,
     ),
     row(
+        "busy::four_programs_that_connect_at_the_same_time_have_each_connection_once",
+        &["x86-7"],
+        Long::Everywhere,
+    ),
+    row(
         "busy::with_busy_loops_on_every_processor_each_connect_is_its_callers",
         &[HERE, "x86-6.1"],
         Long::Everywhere,
