@@ -39,7 +39,7 @@ pub struct Arguments {
     /// How often
     #[arg(long, default_value_t = 1)]
     times: u32,
-    /// Prove on each phone, or on the one that is named, that every contact of a day is counted
+    /// Prove on each phone, or on the one that is named, that every contact of a day is counted, and shown by itself
     #[arg(long, conflicts_with = "app")]
     test: bool,
 }

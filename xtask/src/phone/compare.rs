@@ -4,15 +4,23 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 
-use super::day::{Counts, Day, Row};
+use super::contact::{Contact, Tally};
 use super::prometheus::{Labels, Prometheus};
 
+/// What is in the series of a destination.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    contacts: u64,
+    sent: u64,
+    received: u64,
+}
+
 /// Every series of the day, and no other.
-pub fn compare(prometheus: &Prometheus, day: &Day) -> Result<()> {
+pub fn compare(prometheus: &Prometheus, truth: &Tally) -> Result<()> {
     let families = ["connections", "sent_bytes", "received_bytes"];
     let queries = families.map(|family| {
         format!(
-            "sum by (app, user, destination, protocol) (tracer_{family}_total{{direction=\"out\",destination=~\"198[.]1[89][.].*|2001:db8:.*\"}})"
+            "sum by (app, user, destination, port, protocol) (tracer_{family}_total{{direction=\"out\",destination=~\"198[.]1[89][.].*|2001:db8:.*\"}})"
         )
     });
     let lost = [
@@ -32,11 +40,7 @@ pub fn compare(prometheus: &Prometheus, day: &Day) -> Result<()> {
             }
         }
     }
-    let expected: BTreeMap<Labels, Counts> = day
-        .truth
-        .iter()
-        .map(|(row, counts)| (labels(row), *counts))
-        .collect();
+    let expected = series(truth);
     let wrong: Vec<String> = expected
         .keys()
         .chain(seen.keys())
@@ -69,15 +73,28 @@ pub fn compare(prometheus: &Prometheus, day: &Day) -> Result<()> {
     Ok(())
 }
 
-fn labels(row: &Row) -> Labels {
+/// What contacts come to.
+fn series(truth: &Tally) -> BTreeMap<Labels, Counts> {
+    let mut series = BTreeMap::<Labels, Counts>::new();
+    for (contact, count) in truth {
+        let counts = series.entry(labels(contact)).or_default();
+        counts.contacts += count;
+        counts.sent += count * contact.sent.unwrap_or(0);
+        counts.received += count * contact.received.unwrap_or(0);
+    }
+    series
+}
+
+fn labels(contact: &Contact) -> Labels {
     let pairs = [
-        ("app", row.app.clone()),
-        ("user", row.user.to_string()),
-        ("destination", row.destination.clone()),
-        ("protocol", row.protocol.to_owned()),
+        ("app", &contact.app),
+        ("user", &contact.user),
+        ("destination", &contact.destination),
+        ("port", &contact.port),
+        ("protocol", &contact.protocol),
     ];
     pairs
         .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
+        .map(|(name, value)| (name.to_owned(), value.clone()))
         .collect()
 }

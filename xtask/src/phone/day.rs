@@ -3,9 +3,8 @@
 //! Thirty apps of three users, a thousand destinations, and everything by which Android makes it hard to say whose a contact
 //! is. Nothing is left to chance, so that two days are alike.
 
-use std::collections::BTreeMap;
-
 use super::actors::{Actor, actors};
+use super::contact::{Contact, Tally};
 use super::inside::{NAME_SERVER, TCP_PORTS, UDP};
 
 /// Android's own number, and two more: somebody else's, and a work profile.
@@ -17,43 +16,17 @@ const DESTINATIONS: u32 = 1000;
 const EACH: u32 = 11;
 /// How often it contacts each, before noon and after, on a whole day.
 pub const TIMES: u32 = 10;
+/// Lines that are done at a time of a day on which each is contacted once; of a longer day it is fewer.
+const LINES: u32 = 39 * TIMES;
 /// Nobody answers there.
 const CLOSED: u16 = 9;
-
-/// Which series.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Row {
-    pub app: String,
-    pub user: u32,
-    pub destination: String,
-    pub protocol: &'static str,
-}
-
-/// And what is in it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    pub contacts: u64,
-    pub sent: u64,
-    pub received: u64,
-}
-
-impl Counts {
-    /// So many contacts, with so many bytes over each.
-    fn of(times: u32, sent: u32, received: u32) -> Self {
-        Self {
-            contacts: times.into(),
-            sent: (times * sent).into(),
-            received: (times * received).into(),
-        }
-    }
-}
 
 /// Lines for the zygote, and what they come to.
 pub struct Day {
     times: u32,
     pub morning: Vec<String>,
     pub evening: Vec<String>,
-    pub truth: BTreeMap<Row, Counts>,
+    pub truth: Tally,
 }
 
 /// The seventh leaves at noon, and somebody else gets its uid.
@@ -68,7 +41,7 @@ impl Day {
             times,
             morning: Vec::new(),
             evening: Vec::new(),
-            truth: BTreeMap::new(),
+            truth: Tally::new(),
         };
         for number in 1..=19 {
             day.morning.push(format!(
@@ -125,9 +98,15 @@ impl Day {
         day
     }
 
+    /// As many lines at a time that the tracer still has all contacts when it is asked for them between one time and the next,
+    /// other than at noon: each of them twice, as who makes it and as who accepts it.
+    pub fn at_a_time(&self) -> usize {
+        (LINES / self.times).max(1) as usize
+    }
+
     /// How many contacts the day has.
     pub fn total(&self) -> u64 {
-        self.truth.values().map(|counts| counts.contacts).sum()
+        self.truth.values().sum()
     }
 
     /// What one app of one user does in half a day: TCP in both ways, once a closed port, once UDP.
@@ -151,20 +130,14 @@ impl Day {
             let kind = if place % 3 == 0 { "native" } else { "tcp" };
             let (sent, received) = (8 + place * 7 % 500, place * 13 % 2000);
             words.push(format!("{kind} {to} {} {sent} {received}", self.times));
-            self.add(
-                app,
-                user,
-                &address,
-                "tcp",
-                Counts::of(self.times, sent, received),
-            );
+            self.add(app, user, &to, ("tcp", self.times, sent, received));
         }
-        let closed = address(range.start % 900);
-        words.push(format!("refused {closed}:{CLOSED} 1 0 0"));
-        self.add(app, user, &closed, "tcp", Counts::of(1, 0, 0));
+        let closed = format!("{}:{CLOSED}", address(range.start % 900));
+        words.push(format!("refused {closed} 1 0 0"));
+        self.add(app, user, &closed, ("refused", 1, 0, 0));
         let server = UDP[1 + actor.id as usize % (UDP.len() - 1)];
         words.push(format!("udp {server} 2 120 1200"));
-        self.add(app, user, host(server), "udp", Counts::of(2, 120, 1200));
+        self.add(app, user, server, ("udp", 2, 120, 1200));
         words.join(" ")
     }
 
@@ -172,13 +145,7 @@ impl Day {
     fn oddities(&mut self) {
         self.morning
             .push("early 10060 com.share.a1 tcp 198.18.0.1:443 3 20 30".to_owned());
-        self.add(
-            "com.share.a1",
-            0,
-            "198.18.0.1",
-            "tcp",
-            Counts::of(3, 20, 30),
-        );
+        self.add("com.share.a1", 0, "198.18.0.1:443", ("tcp", 3, 20, 30));
         let asking = [
             (10_101, "com.example.app01"),
             (10_102, "com.example.app02"),
@@ -196,7 +163,7 @@ impl Day {
             .push(format!("lookups {NAME_SERVER} 4 {}", uids.join(" ")));
         for user in USERS {
             for (_, app) in asking {
-                self.add(app, user, host(NAME_SERVER), "udp", Counts::of(4, 40, 120));
+                self.add(app, user, NAME_SERVER, ("udp", 4, 40, 120));
             }
         }
         self.morning
@@ -204,20 +171,15 @@ impl Day {
         self.morning.push(
             "download 10050 android.process.media 10102 tcp 198.18.0.2:443 5 60 20000".to_owned(),
         );
-        self.add(
-            "com.example.app02",
-            0,
-            "198.18.0.2",
-            "tcp",
-            Counts::of(5, 60, 20_000),
-        );
+        let fetched = ("tcp", 5, 60, 20_000);
+        self.add("com.example.app02", 0, "198.18.0.2:443", fetched);
     }
 
     /// What the system does for the uid that has two owners that day, through the same processes.
     fn for_the_seventh(&mut self, app: &str) -> [String; 2] {
         let id = 10_100 + LEAVES;
-        self.add(app, 0, host(NAME_SERVER), "udp", Counts::of(4, 40, 120));
-        self.add(app, 0, "198.18.0.3", "tcp", Counts::of(3, 60, 9000));
+        self.add(app, 0, NAME_SERVER, ("udp", 4, 40, 120));
+        self.add(app, 0, "198.18.0.3:443", ("tcp", 3, 60, 9000));
         [
             format!("lookups {NAME_SERVER} 4 {id}"),
             format!("download 10050 android.process.media {id} tcp 198.18.0.3:443 3 60 9000"),
@@ -233,24 +195,27 @@ impl Day {
             .push("install com.example.app08 10108 2".to_owned());
     }
 
-    fn add(
-        &mut self,
-        app: &str,
-        user: u32,
-        destination: &str,
-        protocol: &'static str,
-        more: Counts,
-    ) {
-        let row = Row {
-            app: app.to_owned(),
-            user,
-            destination: destination.to_owned(),
-            protocol,
+    /// So many contacts with somebody, and so many bytes over each: of a kind as the lines have it, where only Java and native
+    /// code differ.
+    fn add(&mut self, app: &str, user: u32, to: &str, made: (&str, u32, u32, u32)) {
+        let (kind, times, sent, received) = made;
+        let (protocol, outcome) = match kind {
+            "refused" => ("tcp", "failed: refused"),
+            kind => (kind, "closed"),
         };
-        let counts = self.truth.entry(row).or_default();
-        counts.contacts += more.contacts;
-        counts.sent += more.sent;
-        counts.received += more.received;
+        let (destination, port) = to.rsplit_once(':').unwrap_or((to, ""));
+        let contact = Contact {
+            app: app.to_owned(),
+            user: user.to_string(),
+            direction: "out".to_owned(),
+            protocol: protocol.to_owned(),
+            destination: destination.trim_matches(['[', ']']).to_owned(),
+            port: port.to_owned(),
+            outcome: outcome.to_owned(),
+            sent: Some(sent.into()),
+            received: Some(received.into()),
+        };
+        *self.truth.entry(contact).or_default() += u64::from(times);
     }
 }
 
@@ -263,11 +228,6 @@ fn address(place: u32) -> String {
     }
 }
 
-/// Without the port.
-fn host(address: &str) -> &str {
-    address.rsplit_once(':').map_or(address, |(host, _)| host)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,20 +237,28 @@ mod tests {
     fn a_day_is_as_long_as_it_is_to_be() {
         let day = Day::new(TIMES);
         assert_eq!(day.total(), 20_604);
-        let places: BTreeSet<_> = day.truth.keys().map(|row| &row.destination).collect();
+        let places: BTreeSet<_> = day
+            .truth
+            .keys()
+            .map(|contact| &contact.destination)
+            .collect();
         assert_eq!(places.len(), 1000 + UDP.len());
-        let apps: BTreeSet<_> = day.truth.keys().map(|row| &row.app).collect();
+        let apps: BTreeSet<_> = day.truth.keys().map(|contact| &contact.app).collect();
         assert_eq!(apps.len(), 30);
-        let users: BTreeSet<_> = day.truth.keys().map(|row| row.user).collect();
-        assert_eq!(users, BTreeSet::from(USERS));
+        let users: BTreeSet<_> = day
+            .truth
+            .keys()
+            .map(|contact| contact.user.clone())
+            .collect();
+        assert_eq!(users, USERS.map(|user| user.to_string()).into());
     }
 
     #[test]
     fn who_leaves_does_nothing_in_the_evening_and_who_comes_nothing_before() {
         let day = Day::new(TIMES);
         let of = |app: &str| -> u64 {
-            let rows = day.truth.iter().filter(|(row, _)| row.app == app);
-            rows.map(|(_, counts)| counts.contacts).sum()
+            let rows = day.truth.iter().filter(|(contact, _)| contact.app == app);
+            rows.map(|(_, count)| count).sum()
         };
         assert_eq!(of(LEFT), of(COMES));
         assert!(
@@ -299,5 +267,40 @@ mod tests {
                 .all(|line| !line.contains(&format!("app 10107 {LEFT}")))
         );
         assert!(day.morning.iter().all(|line| !line.contains(COMES)));
+    }
+
+    /// What the lines have the phone do, and what the truth is, are written down apart.
+    #[test]
+    fn the_lines_come_to_as_many_contacts_and_at_no_time_to_more_than_are_kept() {
+        for (times, total, most) in [(1, 2_604, 2_604), (TIMES, 20_604, 4_407)] {
+            let day = Day::new(times);
+            let at_a_time = |lines: &[String]| -> Vec<u64> {
+                lines
+                    .chunks(day.at_a_time())
+                    .map(|lines| lines.iter().map(|line| contacts_of(line)).sum())
+                    .collect()
+            };
+            let mut counts = at_a_time(&day.morning);
+            let mut evening = at_a_time(&day.evening).into_iter();
+            if let (Some(before), Some(after)) = (counts.last_mut(), evening.next()) {
+                *before += after;
+            }
+            counts.extend(evening);
+            assert_eq!(counts.iter().sum::<u64>(), total);
+            assert_eq!(day.total(), total);
+            assert_eq!(counts.into_iter().max(), Some(most));
+        }
+    }
+
+    /// How often each of a line is contacted, for each that is named.
+    fn contacts_of(line: &str) -> u64 {
+        let words: Vec<&str> = line.split(' ').collect();
+        let number = |word: &str| word.parse::<u64>().expect("a number");
+        if let ["lookups", _, times, users @ ..] = &words[..] {
+            return number(times) * users.len() as u64;
+        }
+        let kinds = ["tcp", "native", "refused", "udp"];
+        let contacts = words.windows(3).filter(|words| kinds.contains(&words[0]));
+        contacts.map(|words| number(words[2])).sum()
     }
 }

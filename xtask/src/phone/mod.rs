@@ -7,6 +7,8 @@ mod actors;
 mod boot;
 mod command;
 mod compare;
+mod contact;
+mod contacts;
 mod day;
 mod doctor;
 mod emulator;
