@@ -118,6 +118,12 @@ impl Kernel {
             .filter(|record| is_own(&record.destination))
             .count() as u64;
         self.early = early;
+        // Where much ends while the hooks are being attached, the ring buffer is full by now.
+        self.destinations(|key, counts| {
+            if is_own(key) {
+                counted += counts.connections;
+            }
+        })?;
         if counted != 1 {
             bail!("tcp_life: it counted {counted} of 1 connection of the tracer to itself");
         }

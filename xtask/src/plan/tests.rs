@@ -320,6 +320,11 @@ pub const TESTS: &[Test] = &[
         Long::On(ONLY_HERE),
     ),
     row(
+        "overload::a_ring_buffer_that_is_full_before_it_is_read_keeps_no_tracer_from_starting",
+        ONLY_HERE,
+        Long::On(ONLY_HERE),
+    ),
+    row(
         "overload::a_table_of_destinations_too_small_folds_and_keeps_each_apps_total",
         ONLY_HERE,
         Long::On(ONLY_HERE),
