@@ -10,10 +10,20 @@ use crate::{
 };
 
 /// Lets `record` out, or counts it where the ring buffer is full. Each contact goes one of the two ways.
-///
+#[inline(always)]
+pub fn emit(record: &Record) {
+    let_out(record, false);
+}
+
+/// The same, and the reader wakes: for what it waits for, and what does not come often.
+#[inline(always)]
+pub fn emit_at_once(record: &Record) {
+    let_out(record, true);
+}
+
 /// A function of its own: what it needs of the stack is given back before its caller goes on.
 #[inline(never)]
-pub fn emit(record: &Record) {
+fn let_out(record: &Record, at_once: bool) {
     let Some(mut entry) = RECORDS.reserve::<Record>(0) else {
         tally(counter::RING_FULL);
         count(record);
@@ -23,7 +33,7 @@ pub fn emit(record: &Record) {
     let waiting = RECORDS.query(u64::from(BPF_RB_AVAIL_DATA));
     let threshold = RING_WAKE_BYTES.load();
     // The few records in the half kilobyte above each multiple of the threshold wake, not each one above it.
-    let wake = waiting >= threshold && waiting & (threshold - 1) < 512;
+    let wake = at_once || (waiting >= threshold && waiting & (threshold - 1) < 512);
     entry.submit(u64::from(if wake {
         BPF_RB_FORCE_WAKEUP
     } else {

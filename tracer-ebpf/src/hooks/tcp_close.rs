@@ -14,7 +14,7 @@ use crate::{
     address::{local_end, namespace, none, remote},
     clock::{now, zero},
     counts::tally,
-    emit::emit,
+    emit::{emit, emit_at_once},
     hooks::{
         attempt,
         flow::second,
@@ -222,7 +222,9 @@ fn end_older(sock: u64) -> u32 {
     let flags = if accepted { CONNECTION_ACCEPTED } else { 0 };
     let Payload { sent, received } = payload(sock, flags);
     let zero = zero();
-    emit(&Record {
+    // It may be the last of its network namespace, which the reader keeps in being until it hears of it. There are no more of them
+    // than there were at the start.
+    emit_at_once(&Record {
         destination: older.destination,
         socket: cookie,
         began_ns: zero,

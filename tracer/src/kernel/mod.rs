@@ -6,6 +6,7 @@ pub mod btf;
 pub mod calibrate;
 pub mod cgroup;
 pub mod charges;
+mod diag;
 pub mod fast_flows;
 pub mod globals;
 mod helper;

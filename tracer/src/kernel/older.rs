@@ -13,15 +13,12 @@ use std::{
 };
 
 use anyhow::Context as _;
-use netlink_packet_core::{
-    NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
-};
 use netlink_packet_sock_diag::{
-    SockDiagMessage,
-    constants::{AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP},
-    inet::{ExtensionFlags, InetRequest, InetResponse, SocketId, StateFlags, nlas::Nla},
+    constants::{IPPROTO_TCP, IPPROTO_UDP},
+    inet::{InetResponse, SocketId, StateFlags, nlas::Nla},
 };
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
+
+use super::diag;
 
 // include/net/tcp_states.h
 const SYN_SENT: u8 = 2;
@@ -49,22 +46,30 @@ pub struct Namespace {
 }
 
 /// One socket, as `sock_diag` tells it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct OlderSocket {
-    /// The kernel's name of the socket, unique until the next boot.
-    pub cookie: u64,
+    /// By which it is asked for again, as long as it is not bound to another device.
+    pub name: SocketId,
+    pub now: Now,
     /// IPv4 as IPv4, whichever family the socket has.
     pub remote: IpAddr,
     /// The remote's port, the local one of an accepted connection.
     pub port: u16,
     /// Whether it was accepted here: somebody listens on its local port. The kernel keeps no other trace of who began.
     pub accepted: bool,
-    /// Whether its handshake is done.
-    pub established: bool,
     /// Number of the socket's inode, 0 where no process holds it.
     pub inode: u32,
     /// The uid that the socket is of.
     pub user: u32,
+}
+
+/// What changes of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// The kernel's name of the socket, unique until the next boot.
+    pub cookie: u64,
+    /// Whether its handshake is done.
+    pub established: bool,
     /// Payload that has left so far, each byte once.
     pub sent: u64,
     /// Payload that has arrived so far, each byte once.
@@ -145,7 +150,7 @@ pub struct Waiting {
 
 /// The connections of a namespace.
 pub fn connections(namespace: &Namespace) -> anyhow::Result<Vec<OlderSocket>> {
-    let responses = ask(namespace, IPPROTO_TCP, StateFlags::all())?;
+    let responses = ask(namespace, || diag::all(IPPROTO_TCP, StateFlags::all()))?;
     let ports: HashSet<u16> = responses
         .iter()
         .filter(|response| response.header.state == LISTEN)
@@ -153,14 +158,7 @@ pub fn connections(namespace: &Namespace) -> anyhow::Result<Vec<OlderSocket>> {
         .collect();
     Ok(responses
         .iter()
-        .filter(|response| {
-            !matches!(
-                response.header.state,
-                SYN_RECV | TIME_WAIT | CLOSE | LISTEN | NEW_SYN_RECV
-            )
-                // What waits in FIN_WAIT2 with no socket any more has no such information.
-                && information(response).is_some()
-        })
+        .filter(|response| is_connection(response))
         .map(|response| {
             let accepted = ports.contains(&response.header.socket_id.source_port);
             socket(response, accepted)
@@ -168,10 +166,28 @@ pub fn connections(namespace: &Namespace) -> anyhow::Result<Vec<OlderSocket>> {
         .collect())
 }
 
+/// Those of these names that are still connections.
+pub fn named(namespace: &Namespace, names: &[SocketId]) -> anyhow::Result<Vec<Now>> {
+    let responses = ask(namespace, || diag::named(names))?;
+    let found = responses.iter().filter(|response| is_connection(response));
+    Ok(found.map(now).collect())
+}
+
+fn is_connection(response: &InetResponse) -> bool {
+    !matches!(
+        response.header.state,
+        SYN_RECV | TIME_WAIT | CLOSE | LISTEN | NEW_SYN_RECV
+    )
+        // What waits in FIN_WAIT2 with no socket any more has no such information.
+        && information(response).is_some()
+}
+
 /// The listeners of a namespace, and its UDP sockets.
 pub fn waiting(namespace: &Namespace) -> anyhow::Result<(Vec<Waiting>, Vec<Waiting>)> {
-    let listeners = ask(namespace, IPPROTO_TCP, StateFlags::LISTEN)?;
-    let datagrams = ask(namespace, IPPROTO_UDP, StateFlags::all())?;
+    let (listeners, datagrams) = ask(namespace, || {
+        let listeners = diag::all(IPPROTO_TCP, StateFlags::LISTEN)?;
+        Ok((listeners, diag::all(IPPROTO_UDP, StateFlags::all())?))
+    })?;
     let all = |responses: Vec<InetResponse>| responses.iter().map(waits).collect();
     Ok((all(listeners), all(datagrams)))
 }
@@ -190,15 +206,14 @@ fn waits(response: &InetResponse) -> Waiting {
     }
 }
 
-/// The sockets of a protocol in a namespace that are in one of the states.
-fn ask(
+/// Asks in the namespace.
+fn ask<T: Send>(
     namespace: &Namespace,
-    protocol: u8,
-    states: StateFlags,
-) -> anyhow::Result<Vec<InetResponse>> {
+    question: impl FnOnce() -> anyhow::Result<T> + Send,
+) -> anyhow::Result<T> {
     // A thread of its own, since a thread that has entered a namespace stays there.
     thread::scope(|scope| {
-        let worker = scope.spawn(|| -> anyhow::Result<Vec<InetResponse>> {
+        let worker = scope.spawn(|| {
             // To enter the one we are in would need CAP_SYS_ADMIN for nothing.
             if !namespace.own {
                 // SAFETY: changes the namespace of this thread only, which ends right after.
@@ -208,68 +223,12 @@ fn ask(
                     return Err(io::Error::last_os_error()).context("enter a network namespace");
                 }
             }
-            let mut all = dump(AF_INET, protocol, states.clone())?;
-            all.extend(dump(AF_INET6, protocol, states)?);
-            Ok(all)
+            question()
         });
         worker
             .join()
             .unwrap_or_else(|_| anyhow::bail!("the thread that asked sock_diag died"))
     })
-}
-
-/// Those of a family in the namespace of this thread.
-fn dump(family: u8, protocol: u8, states: StateFlags) -> anyhow::Result<Vec<InetResponse>> {
-    let mut socket = Socket::new(NETLINK_SOCK_DIAG).context("open sock_diag")?;
-    socket.bind_auto().context("bind sock_diag")?;
-    socket
-        .connect(&SocketAddr::new(0, 0))
-        .context("connect to sock_diag")?;
-    let mut header = NetlinkHeader::default();
-    header.flags = NLM_F_REQUEST | NLM_F_DUMP;
-    let mut request = NetlinkMessage::new(
-        header,
-        SockDiagMessage::InetRequest(InetRequest {
-            family,
-            protocol,
-            extensions: ExtensionFlags::INFO,
-            states,
-            socket_id: if family == AF_INET {
-                SocketId::new_v4()
-            } else {
-                SocketId::new_v6()
-            },
-        })
-        .into(),
-    );
-    request.finalize();
-    let mut bytes = vec![0; request.buffer_len()];
-    request.serialize(&mut bytes);
-    socket.send(&bytes, 0).context("ask sock_diag")?;
-    let mut responses = Vec::new();
-    loop {
-        let (answer, _) = socket.recv_from_full().context("read from sock_diag")?;
-        let mut rest = answer.as_slice();
-        while !rest.is_empty() {
-            let message = NetlinkMessage::<SockDiagMessage>::deserialize(rest)
-                .context("decode an answer of sock_diag")?;
-            // Messages are aligned to four bytes (NLMSG_ALIGN).
-            let length = (message.header.length as usize)
-                .next_multiple_of(4)
-                .clamp(1, rest.len());
-            match message.payload {
-                NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) => {
-                    responses.push(*response);
-                }
-                NetlinkPayload::Done(_) => return Ok(responses),
-                NetlinkPayload::Error(error) => {
-                    return Err(error.to_io()).context("sock_diag refused");
-                }
-                _ => {}
-            }
-            rest = &rest[length..];
-        }
-    }
 }
 
 /// `struct tcp_info` of a socket.
@@ -281,6 +240,23 @@ fn information(response: &InetResponse) -> Option<&[u8]> {
 }
 
 fn socket(response: &InetResponse, accepted: bool) -> OlderSocket {
+    let name = response.header.socket_id.clone();
+    OlderSocket {
+        remote: name.destination_address.to_canonical(),
+        port: if accepted {
+            name.source_port
+        } else {
+            name.destination_port
+        },
+        name,
+        now: now(response),
+        accepted,
+        inode: response.header.inode,
+        user: response.header.uid,
+    }
+}
+
+fn now(response: &InetResponse) -> Now {
     let information = information(response);
     // In these states the peer's FIN has arrived, which the kernel counts as a byte.
     let fin = u64::from(matches!(
@@ -291,18 +267,9 @@ fn socket(response: &InetResponse, accepted: bool) -> OlderSocket {
         let bytes = information.and_then(|bytes| bytes.get(at..)?.first_chunk::<8>());
         bytes.map_or(0, |bytes| u64::from_ne_bytes(*bytes))
     };
-    OlderSocket {
+    Now {
         cookie: u64::from_ne_bytes(response.header.socket_id.cookie),
-        remote: response.header.socket_id.destination_address.to_canonical(),
-        port: if accepted {
-            response.header.socket_id.source_port
-        } else {
-            response.header.socket_id.destination_port
-        },
-        accepted,
         established: response.header.state != SYN_SENT,
-        inode: response.header.inode,
-        user: response.header.uid,
         sent: number(BYTES_SENT).saturating_sub(number(BYTES_RETRANSMITTED)),
         received: number(BYTES_RECEIVED).saturating_sub(fin),
     }

@@ -52,6 +52,7 @@ pub struct Kernel {
     flows: Batch<FlowKey, Flow>,
     open_sockets: Batch<u64, SocketFacts>,
     listeners: Batch<Endpoint, Listener>,
+    older: Batch<u64, Older>,
     /// Keys of the connections that are sampled; kept for its room.
     sockets: Vec<u64>,
     /// Contacts that had ended before anybody asked for them.
@@ -77,6 +78,7 @@ impl Kernel {
             flows: Batch::new(4096),
             open_sockets: Batch::new(4096),
             listeners: Batch::new(512),
+            older: Batch::new(512),
             sockets: Vec::new(),
             early: Vec::new(),
         };
@@ -116,6 +118,12 @@ impl Kernel {
             .filter(|record| is_own(&record.destination))
             .count() as u64;
         self.early = early;
+        // Where much ends while the hooks are being attached, the ring buffer is full by now.
+        self.destinations(|key, counts| {
+            if is_own(key) {
+                counted += counts.connections;
+            }
+        })?;
         if counted != 1 {
             bail!("tcp_life: it counted {counted} of 1 connection of the tracer to itself");
         }
@@ -306,6 +314,11 @@ impl Kernel {
             .older
             .insert(cookie, older, NOT_THERE)
             .context("make room for an older socket")
+    }
+
+    /// Those of them whose end the kernel side has not seen, by their cookies.
+    pub fn older(&mut self, each: impl FnMut(&u64, &Older)) -> io::Result<u64> {
+        self.older.read(descriptor(&self.maps.older), each)
     }
 
     /// How often the kernel did not run a hook's program because it would have interrupted itself on its processor

@@ -48,6 +48,7 @@ impl Pipeline {
         let Self {
             kernel,
             programs,
+            older,
             book,
             ..
         } = self;
@@ -56,12 +57,14 @@ impl Pipeline {
             if record.destination.process == own {
                 return;
             }
+            older.end(record);
             live.remove(&Id::of_record(record));
             match programs.find(record.destination.process) {
                 Some(known) => book.end(known, record),
                 None => waiting.push((*record, second)),
             }
         });
+        self.forget_unheard();
         if waiting.is_empty() {
             return;
         }

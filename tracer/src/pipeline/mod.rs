@@ -5,6 +5,7 @@ mod contact;
 mod ended;
 mod fast_flows;
 mod flows;
+mod followed;
 mod live;
 mod older;
 mod places;
@@ -28,8 +29,8 @@ use crate::{
 
 use contact::Seen;
 use ended::Waiting;
+use followed::OlderSockets;
 use live::Id;
-use older::OlderSockets;
 use programs::Programs;
 
 /// All state of a running tracer.

@@ -1,11 +1,6 @@
-//! Sockets older than the tracer: found once, at the start, and followed to their end.
+//! Sockets older than the tracer: found once, at the start.
 
-use std::{
-    collections::{HashMap, HashSet},
-    net::IpAddr,
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::HashSet, net::IpAddr, path::Path, sync::Arc};
 
 use tracer_common::{
     Address, DestinationKey, Older,
@@ -14,7 +9,8 @@ use tracer_common::{
 
 use super::{
     Pipeline,
-    programs::{Known, NAMELESS, NOBODY, number},
+    followed::{Followed, Socket},
+    programs::{Known, NAMELESS, number},
 };
 use crate::{
     attribute::{SocketUser, program_of},
@@ -22,31 +18,8 @@ use crate::{
         older::{self, Namespace, OlderSocket},
         waiting::{self, Holder},
     },
-    model::{Totals, Unattributed},
+    model::Unattributed,
 };
-
-/// Those that are still open.
-#[derive(Default)]
-pub struct OlderSockets {
-    namespaces: Vec<(Namespace, HashMap<u64, Older>)>,
-    /// Sockets that ended while they were being looked up, or that could not be asked for.
-    lost: u64,
-}
-
-impl OlderSockets {
-    /// Whether the program of `handle` still has one.
-    pub fn has(&self, handle: u64) -> bool {
-        self.namespaces.iter().any(|(_, sockets)| {
-            sockets
-                .values()
-                .any(|socket| socket.destination.process == handle)
-        })
-    }
-
-    pub fn lost(&self) -> u64 {
-        self.lost
-    }
-}
 
 impl Pipeline {
     /// Finds them. The hooks are attached already, so what begins meanwhile is known to the kernel side. It is told apart by
@@ -75,24 +48,31 @@ impl Pipeline {
                 continue;
             };
             let is_older = |socket: &&OlderSocket| {
-                before.contains(&socket.cookie) && !known_to_kernel.contains(&socket.cookie)
+                before.contains(&socket.now.cookie) && !known_to_kernel.contains(&socket.now.cookie)
             };
-            let mut followed = HashMap::new();
+            let mut followed = Followed::new();
             for socket in sockets.iter().filter(is_older) {
-                let held = (socket.inode, socket.cookie, socket.user);
+                let cookie = socket.now.cookie;
+                let held = (socket.inode, cookie, socket.user);
                 let holder = Holder::of(&processes, &self.kernel.maps, held);
                 // The tracer's own are nobody's contacts.
                 let Some(handle) = holders.handle(holder) else {
                     continue;
                 };
                 let older = older_of(socket, handle);
-                match self.kernel.follow(socket.cookie, older) {
-                    Ok(()) => _ = followed.insert(socket.cookie, older),
-                    Err(_) => self.older.lost += 1,
+                if self.kernel.follow(cookie, older).is_err() {
+                    self.older.lost += 1;
+                    continue;
                 }
+                let one = Socket {
+                    older,
+                    name: socket.name.clone(),
+                    is_missed: false,
+                };
+                followed.insert(cookie, one);
             }
+            self.forget_ended(&namespace, &mut followed);
             if !followed.is_empty() {
-                self.forget_ended(&namespace, &mut followed);
                 self.older.namespaces.push((namespace, followed));
             }
         }
@@ -104,7 +84,7 @@ impl Pipeline {
 
     /// One that ended between being found and being followed leaves its entry behind. That is no loss: it was over before
     /// the tracer said that it is ready.
-    fn forget_ended(&mut self, namespace: &Namespace, followed: &mut HashMap<u64, Older>) {
+    fn forget_ended(&mut self, namespace: &Namespace, followed: &mut Followed) {
         let Ok(sockets) = older::connections(namespace) else {
             self.older.lost += 1;
             return;
@@ -145,54 +125,10 @@ impl Pipeline {
             ..NAMELESS
         }
     }
-
-    /// Adds what has passed over those that are open. Returns how many there are.
-    pub(super) fn read_older(&mut self) -> u64 {
-        let Self {
-            older: OlderSockets { namespaces, lost },
-            programs,
-            book,
-            kernel,
-            ..
-        } = self;
-        for (namespace, followed) in namespaces.iter_mut() {
-            let Ok(sockets) = older::connections(namespace) else {
-                *lost += 1;
-                continue;
-            };
-            let mut open = HashSet::new();
-            for socket in &sockets {
-                let Some(older) = followed.get(&socket.cookie) else {
-                    continue;
-                };
-                open.insert(socket.cookie);
-                let known = programs.find(older.destination.process).unwrap_or(&NOBODY);
-                let totals = Totals {
-                    open: u64::from(socket.established),
-                    sent: socket.sent.saturating_sub(older.sent),
-                    received: socket.received.saturating_sub(older.received),
-                    ..Totals::default()
-                };
-                book.add(known, &older.destination, &totals);
-            }
-            // One that sock_diag no longer shows has ended, and the kernel side has counted it and removed its entry. Where
-            // the entry is still there, that end was missed.
-            followed.retain(|cookie, _| {
-                let is_open = open.contains(cookie);
-                *lost += u64::from(!is_open && kernel.maps.older.remove(cookie).is_ok());
-                is_open
-            });
-        }
-        namespaces.retain(|(_, followed)| !followed.is_empty());
-        namespaces
-            .iter()
-            .map(|(_, followed)| followed.len() as u64)
-            .sum()
-    }
 }
 
 fn cookies(sockets: &[OlderSocket]) -> HashSet<u64> {
-    sockets.iter().map(|socket| socket.cookie).collect()
+    sockets.iter().map(|socket| socket.now.cookie).collect()
 }
 
 fn older_of(socket: &OlderSocket, handle: u64) -> Older {
@@ -213,7 +149,7 @@ fn older_of(socket: &OlderSocket, handle: u64) -> Older {
             },
             overflow: 0,
         },
-        sent: socket.sent,
-        received: socket.received,
+        sent: socket.now.sent,
+        received: socket.now.received,
     }
 }

@@ -90,6 +90,23 @@ fn a_ring_buffer_too_small_costs_details_and_no_count() {
     assert_each_detail_is_booked_or_lost(&tracer);
 }
 
+#[test]
+fn a_ring_buffer_that_is_full_before_it_is_read_keeps_no_tracer_from_starting() {
+    let (directory, host) = (Directory::new("full"), Namespace::new("tf"));
+    let mut storm = host.command(&directory.app("storm"));
+    storm.args(["storm", "--threads", "2", "--seconds", "60"]);
+    let mut storm = start(storm);
+    let tracer = Tracer::start(&["--map-capacity", "RECORDS=4096"]);
+    let metrics = tracer.metrics();
+    storm.kill().expect("end the storm");
+    storm.wait().expect("wait for the storm");
+    assert!(total(&metrics, "storm") > 0, "it contacted nobody");
+    assert!(
+        lost(&metrics, "records_full") > 0,
+        "a ring of one page should overrun"
+    );
+}
+
 /// Each contact that has ended is kept one by one, or is said to have found no room in the ring buffer: never both, nor neither.
 fn assert_each_detail_is_booked_or_lost(tracer: &Tracer) {
     let contacts = tracer.contacts("limit=1");

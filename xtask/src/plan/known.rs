@@ -109,6 +109,13 @@ pub const KNOWN: &[Row] = &[
 
 const NO_SCTP: &str = "no SCTP";
 const NO_KPROBES: &str = "no kprobes";
+const BEFORE_6_3: &[&str] = &[
+    "x86-5.10",
+    "x86-6.1",
+    "x86-6.1-no-btf",
+    "arm-5.10",
+    "arm-6.1",
+];
 
 /// Where a machine lacks something.
 pub const SKIPPED: &[Row] = &[
@@ -126,6 +133,11 @@ pub const SKIPPED: &[Row] = &[
         "calibration::every_measured_field_stands_where_the_kernels_types_say",
         &["x86-6.1-no-btf"],
         "no types to compare with; all that is needed is measured",
+    ),
+    row(
+        "older::a_scrape_asks_for_the_older_sockets_and_for_no_others_of_their_namespace",
+        BEFORE_6_3,
+        "no trace of what is received",
     ),
 ];
 

@@ -290,6 +290,26 @@ pub const TESTS: &[Test] = &[
         Long::Everywhere,
     ),
     row(
+        "older::a_namespace_is_let_go_at_the_end_of_its_last_older_socket_though_nobody_asks",
+        ONLY_HERE,
+        Long::Everywhere,
+    ),
+    row(
+        "older::a_namespace_is_let_go_also_where_the_ends_found_no_room_in_the_ring_buffer",
+        ONLY_HERE,
+        Long::Everywhere,
+    ),
+    row(
+        "older::a_scrape_asks_for_the_older_sockets_and_for_no_others_of_their_namespace",
+        ONLY_HERE,
+        Long::On(ONLY_HERE),
+    ),
+    row(
+        "older::older_sockets_of_every_kind_are_found_when_they_are_asked_for",
+        ONLY_HERE,
+        Long::Everywhere,
+    ),
+    row(
         "overload::two_threads_as_fast_as_they_can_lose_nothing",
         ONLY_HERE,
         Long::On(ONLY_HERE),
@@ -301,6 +321,11 @@ pub const TESTS: &[Test] = &[
     ),
     row(
         "overload::a_ring_buffer_too_small_costs_details_and_no_count",
+        ONLY_HERE,
+        Long::On(ONLY_HERE),
+    ),
+    row(
+        "overload::a_ring_buffer_that_is_full_before_it_is_read_keeps_no_tracer_from_starting",
         ONLY_HERE,
         Long::On(ONLY_HERE),
     ),

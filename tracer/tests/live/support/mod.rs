@@ -9,6 +9,7 @@ mod namespace;
 pub mod network;
 mod process;
 pub mod programs;
+pub mod trace;
 mod tracer;
 pub mod truth;
 
