@@ -16,7 +16,7 @@ pub mod record;
 pub use address::Address;
 pub use fast::FastFlow;
 pub use map::{
-    Attempt, Charge, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older,
-    ProcessFacts, ProcessKey, Sending, SocketFacts,
+    Attempt, Charge, Connection, Counts, DestinationKey, Flow, FlowKey, ListenedPort, Listener,
+    Listeners, Older, ProcessFacts, ProcessKey, Sending, SocketFacts,
 };
 pub use record::Record;

@@ -139,6 +139,9 @@ pub const CONNECTION_JOINED: u32 = 8;
 /// [`Connection::flags`]: no program was run when it began, or when its handshake was complete: its times are those at which that
 /// was noticed.
 pub const CONNECTION_LATE: u32 = 16;
+/// [`Connection::flags`]: a socket that a listener has made, whose handshake is not known to be complete. Of its destination only the
+/// program is known.
+pub const CONNECTION_PENDING: u32 = 32;
 /// [`Connection::flags`] of what is no contact of its own.
 pub const CONNECTION_NO_CONTACT: u32 = CONNECTION_CARRIER | CONNECTION_JOINED;
 
@@ -304,34 +307,43 @@ pub struct Sending {
     pub headers: u64,
 }
 
-/// Where a TCP socket listens.
-#[repr(C)]
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-pub struct Endpoint {
-    /// As [`DestinationKey::address`]; `::` and `::ffff:0.0.0.0` are any address.
-    pub address: Address,
-    /// Inode number of the network namespace.
-    pub namespace: u32,
-    /// The local port.
-    pub port: u16,
-    /// Zero.
-    pub padding: [u8; 2],
-}
-
-/// Who listens there.
+/// Who listens. Found by the address of the listening `struct sock`, or, where that was there before the tracer, by its cookie: a
+/// small number, which no address is.
 #[repr(C)]
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
 pub struct Listener {
-    /// Handle of the program that began to listen there last.
+    /// Handle of the program that began to listen.
     pub owner: u64,
-    /// Sockets that listen there (`SO_REUSEPORT` allows several).
-    pub sockets: u32,
+    /// Where.
+    pub port: ListenedPort,
+}
+
+/// A port of a network namespace at which somebody listens.
+#[repr(C)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+pub struct ListenedPort {
+    /// Inode number of the network namespace.
+    pub namespace: u32,
+    /// The local port; 0 where the kernel had chosen none yet.
+    pub port: u16,
     /// Zero.
-    pub padding: [u8; 4],
+    pub padding: u16,
+}
+
+/// The sockets that listen at one port, at whatever addresses.
+#[repr(C)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+pub struct Listeners {
+    /// How many there are.
+    pub sockets: u64,
+    /// Sum of their addresses: where there is one, its address.
+    pub sum: u64,
 }
 
 /// Entries of the array of counters that belong to no program.
@@ -367,11 +379,11 @@ pub mod counter {
 #[cfg(feature = "user")]
 mod plain {
     use super::{
-        Attempt, Charge, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener,
-        Older, ProcessFacts, ProcessKey, Sending, SocketFacts,
+        Attempt, Charge, Connection, Counts, DestinationKey, Flow, FlowKey, ListenedPort, Listener,
+        Listeners, Older, ProcessFacts, ProcessKey, Sending, SocketFacts,
     };
     use crate::fast::FastFlow;
-    use crate::peek::{Look, Packet, Watch};
+    use crate::peek::{Copied, Look, Packet, Watch};
 
     macro_rules! plain {
         ($($name:ty)*) => { $(
@@ -380,7 +392,7 @@ mod plain {
         )* };
     }
     plain! {
-        Attempt Charge Connection Counts DestinationKey Endpoint FastFlow Flow FlowKey Listener Older ProcessFacts ProcessKey Sending
-        SocketFacts Look Packet Watch
+        Attempt Charge Connection Counts DestinationKey FastFlow Flow FlowKey ListenedPort Listener Listeners Older ProcessFacts ProcessKey Sending
+        SocketFacts Copied Look Packet Watch
     }
 }

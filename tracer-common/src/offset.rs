@@ -97,6 +97,10 @@ pub const FIELDS: &[Field] = &[
         "tx_ring.frames_per_block",
     ),
     field("INET_FLAGS", "inet_sock", "inet_flags|hdrincl"),
+    // A list's head, which leads to itself while the list is empty, as a listener's is. The copy that a listener makes of itself for a
+    // connection leads to the listener until it is set up. `tsq_node` does the same.
+    optional("TCP_SENT_LIST", "tcp_sock", "tsorted_sent_queue"),
+    optional("SOCK_PORT_BUCKET", "inet_connection_sock", "icsk_bind_hash"),
     field("TCP_SEGMENTS_OUT", "tcp_sock", "segs_out"),
     field("TCP_BYTES_SENT", "tcp_sock", "bytes_sent"),
     field("TCP_BYTES_RETRANSMITTED", "tcp_sock", "bytes_retrans"),

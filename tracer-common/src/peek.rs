@@ -39,6 +39,13 @@ pub struct Watch {
     pub packet_wanted: u64,
 }
 
+/// A `struct sock` in the moment that a listener has made it: a copy of its own.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Copied {
+    pub bytes: [u8; PEEK_BYTES],
+}
+
 /// A packet on its way out: its `struct sk_buff`, and what each word of it leads to if it is an address.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]

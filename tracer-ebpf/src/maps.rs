@@ -8,8 +8,9 @@ use aya_ebpf::{
     maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
 use tracer_common::{
-    Attempt, Charge, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older,
-    ProcessFacts, ProcessKey, Sending, SocketFacts, fast::FastFlows, map::counter,
+    Attempt, Charge, Connection, Counts, DestinationKey, Flow, FlowKey, ListenedPort, Listener,
+    Listeners, Older, ProcessFacts, ProcessKey, Sending, SocketFacts, fast::FastFlows,
+    map::counter,
 };
 
 /// `BPF_F_NO_PREALLOC`: mostly empty, and then it takes no memory.
@@ -57,9 +58,14 @@ pub static FAST_FLOWS: Array<FastFlows> = Array::with_max_entries(1, SHARED);
 #[map]
 pub static SOCKETS: HashMap<u64, SocketFacts> = HashMap::with_max_entries(65_536, MOSTLY_EMPTY);
 
-/// Where TCP sockets listen.
+/// TCP sockets that listen, by their address; those that were there before the tracer by their cookie.
 #[map]
-pub static LISTENERS: HashMap<Endpoint, Listener> = HashMap::with_max_entries(16_384, MOSTLY_EMPTY);
+pub static LISTENERS: HashMap<u64, Listener> = HashMap::with_max_entries(16_384, MOSTLY_EMPTY);
+
+/// How many of them listen at which port. As large as `LISTENERS`.
+#[map]
+pub static PORTS: HashMap<ListenedPort, Listeners> =
+    HashMap::with_max_entries(16_384, MOSTLY_EMPTY);
 
 /// Sockets that were there before the tracer, by cookie. Filled once, at the start.
 #[map]

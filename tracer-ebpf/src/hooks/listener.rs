@@ -1,111 +1,150 @@
-//! Who listens where: the owner of a connection that is accepted, known before it comes.
+//! Who listens: the owner of a connection that is accepted, known before it comes.
 //!
-//! A connection is accepted in softirq, where the current process is a stranger. `listen(2)` runs in the caller's own
-//! context, so its caller is written down under the address and port.
+//! A connection is accepted in softirq, where the current process is a stranger. `listen(2)` runs in the caller's own context, so its
+//! caller is written down under the listening socket: an accepted contact is of that socket's, whatever address and port it has.
+//! Which socket that is, the kernel says by accident: the connection's socket begins as a copy of the listener's, and the heads of
+//! empty lists in it lead to the listener until they are set up.
 
 use core::ffi::c_void;
 
 use aya_ebpf::programs::RawTracePointContext;
 use tracer_common::{
-    Address, Endpoint, Listener,
+    ListenedPort, Listener, Listeners,
     map::{HANDLE_NO_OWNER, counter},
 };
 
 use crate::{
-    address::{local, namespace},
-    counts::{NOT_THERE, tally},
-    maps::LISTENERS,
-    memory::read,
-    offsets::{SOCK_LOCAL_PORT, SOCK_PROTOCOL, SOCK_SOURCE_PORT},
+    address::namespace,
+    counts::{NOT_THERE, add, tally},
+    maps::{LISTENERS, PORTS},
+    memory::{read, read_at},
+    offsets::{
+        SOCK_COOKIE, SOCK_LOCAL_PORT, SOCK_PORT_BUCKET, SOCK_PROTOCOL, SOCK_SOURCE_PORT,
+        SOCK_STATE, TCP_SENT_LIST, is_known,
+    },
     process,
 };
 
 const IPPROTO_TCP: u16 = 6;
+// include/net/tcp_states.h
+const LISTEN: u8 = 10;
 
-/// A TCP socket begins to listen; runs in the context of `listen(2)`.
+/// A TCP socket begins to listen; runs in the context of `listen(2)`. Which port the kernel chooses for it is not known yet.
 #[inline(never)]
 pub fn begin(context: *mut c_void, sock: u64) -> u32 {
     let context = &RawTracePointContext::new(context);
     if read::<u16>(sock, &SOCK_PROTOCOL) != IPPROTO_TCP {
         return 0;
     }
-    let endpoint = endpoint(sock);
-    let owner = process::current(context, sock);
-    let listener = Listener {
-        owner,
-        sockets: 1,
-        padding: [0; 4],
+    let port = ListenedPort {
+        namespace: namespace(sock),
+        port: read(sock, &SOCK_LOCAL_PORT),
+        padding: 0,
     };
-    if LISTENERS.insert(&endpoint, &listener, NOT_THERE).is_ok() {
-        return 0;
-    }
-    let Some(listener) = LISTENERS.get_ptr_mut(&endpoint) else {
+    let owner = process::current(context, sock);
+    // One that is there is looked at a second time, or its end was missed.
+    let _ = end(sock);
+    if LISTENERS
+        .insert(&sock, &Listener { owner, port }, NOT_THERE)
+        .is_err()
+    {
         tally(counter::LISTENERS_FULL);
         return 0;
+    }
+    let one = Listeners {
+        sockets: 1,
+        sum: sock,
     };
-    // SAFETY: fields of a live map value. Of two that begin at once either may be the last.
-    unsafe {
-        (*listener).owner = owner;
-        crate::counts::add_one(&raw mut (*listener).sockets);
+    if PORTS.insert(&port, &one, NOT_THERE).is_err()
+        && let Some(listeners) = PORTS.get_ptr_mut(&port)
+    {
+        // SAFETY: fields of a live map value; no reference is made.
+        unsafe {
+            add(&raw mut (*listeners).sockets, 1);
+            add(&raw mut (*listeners).sum, sock);
+        }
     }
     0
 }
 
 /// A TCP socket that listened is closed.
-#[inline(always)]
-pub fn end(sock: u64) {
-    // A port that the kernel chose is given back by now; what packets were to carry still says it.
-    let endpoint = told(sock);
-    let Some(listener) = LISTENERS.get_ptr_mut(&endpoint) else {
-        return;
+#[inline(never)]
+pub fn end(sock: u64) -> u32 {
+    let cookie: u64 = read(sock, &SOCK_COOKIE);
+    if cookie != 0 {
+        // It was there before the tracer, or was written down by user space as well.
+        let _ = LISTENERS.remove(&cookie);
+    }
+    let Some(listener) = LISTENERS.get_ptr(&sock) else {
+        return 0;
     };
-    // SAFETY: a field of a live map value; no reference is made.
-    let sockets = unsafe { &raw mut (*listener).sockets };
-    crate::counts::subtract_one(sockets);
-    // SAFETY: as above. Of two that are closed at once either may see that none is left, or both.
-    if unsafe { core::ptr::read_volatile(sockets) } == 0 {
-        // Gone already is as good.
-        let _ = LISTENERS.remove(&endpoint);
+    // SAFETY: a field of a live map value, copied before it is removed.
+    let port = unsafe { (*listener).port };
+    // Of two that remove it one does.
+    if LISTENERS.remove(&sock).is_err() {
+        return 0;
     }
-}
-
-/// Whose the accepted connection is: of who listens at its local address, else at any address.
-#[inline(always)]
-pub fn owner(sock: u64) -> u64 {
-    let mut endpoint = told(sock);
-    if let Some(listener) = LISTENERS.get_ptr(&endpoint) {
-        // SAFETY: a field of a live map value.
-        return unsafe { (*listener).owner };
-    }
-    if endpoint.address.is_mapped() {
-        endpoint.address = Address::ANY_IPV4;
-        if let Some(listener) = LISTENERS.get_ptr(&endpoint) {
-            // SAFETY: as above.
-            return unsafe { (*listener).owner };
+    if let Some(listeners) = PORTS.get_ptr_mut(&port) {
+        // SAFETY: fields of a live map value; no reference is made. Of two that end at once both may see that none is left.
+        let left = unsafe {
+            add(&raw mut (*listeners).sum, sock.wrapping_neg());
+            add(&raw mut (*listeners).sockets, u64::MAX);
+            core::ptr::read_volatile(&raw const (*listeners).sockets)
+        };
+        if left == 0 {
+            // Gone already is as good.
+            let _ = PORTS.remove(&port);
         }
     }
-    endpoint.address = Address::ANY;
-    LISTENERS
-        .get_ptr(&endpoint)
-        // SAFETY: as above.
-        .map_or(HANDLE_NO_OWNER, |listener| unsafe { (*listener).owner })
+    0
 }
 
-/// The same by the port that packets carry, which a socket still has when it has given its port back.
+/// Whose the listener is that the socket at `sock` is a copy of, in the moment that it is one.
 #[inline(always)]
-fn told(sock: u64) -> Endpoint {
-    Endpoint {
-        port: u16::from_be(read(sock, &SOCK_SOURCE_PORT)),
-        ..endpoint(sock)
+pub fn owner_of_copy(sock: u64) -> u64 {
+    if !is_known(&TCP_SENT_LIST) {
+        return HANDLE_NO_OWNER;
     }
+    let list: u64 = read(sock, &TCP_SENT_LIST);
+    let listener = list.wrapping_sub(u64::from(TCP_SENT_LIST.load()));
+    owner(listener).unwrap_or(HANDLE_NO_OWNER)
 }
 
+/// Whose a connection is of which no program saw the beginning: of the only socket that listens at its port, if the kernel took its
+/// port from that one. Else it came to another port, and was led here.
 #[inline(always)]
-fn endpoint(sock: u64) -> Endpoint {
-    Endpoint {
-        address: local(sock),
+pub fn owner_by_port(sock: u64) -> u64 {
+    let port = ListenedPort {
         namespace: namespace(sock),
-        port: read(sock, &SOCK_LOCAL_PORT),
-        padding: [0; 2],
+        // A socket that has given its port back still has the one that packets carry.
+        port: u16::from_be(read(sock, &SOCK_SOURCE_PORT)),
+        padding: 0,
+    };
+    if !is_known(&SOCK_PORT_BUCKET) {
+        return HANDLE_NO_OWNER;
     }
+    let Some(listeners) = PORTS.get_ptr(&port) else {
+        return HANDLE_NO_OWNER;
+    };
+    // SAFETY: fields of a live map value.
+    let (sockets, listener) = unsafe { ((*listeners).sockets, (*listeners).sum) };
+    let bucket: u64 = read(sock, &SOCK_PORT_BUCKET);
+    if sockets != 1 || bucket == 0 || bucket != read(listener, &SOCK_PORT_BUCKET) {
+        return HANDLE_NO_OWNER;
+    }
+    owner(listener).unwrap_or(HANDLE_NO_OWNER)
+}
+
+/// Whose the listening socket at that address is.
+#[inline(always)]
+fn owner(listener: u64) -> Option<u64> {
+    if read_at::<u8>(listener.wrapping_add(u64::from(SOCK_STATE.load()))) != LISTEN {
+        return None;
+    }
+    let known = LISTENERS.get_ptr(&listener).or_else(|| {
+        let cookie: u64 = read(listener, &SOCK_COOKIE);
+        LISTENERS.get_ptr(&cookie)
+    });
+    // SAFETY: a field of a live map value.
+    known.map(|listener| unsafe { (*listener).owner })
 }

@@ -15,10 +15,11 @@ use aya_ebpf::{
     maps::Array,
     programs::RawTracePointContext,
 };
-use tracer_common::peek::{Look, PACKET_WORDS, PEEK_BYTES, PEEK_CHUNK, Packet, Watch};
+use tracer_common::peek::{Copied, Look, PACKET_WORDS, PEEK_BYTES, PEEK_CHUNK, Packet, Watch};
 
 // include/net/tcp_states.h
 const SYN_SENT: i32 = 2;
+const SYN_RECV: i32 = 3;
 const LISTEN: i32 = 10;
 
 /// The last look.
@@ -28,6 +29,10 @@ pub static LOOK: Array<Look> = Array::with_max_entries(1, 0);
 /// The thread that is watched, and what it made last.
 #[map]
 pub static WATCH: Array<Watch> = Array::with_max_entries(1, 0);
+
+/// The last socket that a listener made.
+#[map]
+pub static COPIED: Array<Copied> = Array::with_max_entries(1, 0);
 
 /// The packet that was wanted.
 #[map]
@@ -56,13 +61,30 @@ pub fn peek(context: RawTracePointContext) -> i32 {
 }
 
 /// `sock:inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`, since 4.16: `connect(2)`
-/// and `listen(2)` pass it in their own context.
+/// and `listen(2)` pass it in their own context, over loopback the socket that the listener makes too.
 #[raw_tracepoint(tracepoint = "inet_sock_set_state")]
 pub fn peek_sock(context: RawTracePointContext) -> i32 {
-    if let (SYN_SENT | LISTEN, Some(watch)) = (context.arg::<i32>(2), watched()) {
-        watch.sock = context.arg(0);
+    let Some(watch) = watched() else {
+        return 0;
+    };
+    match (context.arg::<i32>(1), context.arg::<i32>(2)) {
+        (_, SYN_SENT | LISTEN) => watch.sock = context.arg(0),
+        (LISTEN, SYN_RECV) => keep_copy(context.arg(0)),
+        _ => {}
     }
     0
+}
+
+#[inline(always)]
+fn keep_copy(sock: u64) {
+    let Some(copied) = COPIED.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: a live map value, and one thread at a time is watched.
+    let copied = unsafe { &mut *copied };
+    for (at, chunk) in copied.bytes.chunks_exact_mut(PEEK_CHUNK).enumerate() {
+        copy(chunk, sock.wrapping_add((at * PEEK_CHUNK) as u64));
+    }
 }
 
 /// `task:task_newtask(struct task_struct *task, unsigned long clone_flags)`, since 3.4: in the context of who makes it.

@@ -7,8 +7,8 @@ use tracer_common::{
     Connection, DestinationKey,
     map::{
         CONNECTION_ACCEPTED, CONNECTION_CARRIED, CONNECTION_CARRIER, CONNECTION_JOINED,
-        CONNECTION_LATE, CONNECTION_NO_CONTACT, DIRECTION_IN, DIRECTION_OUT, HANDLE_NO_OWNER,
-        PROTOCOL_TCP,
+        CONNECTION_LATE, CONNECTION_NO_CONTACT, CONNECTION_PENDING, DIRECTION_IN, DIRECTION_OUT,
+        HANDLE_NO_OWNER, PROTOCOL_TCP,
     },
 };
 
@@ -65,32 +65,102 @@ pub fn begin_late(sock: u64, process: u64, began_ns: u64, established_ns: u64) -
     follow(sock, &destination, began_ns, established_ns, flags)
 }
 
-/// A connection that came to this machine: it belongs to who listens.
+/// A listener makes a socket for a connection that comes. Nothing but whose it is is known of it yet.
+#[inline(never)]
+pub fn arrive(sock: u64) -> u32 {
+    if read::<u16>(sock, &SOCK_PROTOCOL) != u16::from(PROTOCOL_TCP) {
+        return 0;
+    }
+    let destination = DestinationKey {
+        process: listener::owner_of_copy(sock),
+        address: none(),
+        port: 0,
+        protocol: PROTOCOL_TCP,
+        direction: DIRECTION_IN,
+        overflow: 0,
+    };
+    let flags = CONNECTION_ACCEPTED | CONNECTION_PENDING;
+    let now = now();
+    if insert(sock, &destination, now, zero(), flags) != 0 && end_unseen(sock) != 0 {
+        // Where there is no room, its handshake tells.
+        let _ = insert(sock, &destination, now, zero(), flags);
+    }
+    0
+}
+
+/// The handshake of a connection is complete that a listener has made a socket for.
+#[inline(never)]
+pub fn complete(sock: u64) -> u32 {
+    let Some(connection) = CONNECTIONS.get_ptr(&sock) else {
+        return 0;
+    };
+    // SAFETY: fields of a live map value, read before it is removed.
+    let (owner, began_ns) = unsafe { ((*connection).destination.process, (*connection).began_ns) };
+    if CONNECTIONS.remove(&sock).is_err() {
+        return 0;
+    }
+    accept_for(sock, either(owner, sock), began_ns, CONNECTION_ACCEPTED)
+}
+
+/// It is closed, and was a contact, although no program saw its handshake, which may not be complete (TCP Fast Open).
+#[inline(never)]
+pub fn skip_handshake(sock: u64) -> u32 {
+    let Some(connection) = CONNECTIONS.get_ptr_mut(&sock) else {
+        return 0;
+    };
+    // SAFETY: fields of a live map value. Who is closing it is the only one that looks at it.
+    unsafe {
+        let owner = either((*connection).destination.process, sock);
+        let place = (remote(sock).0, local_end(sock).1);
+        (*connection).destination = key(owner, place, PROTOCOL_TCP, DIRECTION_IN);
+        (*connection).established_ns = now();
+        (*connection).flags = CONNECTION_ACCEPTED | CONNECTION_LATE;
+        open(&(*connection).destination);
+    }
+    0
+}
+
+/// Whose a connection is: of the listener that made its socket, else of the only one there is at its port.
+#[inline(always)]
+fn either(owner: u64, sock: u64) -> u64 {
+    if owner == HANDLE_NO_OWNER {
+        listener::owner_by_port(sock)
+    } else {
+        owner
+    }
+}
+
+/// A connection that came to this machine, and of which no program saw the beginning.
 #[inline(never)]
 pub fn accept(sock: u64, flags: u32) -> u32 {
     if read::<u16>(sock, &SOCK_PROTOCOL) != u16::from(PROTOCOL_TCP) {
         return 0;
     }
-    let flags = flags | CONNECTION_ACCEPTED;
+    let owner = listener::owner_by_port(sock);
+    accept_for(sock, owner, now(), flags | CONNECTION_ACCEPTED)
+}
+
+/// It belongs to who listens.
+#[inline(never)]
+fn accept_for(sock: u64, owner: u64, began_ns: u64, flags: u32) -> u32 {
     let subflow = multipath::subflow(sock);
     if join(sock, subflow.as_ref(), flags) {
         return 0;
     }
     let destination = key(
-        listener::owner(sock),
+        owner,
         (remote(sock).0, local_end(sock).1),
         PROTOCOL_TCP,
         DIRECTION_IN,
     );
     let flags = carry(sock, subflow.as_ref(), destination) | flags;
-    let now = now();
-    follow(sock, &destination, now, now, flags)
+    follow(sock, &destination, began_ns, now(), flags)
 }
 
 /// One for whose handshake no program was run, if somebody listens where it came to.
 #[inline(always)]
 pub fn accept_unseen(sock: u64) -> u32 {
-    if listener::owner(sock) == HANDLE_NO_OWNER {
+    if listener::owner_by_port(sock) == HANDLE_NO_OWNER {
         return 0;
     }
     accept(sock, CONNECTION_LATE)

@@ -4,7 +4,7 @@ use tracer_common::{
     Connection, DestinationKey, Record,
     map::{
         CONNECTION_ACCEPTED, CONNECTION_CARRIER, CONNECTION_LATE, CONNECTION_NO_CONTACT,
-        DIRECTION_IN, counter,
+        CONNECTION_PENDING, DIRECTION_IN, counter,
     },
     outcome,
     record::{ESTABLISHED, FAILED, LATE, NO_CONTACT, UNKNOWN},
@@ -20,7 +20,7 @@ use crate::{
         flow::second,
         multipath,
         sample::{Payload, payload},
-        tcp_begin::accept_unseen,
+        tcp_begin::{accept_unseen, skip_handshake},
     },
     maps::{CONNECTIONS, OLDER},
     memory::read,
@@ -65,11 +65,36 @@ fn is_young(sock: u64) -> bool {
 /// The end of a connection that is followed; `false` where `sock` is none. `after_handshake`: the state that was left is one
 /// behind the handshake.
 ///
-/// A function of its own: what it needs of the stack is given back before its caller goes on.
+/// A function of its own, as are those below: what it needs of the stack is given back before its caller goes on.
 #[inline(never)]
 pub fn end(sock: u64, after_handshake: bool) -> bool {
     let Some(connection) = CONNECTIONS.get_ptr(&sock) else {
         return false;
+    };
+    // SAFETY: a field of a live map value.
+    if unsafe { (*connection).flags } & CONNECTION_PENDING != 0 {
+        let _ = settle(sock, after_handshake);
+    }
+    let _ = end_followed(sock, after_handshake);
+    true
+}
+
+/// A socket that a listener has made is closed before its handshake is known to be complete. It was a contact where something has
+/// passed, as over TCP Fast Open; else nobody was told of it.
+#[inline(never)]
+fn settle(sock: u64, after_handshake: bool) -> u32 {
+    let Payload { sent, received } = payload(sock, CONNECTION_ACCEPTED);
+    if after_handshake || sent != 0 || received != 0 {
+        return skip_handshake(sock);
+    }
+    let _ = CONNECTIONS.remove(&sock);
+    0
+}
+
+#[inline(never)]
+fn end_followed(sock: u64, after_handshake: bool) -> u32 {
+    let Some(connection) = CONNECTIONS.get_ptr(&sock) else {
+        return 0;
     };
     // SAFETY: a live map value, read before it is removed.
     let connection = unsafe { &*connection };
@@ -82,7 +107,7 @@ pub fn end(sock: u64, after_handshake: bool) -> bool {
         }
         emit(&record);
     }
-    true
+    0
 }
 
 /// What is to be said of a connection that is over.
@@ -128,6 +153,11 @@ pub fn end_unseen(sock: u64) -> u32 {
     };
     // SAFETY: a live map value, read before it is removed.
     let connection = unsafe { &*connection };
+    if connection.flags & CONNECTION_PENDING != 0 {
+        // Nobody was told of it.
+        let _ = CONNECTIONS.remove(&sock);
+        return 1;
+    }
     let outcome = if connection.established_ns == 0 {
         UNKNOWN
     } else {

@@ -2,7 +2,7 @@
 
 use super::{
     attempt, flow, listener,
-    tcp_begin::{accept, begin},
+    tcp_begin::{accept, arrive, begin, complete},
     tcp_close::{close, end},
 };
 use crate::{
@@ -17,6 +17,7 @@ use aya_ebpf::{
     programs::{RawTracePointContext, TracePointContext},
 };
 use core::{ffi::c_void, ptr::read_volatile};
+use tracer_common::map::CONNECTION_PENDING;
 
 // include/net/tcp_states.h; part of the kernel's interface to user space (`tcp_info.tcpi_state`).
 const ESTABLISHED: i32 = 1;
@@ -71,8 +72,9 @@ fn change_state(context: *mut c_void, sock: u64, before: i32, after: i32) {
     match after {
         SYN_SENT => _ = begin(context, sock),
         ESTABLISHED => establish(sock, before, true),
+        SYN_RECV if before == LISTEN => _ = arrive(sock),
         LISTEN => _ = listener::begin(context, sock),
-        CLOSE if before == LISTEN => listener::end(sock),
+        CLOSE if before == LISTEN => _ = listener::end(sock),
         CLOSE => close(sock, is_behind_handshake(before), true),
         _ => {}
     }
@@ -91,8 +93,10 @@ fn change_state(context: *mut c_void, sock: u64, before: i32, after: i32) {
 pub fn tcp_nested(context: RawTracePointContext) -> i32 {
     let sock: u64 = context.arg(0);
     let (before, after): (i32, i32) = (context.arg(1), context.arg(2));
-    let begins = after == SYN_SENT && IS_PREEMPTED.load() != 0;
-    if after != ESTABLISHED && (after != CLOSE || before == LISTEN) && !begins {
+    let comes = after == SYN_RECV && before == LISTEN;
+    // What does not come in softirq is skipped only where a task may preempt another in the middle of a program.
+    let begins = IS_PREEMPTED.load() != 0 && (after == SYN_SENT || after == LISTEN);
+    if after != ESTABLISHED && after != CLOSE && !comes && !begins {
         return 0;
     }
     let Some(latest) = LATEST_CHANGE.get_ptr_mut(0) else {
@@ -102,10 +106,18 @@ pub fn tcp_nested(context: RawTracePointContext) -> i32 {
     let latest = unsafe { &mut *latest };
     if *latest == change(sock, after) {
         *latest = 0;
-    } else if begins {
+    } else if after == CLOSE && before == LISTEN {
+        let _ = listener::end(sock);
+    } else if begins && after == LISTEN {
+        let _ = listener::begin(context.as_ptr(), sock);
+    } else if begins || comes {
         // What is followed has begun just now.
         if CONNECTIONS.get_ptr(&sock).is_none() {
-            let _ = begin(context.as_ptr(), sock);
+            let _ = if comes {
+                arrive(sock)
+            } else {
+                begin(context.as_ptr(), sock)
+            };
         }
     } else if after == ESTABLISHED {
         establish(sock, before, false);
@@ -193,6 +205,10 @@ fn report(sock: u64) {
 #[inline(always)]
 fn establish(sock: u64, before: i32, is_first: bool) {
     match CONNECTIONS.get_ptr_mut(&sock) {
+        // SAFETY: as below.
+        Some(connection) if unsafe { (*connection).flags } & CONNECTION_PENDING != 0 => {
+            let _ = complete(sock);
+        }
         // SAFETY: the state changes of one socket do not run at once, so nobody else writes this value's times.
         Some(connection) if unsafe { (*connection).established_ns } == 0 => unsafe {
             (*connection).established_ns = now();

@@ -1,5 +1,6 @@
 //! The command line. `once ADDRESS:PORT` is not in it: `main` takes that one before clap is asked.
 
+use std::ffi::CString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -91,6 +92,24 @@ pub struct Serve {
     /// Take data in the SYN; allows it in this network namespace
     #[arg(long)]
     pub fast_open: bool,
+    /// Listen at a port where others do (`SO_REUSEPORT`)
+    #[arg(long)]
+    pub reuse_port: bool,
+    /// Listen on one device (`SO_BINDTODEVICE`)
+    #[arg(long)]
+    pub device: Option<CString>,
+    /// Listen without a bind, so that the kernel chooses the port, at any address of the family
+    #[arg(long)]
+    pub unbound: bool,
+    /// Take what is for other addresses (`IP_TRANSPARENT`)
+    #[arg(long)]
+    pub transparent: bool,
+    /// Accept nothing until a line comes from stdin
+    #[arg(long, requires = "until_stdin_closes")]
+    pub wait: bool,
+    /// Bind, wait for a line from stdin, try to listen where somebody does by then, which the kernel refuses, and end
+    #[arg(long, conflicts_with = "inherited")]
+    pub refused: bool,
 }
 
 #[derive(Args)]

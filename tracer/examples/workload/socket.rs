@@ -140,6 +140,14 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener> {
 }
 
 pub fn listen_as(address: SocketAddr, protocol: libc::c_int) -> Result<TcpListener> {
+    let socket = to_listen(address, protocol)?;
+    bind(&socket, address)?;
+    begin_to_listen(&socket, address)?;
+    Ok(socket.into())
+}
+
+/// A socket to listen with, neither bound nor listening.
+pub fn to_listen(address: SocketAddr, protocol: libc::c_int) -> Result<OwnedFd> {
     let on: libc::c_int = 1;
     let socket = open_as(family(address.ip()), libc::SOCK_STREAM, protocol).context("socket")?;
     set(&socket, libc::SOL_SOCKET, libc::SO_REUSEADDR, &on)?;
@@ -147,11 +155,14 @@ pub fn listen_as(address: SocketAddr, protocol: libc::c_int) -> Result<TcpListen
         // So that 0.0.0.0 and :: can be listened on at one port, each with its own count.
         set(&socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, &on)?;
     }
-    bind(&socket, address)?;
+    Ok(socket)
+}
+
+pub fn begin_to_listen(socket: &impl AsFd, address: SocketAddr) -> Result<()> {
     // SAFETY: no memory is involved.
-    checked(unsafe { libc::listen(socket.as_raw_fd(), BACKLOG) })
+    checked(unsafe { libc::listen(socket.as_fd().as_raw_fd(), BACKLOG) })
         .with_context(|| format!("listen on {address}"))?;
-    Ok(socket.into())
+    Ok(())
 }
 
 /// Makes the coming close a reset: no time-wait, no source port kept.
@@ -161,6 +172,20 @@ pub fn reset_on_close(socket: &impl AsFd) -> Result<()> {
         l_linger: 0,
     };
     set(socket, libc::SOL_SOCKET, libc::SO_LINGER, &now)
+}
+
+pub fn set_bytes(
+    socket: &impl AsFd,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: &[u8],
+) -> Result<()> {
+    let descriptor = socket.as_fd().as_raw_fd();
+    let (start, length) = (value.as_ptr().cast(), value.len() as libc::socklen_t);
+    // SAFETY: the kernel reads `length` bytes of the value.
+    checked(unsafe { libc::setsockopt(descriptor, level, name, start, length) })
+        .with_context(|| format!("set option {name} of level {level}"))?;
+    Ok(())
 }
 
 pub fn set<T>(socket: &impl AsFd, level: libc::c_int, name: libc::c_int, value: &T) -> Result<()> {

@@ -231,6 +231,13 @@ fn load_one(options: &Options, globals: &Globals, way: Way) -> anyhow::Result<Lo
         loader.map_max_entries("OVERFLOW", entries.saturating_add(1).saturating_mul(10));
         loader.map_max_entries("FACTS", *entries);
     }
+    if let Some((_, entries)) = options
+        .capacities
+        .iter()
+        .find(|(name, _)| name == "LISTENERS")
+    {
+        loader.map_max_entries("PORTS", *entries);
+    }
     for (name, entries) in &options.capacities {
         loader.map_max_entries(name, *entries);
     }

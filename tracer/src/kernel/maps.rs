@@ -8,8 +8,8 @@ use aya::{
     maps::{Array, HashMap, IterableMap as _, Map, MapData, RingBuf},
 };
 use tracer_common::{
-    Attempt, Charge, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older,
-    ProcessFacts, ProcessKey, SocketFacts, fast::FastFlows,
+    Attempt, Charge, Connection, Counts, DestinationKey, Flow, FlowKey, ListenedPort, Listener,
+    Listeners, Older, ProcessFacts, ProcessKey, SocketFacts, fast::FastFlows,
 };
 
 /// `BPF_NOEXIST`: insert, or fail where the key is there.
@@ -25,7 +25,8 @@ pub struct Maps {
     pub flows: HashMap<MapData, FlowKey, Flow>,
     pub fast_flows: Array<MapData, FastFlows>,
     pub sockets: HashMap<MapData, u64, SocketFacts>,
-    pub listeners: HashMap<MapData, Endpoint, Listener>,
+    pub listeners: HashMap<MapData, u64, Listener>,
+    pub ports: HashMap<MapData, ListenedPort, Listeners>,
     pub connections: HashMap<MapData, u64, Connection>,
     pub older: HashMap<MapData, u64, Older>,
     pub charges: HashMap<MapData, u64, Charge>,
@@ -82,6 +83,7 @@ impl Maps {
             fast_flows: take("FAST_FLOWS")?.try_into()?,
             sockets: sockets.try_into()?,
             listeners: listeners.try_into()?,
+            ports: take("PORTS")?.try_into()?,
             processes: processes.try_into()?,
             attempts: take("ATTEMPTS")?.try_into()?,
             facts: take("FACTS")?.try_into()?,

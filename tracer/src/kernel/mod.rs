@@ -16,6 +16,7 @@ pub mod maps;
 mod object;
 pub mod older;
 pub mod process;
+mod queued;
 pub mod source;
 #[cfg(test)]
 mod stack;

@@ -18,7 +18,10 @@ use netlink_packet_sock_diag::{
     inet::{InetResponse, SocketId, StateFlags, nlas::Nla},
 };
 
-use super::diag;
+use super::{
+    diag,
+    queued::{self, Unheld},
+};
 
 // include/net/tcp_states.h
 const SYN_SENT: u8 = 2;
@@ -61,6 +64,13 @@ pub struct OlderSocket {
     pub inode: u32,
     /// The uid that the socket is of.
     pub user: u32,
+}
+
+impl OlderSocket {
+    /// Who holds it, as `sock_diag` says.
+    pub fn held(&self) -> (u32, u64, u32) {
+        (self.inode, self.now.cookie, self.user)
+    }
 }
 
 /// What changes of it.
@@ -140,30 +150,47 @@ fn processes() -> impl Iterator<Item = u32> {
 /// A socket that listens, or receives datagrams.
 pub struct Waiting {
     pub cookie: u64,
-    /// IPv4 as v4-mapped, where only one family is meant.
-    pub address: [u8; 16],
     pub port: u16,
     pub inode: u32,
     /// The uid that the socket is of.
     pub user: u32,
+    /// Connections in a listener's queue, which nobody has accepted yet.
+    pub queued: u32,
 }
 
-/// The connections of a namespace.
+/// The connections of a namespace. One that nobody has accepted yet has the inode and the user of its listener, where that is sure.
 pub fn connections(namespace: &Namespace) -> anyhow::Result<Vec<OlderSocket>> {
     let responses = ask(namespace, || diag::all(IPPROTO_TCP, StateFlags::all()))?;
-    let ports: HashSet<u16> = responses
+    let (listening, others): (Vec<_>, Vec<_>) = responses
         .iter()
-        .filter(|response| response.header.state == LISTEN)
-        .map(|response| response.header.socket_id.source_port)
+        .partition(|response| response.header.state == LISTEN);
+    let listeners: Vec<Waiting> = listening.into_iter().map(waits).collect();
+    let ports: HashSet<u16> = listeners.iter().map(|listener| listener.port).collect();
+    let unheld: Vec<Unheld> = others
+        .iter()
+        .filter_map(|response| unheld(response))
         .collect();
-    Ok(responses
-        .iter()
+    let queued = queued::listeners(&unheld, &listeners);
+    Ok(others
+        .into_iter()
         .filter(|response| is_connection(response))
         .map(|response| {
             let accepted = ports.contains(&response.header.socket_id.source_port);
-            socket(response, accepted)
+            let mut socket = socket(response, accepted);
+            if let Some(listener) = queued.get(&socket.now.cookie) {
+                (socket.inode, socket.user) = (listener.inode, listener.user);
+            }
+            socket
         })
         .collect())
+}
+
+fn unheld(response: &InetResponse) -> Option<Unheld> {
+    let header = &response.header;
+    (header.inode == 0 && queued::can_wait(header.state)).then(|| Unheld {
+        cookie: u64::from_ne_bytes(header.socket_id.cookie),
+        local_port: header.socket_id.source_port,
+    })
 }
 
 /// Those of these names that are still connections.
@@ -193,16 +220,12 @@ pub fn waiting(namespace: &Namespace) -> anyhow::Result<(Vec<Waiting>, Vec<Waiti
 }
 
 fn waits(response: &InetResponse) -> Waiting {
-    let address = match response.header.socket_id.source_address {
-        IpAddr::V4(address) => address.to_ipv6_mapped(),
-        IpAddr::V6(address) => address,
-    };
     Waiting {
         cookie: u64::from_ne_bytes(response.header.socket_id.cookie),
-        address: address.octets(),
         port: response.header.socket_id.source_port,
         inode: response.header.inode,
         user: response.header.uid,
+        queued: response.header.recv_queue,
     }
 }
 

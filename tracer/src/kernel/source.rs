@@ -11,11 +11,11 @@ use aya::{
     programs::{Program, RawTracePoint, RawTracePointRunOptions, TestRun as _},
 };
 use tracer_common::{
-    Attempt, Connection, Counts, DestinationKey, Endpoint, Flow, FlowKey, Listener, Older,
-    ProcessFacts, Record, SocketFacts,
+    Attempt, Connection, Counts, DestinationKey, Flow, FlowKey, Listener, Older, ProcessFacts,
+    Record, SocketFacts,
     map::{
-        DIRECTION_OUT, FLAG_DESCRIBED, HANDLE_UNATTRIBUTED, HANDLE_USER_MAXIMUM, PROTOCOL_TCP,
-        PROTOCOL_UDP,
+        CONNECTION_PENDING, DIRECTION_OUT, FLAG_DESCRIBED, HANDLE_UNATTRIBUTED,
+        HANDLE_USER_MAXIMUM, PROTOCOL_TCP, PROTOCOL_UDP,
     },
 };
 use zerocopy::FromBytes as _;
@@ -51,7 +51,7 @@ pub struct Kernel {
     attempts: Batch<u64, Attempt>,
     flows: Batch<FlowKey, Flow>,
     open_sockets: Batch<u64, SocketFacts>,
-    listeners: Batch<Endpoint, Listener>,
+    listeners: Batch<u64, Listener>,
     older: Batch<u64, Older>,
     /// Keys of the connections that are sampled; kept for its room.
     sockets: Vec<u64>,
@@ -236,7 +236,7 @@ impl Kernel {
     }
 
     /// Where somebody listens.
-    pub fn listeners(&mut self, each: impl FnMut(&Endpoint, &Listener)) -> io::Result<u64> {
+    pub fn listeners(&mut self, each: impl FnMut(&u64, &Listener)) -> io::Result<u64> {
         self.listeners.read(descriptor(&self.maps.listeners), each)
     }
 
@@ -283,8 +283,8 @@ impl Kernel {
         let _ = self.maps.handovers.set(0, count, 0);
     }
 
-    /// Live connections, with what passed over them up to now.
-    pub fn connections(&mut self, each: impl FnMut(&u64, &Connection)) -> io::Result<u64> {
+    /// Live connections, with what passed over them up to now; those left out of which nothing but whose they are is known.
+    pub fn connections(&mut self, mut each: impl FnMut(&u64, &Connection)) -> io::Result<u64> {
         let map = descriptor(&self.maps.connections);
         let sockets = &mut self.sockets;
         sockets.clear();
@@ -295,7 +295,11 @@ impl Kernel {
                 sample(program, keys)?;
             }
         }
-        self.connections.read(map, each)
+        self.connections.read(map, |sock, connection| {
+            if connection.flags & CONNECTION_PENDING == 0 {
+                each(sock, connection);
+            }
+        })
     }
 
     /// The same, with what was sampled last.

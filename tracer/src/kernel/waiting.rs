@@ -6,11 +6,17 @@
 
 use std::collections::HashMap;
 
-use tracer_common::{Address, Endpoint, Listener, SocketFacts};
+use tracer_common::{ListenedPort, Listener, Listeners, SocketFacts};
 
 use super::{
     maps::{Maps, NOT_THERE},
     older::{self, Namespace},
+};
+
+/// Sockets at a port, more than one.
+const SEVERAL: Listeners = Listeners {
+    sockets: 1 << 32,
+    sum: 0,
 };
 
 /// Who holds a socket, as far as `sock_diag` and `/proc` say.
@@ -92,18 +98,15 @@ pub fn write_down(maps: &mut Maps, holders: &mut Holders, own: Option<u64>) -> u
         }
         for socket in listeners {
             if let Some(owner) = owner(maps, &socket) {
-                let endpoint = Endpoint {
-                    address: Address::of_octets(socket.address),
+                let port = ListenedPort {
                     namespace: inode,
                     port: socket.port,
-                    padding: [0; 2],
+                    padding: 0,
                 };
-                let listener = Listener {
-                    owner,
-                    sockets: 1,
-                    padding: [0; 4],
-                };
-                let _ = maps.listeners.insert(endpoint, listener, NOT_THERE);
+                let listener = Listener { owner, port };
+                let _ = maps.listeners.insert(socket.cookie, listener, NOT_THERE);
+                // Where the kernel keeps it is not known, so who is alone at the port is not told any more.
+                let _ = maps.ports.insert(port, SEVERAL, NOT_THERE);
             }
         }
     }

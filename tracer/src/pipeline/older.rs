@@ -53,8 +53,7 @@ impl Pipeline {
             let mut followed = Followed::new();
             for socket in sockets.iter().filter(is_older) {
                 let cookie = socket.now.cookie;
-                let held = (socket.inode, cookie, socket.user);
-                let holder = Holder::of(&processes, &self.kernel.maps, held);
+                let holder = Holder::of(&processes, &self.kernel.maps, socket.held());
                 // The tracer's own are nobody's contacts.
                 let Some(handle) = holders.handle(holder) else {
                     continue;

@@ -96,7 +96,8 @@ fn four_programs_that_connect_at_the_same_time_have_each_connection_once() {
     const APPS: [&str; 4] = ["four-0", "four-1", "four-2", "four-3"];
     const TIMES: u64 = 4_000;
     let (directory, host) = (Directory::new("four"), Namespace::new("tq"));
-    let tracer = Tracer::start(&[]);
+    // Room for all of it: on a busy machine nobody reads it for seconds.
+    let tracer = Tracer::start(&["--map-capacity", "RECORDS=16777216"]);
     let running = APPS.map(|app| {
         let mut command = host.command(&directory.app(app));
         command.args(["storm", "--times", &TIMES.to_string()]);

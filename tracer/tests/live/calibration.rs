@@ -4,8 +4,8 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use tracer::kernel::{calibrate, globals::Globals};
-use tracer_common::offset::{FIELDS, UNKNOWN};
+use tracer::kernel::{btf::Btf, calibrate, globals::Globals};
+use tracer_common::offset::{FIELDS, Field, UNKNOWN};
 
 #[test]
 fn every_measured_field_stands_where_the_kernels_types_say() {
@@ -16,13 +16,26 @@ fn every_measured_field_stands_where_the_kernels_types_say() {
     let measured = measured.globals().expect("every field that is needed");
     // It may be unknown to who cannot give sockets away; root can.
     assert_ne!(measured["SOCK_USER"], UNKNOWN);
+    // Every kernel that is tried has such a list.
+    assert_ne!(measured["TCP_SENT_LIST"], UNKNOWN);
     let Ok(types) = fs::read("/sys/kernel/btf/vmlinux") else {
         eprintln!(
             "skipped: this kernel does not tell of its types; all that is needed was measured"
         );
         return;
     };
-    let truth = Globals::from_btf(&types).expect("this kernel's BTF").values;
+    let mut truth = Globals::from_btf(&types).expect("this kernel's BTF").values;
+    // Another list does as well.
+    let other = Field {
+        global: "TCP_SENT_LIST",
+        structure: "tcp_sock",
+        member: "tsq_node",
+        optional: true,
+    };
+    let other = Btf::new(&types).and_then(|types| types.offset(&other));
+    if Some(&measured["TCP_SENT_LIST"]) == other.ok().as_ref() {
+        truth.insert("TCP_SENT_LIST", measured["TCP_SENT_LIST"]);
+    }
     let (measured, truth) = (comparable(measured), comparable(truth));
     let wrong: Vec<_> = truth
         .iter()

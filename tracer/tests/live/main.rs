@@ -17,6 +17,7 @@ mod exact;
 mod fast_path;
 mod frames;
 mod hidden;
+mod listeners;
 mod multipath;
 mod namespaces;
 mod nested;

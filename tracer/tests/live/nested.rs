@@ -13,11 +13,13 @@ const PLACE: &str = "127.0.0.1:7079";
 /// Enough for hundreds of changes to come in the middle.
 const CONNECTIONS: u64 = 3_000;
 
-/// Changes that the kernel did not run `tcp_life` for: of the programs at that tracepoint it is attached first.
-fn skipped(tracer: &Tracer) -> u64 {
+/// Changes that the kernel did not run `tcp_life` for: of the programs at that tracepoint it is attached first. `None` where the
+/// kernel skips none.
+fn skipped(tracer: &Tracer) -> Option<u64> {
     let programs = programs(tracer.child.id());
     let is_it = |program: &&Program| program.tracepoint.as_deref() == Some("inet_sock_set_state");
-    programs.iter().find(is_it).expect("tcp_life").missed
+    let program = programs.iter().find(is_it).expect("tcp_life");
+    program.tells_missed.then_some(program.missed)
 }
 
 #[test]
@@ -40,8 +42,9 @@ fn changes_that_the_kernel_skips_a_program_for_are_seen_by_another() {
     let metrics = tracer.wait_seconds_for(3, "every connection has ended", |metrics| {
         truth::is_over(metrics, &client) && truth::is_over(metrics, &accepted)
     });
-    let skipped = skipped(&tracer);
-    assert!(skipped > 100, "{skipped} changes came in the middle");
+    if let Some(skipped) = skipped(&tracer) {
+        assert!(skipped > 100, "{skipped} changes came in the middle");
+    }
     for side in [client, accepted] {
         truth::check(&metrics, &side, told);
     }

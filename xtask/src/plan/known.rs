@@ -52,11 +52,9 @@ const LINUX_7: &[&str] = &["x86-7"];
 const ACCEPTED: &str =
     "at the cgroup the socket that accepts an association looks like one that begins it";
 
-const PLACE: &str = "an accepted contact goes by its place, not by the socket that listens";
 const EARLY: &str = "whose a socket is is read before it is set, or at its bind alone";
 const PACKET: &str = "the packet is taken for the call";
 const QUEUED: &str = "a datagram counts before its socket takes it";
-const STATES: &str = "a connection that skips a state is not seen";
 const PAST: &str = "payload that goes past TCP is not seen";
 const TEXT: &str = "text that a user can write is taken for the state of a file, or cuts a path";
 const START: &str = "not all that is there at the start is found";
@@ -87,20 +85,12 @@ pub const KNOWN: &[Row] = &[
         "a probe that the kernel skips is made up for by nothing",
     ),
     // The public cases, where they lie beside this repository (`xtask/src/cases.rs`).
-    row("cases::01-reuseport-owner", &[HERE], PLACE),
-    row("cases::02-bind-to-device", &[HERE], PLACE),
-    row("cases::03-listen-without-bind", &[HERE], EARLY),
-    row("cases::04-failed-listen", &[HERE], PLACE),
-    row("cases::05-tproxy", &[HERE], PLACE),
     row("cases::06-udp-translated", &[HERE], PACKET),
     row("cases::07-nfqueue-verdict", &[HERE], PACKET),
     row("cases::08-socket-filter", &[HERE], QUEUED),
     row("cases::09-connect-without-bind", &[HERE], EARLY),
-    row("cases::10-fast-open-never-established", &[HERE], STATES),
     row("cases::11-sockmap-redirect", &[HERE], PAST),
-    row("cases::12-older-reuseport", &[HERE], PLACE),
     row("cases::13-file-named-deleted", &[HERE], TEXT),
-    row("cases::14-accept-queue-at-start", &[HERE], START),
     row("cases::15-encapsulated", &[HERE], PACKET),
     row("cases::16-older-namespace", &[HERE], START),
     row("cases::17-deep-cgroup", &[HERE], TEXT),

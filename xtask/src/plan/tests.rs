@@ -255,6 +255,36 @@ pub const TESTS: &[Test] = &[
         Long::On(ONLY_HERE),
     ),
     row(
+        "listeners::of_two_older_programs_at_one_port_one_may_end",
+        &[HERE, "x86-5.10"],
+        Long::Everywhere,
+    ),
+    row(
+        "listeners::programs_on_two_devices_have_each_what_comes_there",
+        &[HERE],
+        Long::Everywhere,
+    ),
+    row(
+        "listeners::two_programs_at_one_port_have_each_what_it_accepts",
+        EVERYWHERE,
+        Long::Everywhere,
+    ),
+    row(
+        "listeners::what_waited_to_be_accepted_is_its_listeners",
+        &[HERE],
+        Long::Everywhere,
+    ),
+    row(
+        "listeners::who_is_refused_to_listen_takes_over_nothing",
+        &[HERE],
+        Long::Everywhere,
+    ),
+    row(
+        "listeners::who_listens_without_a_bind_accepts_what_comes_to_the_port_the_kernel_chose",
+        &[HERE],
+        Long::Everywhere,
+    ),
+    row(
         "multipath::subflows_are_no_further_contacts_and_their_bytes_are_the_contacts",
         &[HERE, "x86-6.12"],
         Long::Everywhere,

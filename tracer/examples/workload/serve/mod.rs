@@ -5,12 +5,12 @@ mod events;
 mod listener;
 
 use std::io::{ErrorKind, Read};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{fs, io, thread};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use crate::arguments::Serve;
@@ -45,21 +45,25 @@ pub fn run(arguments: &Serve) -> Result<()> {
         listeners.push((listener, address));
     }
     for asked in &arguments.listen {
-        let listener = if arguments.multipath {
-            socket::listen_as(*asked, libc::IPPROTO_MPTCP)?
-        } else {
-            socket::listen(*asked)?
-        };
+        let socket = prepare(arguments, *asked)?;
+        if arguments.refused {
+            return be_refused(&socket, *asked);
+        }
+        socket::begin_to_listen(&socket, *asked)?;
+        let listener = TcpListener::from(socket);
         if arguments.fast_open {
             allow_fast_open(&listener)?;
         }
         let address = listener.local_addr().context("the listener's address")?;
-        if asked.port() == 0 {
+        if asked.port() == 0 || arguments.unbound {
             println!("listening {address}");
         }
         listeners.push((listener, address));
     }
     println!("ready");
+    if arguments.wait {
+        wait_for_line()?;
+    }
 
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -84,6 +88,52 @@ pub fn run(arguments: &Serve) -> Result<()> {
         }
         waited
     })
+}
+
+fn wait_for_line() -> Result<()> {
+    let mut line = String::new();
+    io::stdin().read_line(&mut line).context("read stdin")?;
+    Ok(())
+}
+
+/// Is bound; after a line from stdin, when somebody else listens there, it tries to.
+#[expect(clippy::print_stdout, reason = "readiness is this program's data")]
+fn be_refused(socket: &OwnedFd, asked: SocketAddr) -> Result<()> {
+    println!("ready");
+    wait_for_line()?;
+    match socket::begin_to_listen(socket, asked) {
+        Ok(()) => bail!("nobody refused to let it listen on {asked}"),
+        Err(_) => Ok(()),
+    }
+}
+
+/// A socket that is all but listening.
+fn prepare(arguments: &Serve, asked: SocketAddr) -> Result<OwnedFd> {
+    let protocol = if arguments.multipath {
+        libc::IPPROTO_MPTCP
+    } else {
+        0
+    };
+    let socket = socket::to_listen(asked, protocol)?;
+    let on: libc::c_int = 1;
+    if arguments.reuse_port {
+        socket::set(&socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, &on)?;
+    }
+    if arguments.transparent {
+        socket::set(&socket, libc::SOL_IP, libc::IP_TRANSPARENT, &on)?;
+    }
+    if let Some(device) = &arguments.device {
+        socket::set_bytes(
+            &socket,
+            libc::SOL_SOCKET,
+            libc::SO_BINDTODEVICE,
+            device.as_bytes(),
+        )?;
+    }
+    if !arguments.unbound {
+        socket::bind(&socket, asked)?;
+    }
+    Ok(socket)
 }
 
 fn allow_fast_open(listener: &TcpListener) -> Result<()> {

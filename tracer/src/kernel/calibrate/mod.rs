@@ -17,6 +17,7 @@
 
 mod group;
 mod life;
+mod listener;
 mod memory;
 mod namespace;
 mod objects;
@@ -118,6 +119,7 @@ fn measure_sockets(peek: &mut Peek, offsets: &mut Offsets) -> anyhow::Result<()>
     socket::measure(peek, &objects, offsets)?;
     namespace::measure(peek, &objects, offsets)?;
     raw::measure(peek, &objects, offsets)?;
+    listener::measure(&objects, offsets);
     life::measure(peek, &mut objects, offsets)?;
     tcp::measure(peek, offsets)
 }

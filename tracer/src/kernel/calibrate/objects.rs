@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use tracer_common::peek::Packet;
+use tracer_common::peek::{Copied, Packet};
 
 use super::{
     packet,
@@ -37,6 +37,8 @@ pub struct Stream {
     pub remote: SocketAddr,
     /// The client's SYN.
     pub syn: Box<Packet>,
+    /// The server's `struct sock` when the listener had just made it.
+    pub copied: Box<Copied>,
 }
 
 impl Stream {
@@ -69,6 +71,7 @@ impl Stream {
                 listener_sock,
                 remote,
                 syn,
+                copied: peek.copied()?,
             };
             if packet::words(&stream.syn, stream.local, stream.remote).is_empty() {
                 continue;

@@ -6,7 +6,7 @@ use aya::{
     maps::{Array, MapData},
     programs::{RawTracePoint, RawTracePointRunOptions, TestRun as _},
 };
-use tracer_common::peek::{Look, PEEK_BYTES, PEEK_CHUNK, Packet, Watch};
+use tracer_common::peek::{Copied, Look, PEEK_BYTES, PEEK_CHUNK, Packet, Watch};
 
 use crate::kernel::{load::explain_load, object::OBJECT};
 
@@ -29,6 +29,7 @@ const TABLES: &[&str] = &[
     "LISTENERS",
     "OLDER",
     "OVERFLOW",
+    "PORTS",
     "PROCESSES",
     "SENDING",
     "SOCKETS",
@@ -40,6 +41,7 @@ pub struct Peek {
     look: Array<MapData, Look>,
     watch: Array<MapData, Watch>,
     packet: Array<MapData, Packet>,
+    copied: Array<MapData, Copied>,
 }
 
 impl Peek {
@@ -68,16 +70,18 @@ impl Peek {
             ebpf.take_map(name)
                 .with_context(|| format!("the object lacks map {name}"))
         };
-        let (look, watch, packet) = (
+        let (look, watch, packet, copied) = (
             take("LOOK")?.try_into()?,
             take("WATCH")?.try_into()?,
             take("PACKET")?.try_into()?,
+            take("COPIED")?.try_into()?,
         );
         Ok(Self {
             ebpf,
             look,
             watch,
             packet,
+            copied,
         })
     }
 
@@ -99,6 +103,14 @@ impl Peek {
     /// What this thread made last.
     pub fn watched(&self) -> anyhow::Result<Watch> {
         self.watch.get(&0, 0).context("ask what this thread made")
+    }
+
+    /// The socket that a listener made last in this thread, as it was then.
+    pub fn copied(&self) -> anyhow::Result<Box<Copied>> {
+        self.copied
+            .get(&0, 0)
+            .map(Box::new)
+            .context("take a socket")
     }
 
     /// What stands at an address; zeroes where nothing is mapped.

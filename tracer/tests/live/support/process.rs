@@ -34,6 +34,13 @@ pub struct Helper {
 impl Helper {
     /// Starts it and waits for its first line, which must be `ready`.
     pub fn start(command: &mut Command, ready: &str) -> Self {
+        let mut helper = Self::spawn(command);
+        assert_eq!(helper.line(), ready);
+        helper
+    }
+
+    /// Starts it.
+    pub fn spawn(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -41,9 +48,7 @@ impl Helper {
             .spawn()
             .expect("start a helper");
         let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let mut helper = Self { child, lines };
-        assert_eq!(helper.line(), ready);
-        helper
+        Self { child, lines }
     }
 
     /// Its next line.

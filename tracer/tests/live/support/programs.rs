@@ -12,6 +12,8 @@ pub struct Program {
     pub verified: Option<u64>,
     /// Events it was not run for, because it would have interrupted itself; 0 where the kernel does not tell it (5.12).
     pub missed: u64,
+    /// Whether the kernel tells it; one that does not runs a program in the middle of itself.
+    pub tells_missed: bool,
 }
 
 /// Those that `process` holds. Those at raw tracepoints come last, in the order in which they were attached.
@@ -40,6 +42,7 @@ pub fn programs(process: u32) -> Vec<Program> {
             tracepoint: None,
             verified: number(text, "verified_insns"),
             missed: number(text, "recursion_misses").unwrap_or(0),
+            tells_missed: value(text, "recursion_misses").is_some(),
         })
         .collect();
     programs.sort_by_key(|program| places.get(&program.id));
