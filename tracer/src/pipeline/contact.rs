@@ -94,11 +94,11 @@ impl super::Book {
         let seen = seen.unwrap_or_else(|| (self.seen.number(), Clock::now()));
         let outcome = match (record.outcome, record::reason(record.outcome)) {
             (ESTABLISHED, _) => Outcome::Closed,
-            (_, Some(reason)) => Outcome::Failed(reason),
+            (_, Some(reason)) => Outcome::Failed(reason as u8),
             (_, None) => Outcome::Unknown,
         };
         let contact = contact(known, record, seen, outcome);
-        self.contacts.end(contact.into());
+        self.contacts.end(contact);
     }
 }
 
