@@ -71,6 +71,15 @@ impl Block {
         }
     }
 
+    /// The same memory, with nothing in it.
+    #[must_use]
+    pub fn emptied(mut self) -> Self {
+        self.contacts.clear();
+        self.whos.clear();
+        self.whoms.clear();
+        self
+    }
+
     pub fn len(&self) -> usize {
         self.contacts.len()
     }

@@ -61,7 +61,9 @@ impl Pipeline {
     pub(super) fn live_contacts(&mut self, live: &Live) -> Vec<Contact> {
         let clock = Clock::now();
         let mut before = std::mem::take(&mut self.book.seen.contacts);
-        let mut contacts = Vec::new();
+        // All at once: what grows step by step leaves its smaller copies behind in the allocator.
+        let mut contacts = Vec::with_capacity(live.contacts.len());
+        self.book.seen.contacts.reserve(live.contacts.len());
         for (id, found) in &live.contacts {
             let Some(known) = self.programs.find(found.record.destination.process) else {
                 continue;
