@@ -1,12 +1,17 @@
 //! The nouns that the stages hand to each other.
 
+mod block;
 mod contact;
+mod contact_list;
+mod packed;
 
 use std::{net::IpAddr, sync::Arc};
 
 use tracer_common::outcome::REASONS;
 
-pub use contact::{Contact, ContactList, Endpoint, Name, NameSource, Outcome};
+pub use block::{Block, Kept};
+pub use contact::{Contact, Endpoint, Name, NameSource, Outcome};
+pub use contact_list::ContactList;
 
 /// What the kernel side wrote down of a program at its first contact.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

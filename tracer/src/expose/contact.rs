@@ -72,7 +72,7 @@ fn outcome(outcome: Outcome) -> (Option<&'static str>, Option<&'static str>) {
         Outcome::Open => (Some("open"), None),
         Outcome::Closed => (Some("closed"), None),
         Outcome::Failed(reason) => {
-            let reason = outcome::NAMES.get(reason).copied();
+            let reason = outcome::NAMES.get(usize::from(reason)).copied();
             (Some("failed"), reason.or(Some("other")))
         }
     }

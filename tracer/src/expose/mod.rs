@@ -8,6 +8,7 @@ pub mod contact;
 pub mod contacts;
 pub mod durations;
 pub mod format;
+pub mod found;
 pub mod gzip;
 pub mod http;
 pub mod listener;

@@ -83,10 +83,10 @@ fn snapshot() -> Snapshot {
             6 + reason as u64,
             NameSource::Sni,
             Protocol::Tcp,
-            Outcome::Failed(reason),
+            Outcome::Failed(reason as u8),
         )
     };
-    let ended = (0..outcome::REASONS).map(|reason| Arc::new(failed(reason)));
+    let ended = (0..outcome::REASONS).map(failed);
     Snapshot {
         contacts: ContactList {
             live,

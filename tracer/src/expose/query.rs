@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::model::Contact;
-
 /// The parameters that there are.
 pub const PARAMETERS: [&str; 4] = ["app", "destination", "limit", "after"];
 
@@ -26,12 +24,9 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// The place of a contact.
-    pub fn of(contact: &Contact) -> Self {
-        Self {
-            began: contact.began,
-            id: contact.id,
-        }
+    /// The place of a contact that began then and has this number.
+    pub fn new(began: Option<u64>, id: u64) -> Self {
+        Self { began, id }
     }
 
     /// Reads what `Display` has written, and nothing else.

@@ -57,7 +57,7 @@ pub enum Outcome {
     /// Established, and ended.
     Closed,
     /// Ended without being established. An index into [`tracer_common::outcome::NAMES`].
-    Failed(usize),
+    Failed(u8),
 }
 
 /// One contact. What is `None` is not known; nothing is guessed.
@@ -118,34 +118,5 @@ impl Contact {
             sent: None,
             received: None,
         }
-    }
-}
-
-/// The contacts of a snapshot: all that live, and the last that ended.
-#[derive(Clone, Debug, Default)]
-pub struct ContactList {
-    /// In no order.
-    pub live: Vec<Contact>,
-    /// In the order in which they ended, the last one last, in blocks that successive snapshots share.
-    pub blocks: Vec<Arc<Vec<Arc<Contact>>>>,
-    /// How many at the head of the first block are not kept any more.
-    pub skipped: usize,
-    /// How many ended ones were kept once and are not any more.
-    pub forgotten: u64,
-}
-
-impl ContactList {
-    /// Those that have ended and are kept, the last one last.
-    pub fn ended(&self) -> impl Iterator<Item = &Contact> {
-        self.blocks
-            .iter()
-            .flat_map(|block| block.iter().map(Arc::as_ref))
-            .skip(self.skipped)
-    }
-
-    /// How many have ended and are kept.
-    pub fn ended_count(&self) -> usize {
-        let held: usize = self.blocks.iter().map(|block| block.len()).sum();
-        held.saturating_sub(self.skipped)
     }
 }

@@ -61,7 +61,9 @@ impl Pipeline {
     pub(super) fn live_contacts(&mut self, live: &Live) -> Vec<Contact> {
         let clock = Clock::now();
         let mut before = std::mem::take(&mut self.book.seen.contacts);
-        let mut contacts = Vec::new();
+        // All at once: what grows step by step leaves its smaller copies behind in the allocator.
+        let mut contacts = Vec::with_capacity(live.contacts.len());
+        self.book.seen.contacts.reserve(live.contacts.len());
         for (id, found) in &live.contacts {
             let Some(known) = self.programs.find(found.record.destination.process) else {
                 continue;
@@ -94,11 +96,11 @@ impl super::Book {
         let seen = seen.unwrap_or_else(|| (self.seen.number(), Clock::now()));
         let outcome = match (record.outcome, record::reason(record.outcome)) {
             (ESTABLISHED, _) => Outcome::Closed,
-            (_, Some(reason)) => Outcome::Failed(reason),
+            (_, Some(reason)) => Outcome::Failed(reason as u8),
             (_, None) => Outcome::Unknown,
         };
         let contact = contact(known, record, seen, outcome);
-        self.contacts.end(contact.into());
+        self.contacts.end(contact);
     }
 }
 
