@@ -4,7 +4,11 @@
 //! its `SYN_SENT`. Which of the two, the socket says: at the call's return, at its next change of state, or at its end.
 
 use aya_ebpf::{
-    helpers::{bpf_get_current_pid_tgid, generated::bpf_get_retval},
+    EbpfContext as _,
+    helpers::{
+        bpf_get_current_pid_tgid,
+        generated::{bpf_get_retval, bpf_get_socket_cookie},
+    },
     macros::{cgroup_sock_addr, kprobe, kretprobe, raw_tracepoint},
     programs::{ProbeContext, RawTracePointContext, RetProbeContext, SockAddrContext},
 };
@@ -30,7 +34,7 @@ use crate::{
         BY_ADDRESS, SOCK_ERROR, SOCK_PROTOCOL, SOCK_STATE, SOCKET_SOCK, SOCKET_STATE,
         TCP_SEGMENTS_OUT, TELLS_ANSWERS,
     },
-    process,
+    process, socket,
 };
 
 /// The answer of a program that only looks: the call goes on.
@@ -269,10 +273,17 @@ fn begin_at_cgroup(context: &SockAddrContext, address: Address) {
         let sock = (*call).__bindgen_anon_1.sk;
         ((*call).type_, (*call).protocol, (*call).user_port, sock)
     };
-    if kind != SOCK_STREAM || protocol != u32::from(PROTOCOL_TCP) {
+    let sock = address_of(sock);
+    if kind != SOCK_STREAM {
+        // Whoever connects a socket of datagrams waits for them, bound or not. SAFETY: the helper takes the context as it came.
+        let cookie = unsafe { bpf_get_socket_cookie(context.as_ptr()) };
+        let owner = process::current_by_task(context, sock);
+        socket::own(cookie, cookie, owner);
         return;
     }
-    let sock = address_of(sock);
+    if protocol != u32::from(PROTOCOL_TCP) {
+        return;
+    }
     // What was begun on this socket before and is still here has failed: one that tries is not connected again.
     let _ = fail_noted(sock, FAILED + outcome::UNREACHABLE as u32);
     let remote = (address, u16::from_be(port as u16));

@@ -1,6 +1,11 @@
 //! What program is a process that ran before the tracer?
 
-use std::{fs, io, path::Path};
+use std::{
+    fs::{self, Metadata},
+    io,
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+};
 
 use super::bounded;
 use crate::model::Program;
@@ -21,10 +26,11 @@ pub fn program_of(root: &Path, pid: u32) -> io::Result<Program> {
         String::from_utf8_lossy(&bounded::head(&directory.join("status"), LIMIT)?).into_owned();
     let uid = real_uid(&status)
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "status has no uid"))?;
-    let link = fs::read_link(directory.join("exe"));
+    let exe = directory.join("exe");
+    let link = fs::read_link(&exe);
     let command = bounded::head(&directory.join("cmdline"), COMMAND_LIMIT).unwrap_or_default();
     let cgroup = bounded::head(&directory.join("cgroup"), LIMIT).unwrap_or_default();
-    let (cgroup, unified) = cgroup_paths(&String::from_utf8_lossy(&cgroup));
+    let (cgroup, unified) = cgroup_paths(&String::from_utf8_lossy(&cgroup), is_dead(&status));
     // A dead process whose threads live on has no executable and no command either.
     let bare = matches!(&link, Err(error) if error.kind() == io::ErrorKind::NotFound)
         && command.is_empty();
@@ -32,7 +38,10 @@ pub fn program_of(root: &Path, pid: u32) -> io::Result<Program> {
         process: Some(pid),
         started_ns: None,
         uid,
-        executable: link.ok().and_then(|link| executable(&link)),
+        executable: link.ok().and_then(|link| {
+            let is_marked = is_removed(&link, &exe, &directory.join("root"));
+            executable(&link, is_marked)
+        }),
         command: first_argument(&command),
         cgroup,
         unified,
@@ -60,10 +69,27 @@ fn started(stat: &str) -> Option<u64> {
     behind.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
-/// The kernel marks the link of a file that was removed while it runs, as every upgrade does.
-fn executable(link: &Path) -> Option<String> {
+/// What the kernel adds to the name of what was removed. Anybody may name a file or a cgroup like that.
+const REMOVED: &str = " (deleted)";
+
+/// Whether the kernel has marked the link of an executable, since its file was removed while it runs, as every upgrade does: the
+/// file has no name any more, or not this one below the process's root.
+fn is_removed(link: &Path, exe: &Path, root: &Path) -> bool {
+    let Ok(file) = fs::metadata(exe) else {
+        return true;
+    };
+    let below = link.strip_prefix("/").unwrap_or(link);
+    let is_the_file = |named: Metadata| (named.dev(), named.ino()) == (file.dev(), file.ino());
+    file.nlink() == 0 || !fs::symlink_metadata(root.join(below)).is_ok_and(is_the_file)
+}
+
+fn executable(link: &Path, is_marked: bool) -> Option<String> {
     let name = link.file_name()?.to_string_lossy();
-    Some(name.strip_suffix(" (deleted)").unwrap_or(&name).to_owned())
+    let name = match name.strip_suffix(REMOVED) {
+        Some(before) if is_marked => before,
+        _ => &name,
+    };
+    Some(name.to_owned())
 }
 
 fn first_argument(command: &[u8]) -> Option<String> {
@@ -94,8 +120,11 @@ fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
 
 /// The path in the hierarchy that names on this machine, and that in the unified one where it is another: that of the
 /// controllers which systemd and the container runtimes always set, else systemd's own, else the unified one.
-fn cgroup_paths(file: &str) -> (Option<String>, Option<String>) {
-    let lines: Vec<(&str, &str)> = file.lines().filter_map(hierarchy).collect();
+fn cgroup_paths(file: &str, is_dead: bool) -> (Option<String>, Option<String>) {
+    let lines: Vec<(&str, &str)> = file
+        .lines()
+        .filter_map(|line| hierarchy(line, is_dead))
+        .collect();
     let with = |wanted: fn(&str) -> bool| {
         let mut found = lines.iter().filter(|(_, path)| *path != "/");
         found
@@ -114,11 +143,16 @@ fn cgroup_paths(file: &str) -> (Option<String>, Option<String>) {
     }
 }
 
-/// `NUMBER:CONTROLLERS:PATH`, where a path may hold `:`. The path of a group that was removed is marked.
-fn hierarchy(line: &str) -> Option<(&str, &str)> {
+/// `NUMBER:CONTROLLERS:PATH`, where a path may hold `:`. The path of a group that was removed is marked; no group is that a process
+/// lives in.
+fn hierarchy(line: &str, is_dead: bool) -> Option<(&str, &str)> {
     let mut parts = line.splitn(3, ':');
     let (_number, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
-    Some((controllers, path.strip_suffix(" (deleted)").unwrap_or(path)))
+    let path = match path.strip_suffix(REMOVED) {
+        Some(before) if is_dead => before,
+        _ => path,
+    };
+    Some((controllers, path))
 }
 
 #[cfg(test)]
@@ -245,7 +279,7 @@ mod tests {
     }
 
     fn check_cgroup(file: &str, first: Option<&str>, unified: Option<&str>) {
-        let found = cgroup_paths(file);
+        let found = cgroup_paths(file, false);
         assert_eq!(
             (found.0.as_deref(), found.1.as_deref()),
             (first, unified),
@@ -279,9 +313,47 @@ mod tests {
         check_cgroup("9:cpuset:/other\n0::/\n", Some("/"), None);
         check_cgroup("9:cpuset:/other\n", None, None);
         check_cgroup("0::/a:b\n", Some("/a:b"), None);
-        check_cgroup("0::/a (deleted)\n", Some("/a"), None);
+        // A process is in it, so that is its name.
+        check_cgroup("0::/a (deleted)\n", Some("/a (deleted)"), None);
         check_cgroup("", None, None);
         check_cgroup("0:\n7\n", None, None);
+    }
+
+    #[test]
+    fn the_group_of_a_dead_process_may_be_gone() {
+        let found = cgroup_paths("0::/a (deleted)\n", true);
+        assert_eq!(found, (Some("/a".to_owned()), None));
+    }
+
+    /// What a link to a file of that name says, and whether the file is removed meanwhile.
+    fn check_removed(name: &str, is_removed_now: bool, other: Option<&str>, expected: &str) {
+        let tree = Tree::new();
+        tree.write(&format!("bin/{name}"), "");
+        let (file, exe) = (tree.root().join("bin").join(name), tree.root().join("exe"));
+        // Stands for the kernel's link, which leads to the file itself.
+        fs::hard_link(&file, &exe).expect("a second name");
+        let mut link = format!("/bin/{name}");
+        if is_removed_now {
+            fs::remove_file(&file).expect("remove it");
+            link += REMOVED;
+        }
+        if let Some(other) = other {
+            tree.write(&format!("bin/{other}"), "");
+        }
+        let link = Path::new(&link);
+        let is_marked = is_removed(link, &exe, tree.root());
+        assert_eq!(executable(link, is_marked).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn a_file_may_really_be_called_removed() {
+        check_removed("x", false, None, "x");
+        check_removed("x", true, None, "x");
+        check_removed("x (deleted)", false, None, "x (deleted)");
+        check_removed("x (deleted)", true, None, "x (deleted)");
+        // Somebody else's file has the name that the link says.
+        check_removed("x", true, Some("x (deleted)"), "x");
+        check_removed("x", true, Some("x"), "x");
     }
 
     proptest! {
@@ -289,7 +361,7 @@ mod tests {
         fn any_bytes_are_taken(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "((Uid|State|0|1):[:,/\t0-9a-z\n]{0,9}){0,9}") {
             let _ = first_argument(&bytes);
             for file in [&*String::from_utf8_lossy(&bytes), &text] {
-                let _ = (real_uid(file), is_dead(file), cgroup_paths(file), started(file));
+                let _ = (real_uid(file), is_dead(file), cgroup_paths(file, false), started(file));
             }
         }
     }

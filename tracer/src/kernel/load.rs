@@ -17,6 +17,7 @@ use crate::kernel::{
     helper,
     hooks::{HOOKS, Hook, Need, Place, Way},
     maps::Maps,
+    namespaces::Where,
     object::OBJECT,
     verify,
     waiting::{self, Holders},
@@ -262,7 +263,7 @@ fn load_one(options: &Options, globals: &Globals, way: Way) -> anyhow::Result<Lo
     let mut maps = Maps::take(&mut ebpf)?;
     let mut holders = Holders::default();
     // Right before the first is attached. A namespace that cannot be asked is counted when it is asked again.
-    waiting::write_down(&mut maps, &mut holders, None);
+    waiting::write_down(&mut maps, &mut holders, None, Where::InUse);
     let mut attached = BTreeSet::new();
     let verdicts = hooks()
         .filter_map(|hook| {

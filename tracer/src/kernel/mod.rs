@@ -13,6 +13,7 @@ mod helper;
 pub mod hooks;
 pub mod load;
 pub mod maps;
+pub mod namespaces;
 mod object;
 pub mod older;
 pub mod process;

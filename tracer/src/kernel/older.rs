@@ -4,11 +4,10 @@
 //! socket its cookie, by which the kernel side finds it again when it ends.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
-    fs::{self, File},
-    io,
+    collections::{HashMap, HashSet},
+    fs, io,
     net::IpAddr,
-    os::{fd::AsRawFd as _, unix::fs::MetadataExt as _},
+    os::fd::AsRawFd as _,
     thread,
 };
 
@@ -20,6 +19,7 @@ use netlink_packet_sock_diag::{
 
 use super::{
     diag,
+    namespaces::Namespace,
     queued::{self, Unheld},
 };
 
@@ -38,15 +38,6 @@ const NEW_SYN_RECV: u8 = 12;
 const BYTES_RECEIVED: usize = 128;
 const BYTES_SENT: usize = 200;
 const BYTES_RETRANSMITTED: usize = 208;
-
-/// A namespace that holds sockets: a file to enter it by.
-pub struct Namespace {
-    file: File,
-    /// Its inode number.
-    pub inode: u32,
-    /// Whether the tracer itself is in it.
-    own: bool,
-}
 
 /// One socket, as `sock_diag` tells it.
 #[derive(Clone, Debug)]
@@ -84,27 +75,6 @@ pub struct Now {
     pub sent: u64,
     /// Payload that has arrived so far, each byte once.
     pub received: u64,
-}
-
-/// Every network namespace that a process is in.
-pub fn namespaces() -> Vec<Namespace> {
-    let inode =
-        |process: &str| fs::metadata(format!("/proc/{process}/ns/net")).map(|file| file.ino());
-    let own = inode("self").ok();
-    let mut found = BTreeMap::new();
-    for process in processes() {
-        // A process may be gone by now, and its namespace with it.
-        if let Ok(number) = inode(&process.to_string()) {
-            found.entry(number).or_insert(process);
-        }
-    }
-    let open = |(number, process)| {
-        let file = File::open(format!("/proc/{process}/ns/net")).ok()?;
-        let own = Some(number) == own;
-        let inode = number as u32;
-        Some(Namespace { file, inode, own })
-    };
-    found.into_iter().filter_map(open).collect()
 }
 
 /// Which process holds the socket of an inode: the one with the smallest number where several do.

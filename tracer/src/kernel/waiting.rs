@@ -10,7 +10,8 @@ use tracer_common::{ListenedPort, Listener, Listeners, SocketFacts};
 
 use super::{
     maps::{Maps, NOT_THERE},
-    older::{self, Namespace},
+    namespaces::{Namespace, Where, namespaces},
+    older,
 };
 
 /// Sockets at a port, more than one.
@@ -70,9 +71,9 @@ impl Holders {
 
 /// Writes down whose those are that wait now. `own` is the handle of the tracer itself; where it has none yet, its own sockets
 /// are left out. What the kernel side has found out itself stays. Returns how many namespaces could not be asked.
-pub fn write_down(maps: &mut Maps, holders: &mut Holders, own: Option<u64>) -> u64 {
+pub fn write_down(maps: &mut Maps, holders: &mut Holders, own: Option<u64>, look: Where) -> u64 {
     // In this order: a socket that is there has been given to its process.
-    let found: Vec<_> = older::namespaces()
+    let found: Vec<_> = namespaces(look)
         .into_iter()
         .map(|namespace| (older::waiting(&namespace), namespace))
         .collect();

@@ -7,7 +7,10 @@ use tracer_common::{Older, Record, map::counter};
 
 use super::{Pipeline, programs::NOBODY};
 use crate::{
-    kernel::older::{self, Namespace, Now},
+    kernel::{
+        namespaces::Namespace,
+        older::{self, Now},
+    },
     model::Totals,
 };
 

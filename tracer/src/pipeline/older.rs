@@ -15,7 +15,8 @@ use super::{
 use crate::{
     attribute::{SocketUser, program_of},
     kernel::{
-        older::{self, Namespace, OlderSocket},
+        namespaces::{Namespace, Where, namespaces},
+        older::{self, OlderSocket},
         waiting::{self, Holder},
     },
     model::Unattributed,
@@ -28,9 +29,14 @@ impl Pipeline {
     pub(super) fn adopt(&mut self) {
         let own = self.kernel.own_handle;
         let mut holders = std::mem::take(&mut self.kernel.holders);
-        self.older.lost += waiting::write_down(&mut self.kernel.maps, &mut holders, Some(own));
+        self.older.lost += waiting::write_down(
+            &mut self.kernel.maps,
+            &mut holders,
+            Some(own),
+            Where::Everywhere,
+        );
         let mut found: Vec<(Namespace, HashSet<u64>)> = Vec::new();
-        for namespace in older::namespaces() {
+        for namespace in namespaces(Where::Everywhere) {
             match older::connections(&namespace) {
                 Ok(sockets) => found.push((namespace, cookies(&sockets))),
                 Err(_) => self.older.lost += 1,

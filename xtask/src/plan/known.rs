@@ -52,12 +52,10 @@ const LINUX_7: &[&str] = &["x86-7"];
 const ACCEPTED: &str =
     "at the cgroup the socket that accepts an association looks like one that begins it";
 
-const EARLY: &str = "whose a socket is is read before it is set, or at its bind alone";
 const PACKET: &str = "the packet is taken for the call";
 const QUEUED: &str = "a datagram counts before its socket takes it";
 const PAST: &str = "payload that goes past TCP is not seen";
-const TEXT: &str = "text that a user can write is taken for the state of a file, or cuts a path";
-const START: &str = "not all that is there at the start is found";
+const TEXT: &str = "text that a user can write cuts a path";
 const SCOPE: &str = "a link-local address is taken without its interface";
 
 /// Where the tracer is wrong.
@@ -88,11 +86,8 @@ pub const KNOWN: &[Row] = &[
     row("cases::06-udp-translated", &[HERE], PACKET),
     row("cases::07-nfqueue-verdict", &[HERE], PACKET),
     row("cases::08-socket-filter", &[HERE], QUEUED),
-    row("cases::09-connect-without-bind", &[HERE], EARLY),
     row("cases::11-sockmap-redirect", &[HERE], PAST),
-    row("cases::13-file-named-deleted", &[HERE], TEXT),
     row("cases::15-encapsulated", &[HERE], PACKET),
-    row("cases::16-older-namespace", &[HERE], START),
     row("cases::17-deep-cgroup", &[HERE], TEXT),
     row("cases::18-link-local-scope", &[HERE], SCOPE),
 ];
