@@ -29,18 +29,6 @@ pub fn add(to: *mut u64, count: u64) {
     atomic::add(to, count);
 }
 
-/// As [`add`], for a number of 32 bits.
-#[inline(always)]
-pub fn add_one(to: *mut u32) {
-    atomic::add(to, 1);
-}
-
-/// The reverse of [`add_one`].
-#[inline(always)]
-pub fn subtract_one(from: *mut u32) {
-    atomic::add(from, u32::MAX);
-}
-
 /// Counts one of what belongs to no program.
 #[inline(always)]
 pub fn tally(index: u32) {
