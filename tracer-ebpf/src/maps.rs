@@ -102,7 +102,7 @@ pub static HANDOVERS: Array<u32> = Array::with_max_entries(1, 0);
 #[map]
 pub static LATEST_CHANGE: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 
-/// The datagram that arrived last on this processor, in case its socket's queue is found full.
+/// The datagram that arrived last on this processor, in case its socket does not take it.
 #[map]
 pub static ARRIVED: PerCpuArray<Arrived> = PerCpuArray::with_max_entries(1, 0);
 
@@ -115,6 +115,10 @@ pub struct Arrived {
     pub socket: u64,
     /// Beside it, in the same line of the processor's cache.
     pub bytes: u64,
+    /// Address of the `struct sk_buff`, which then may stand for another one; 0 where it is not known.
+    pub packet: u64,
+    /// 1 where it opened its flow.
+    pub opened: u64,
     pub flow: FlowKey,
     /// Where its contact is counted, should the flow find no room or end.
     pub destination: DestinationKey,

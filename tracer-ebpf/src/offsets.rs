@@ -51,6 +51,11 @@ pub static BY_SOCKETS_USER: Global<u32> = Global::new(0);
 #[unsafe(no_mangle)]
 pub static BY_ADDRESS: Global<u32> = Global::new(0);
 
+/// Why a packet is dropped that its socket's filter refuses (`SKB_DROP_REASON_SOCKET_FILTER`); a number that no reason has where the
+/// kernel does not tell.
+#[unsafe(no_mangle)]
+pub static DROP_BY_FILTER: Global<u32> = Global::new(0);
+
 /// 1 where a task may preempt a program at a tracepoint, and the kernel skips that for it: from Linux 7 on.
 #[unsafe(no_mangle)]
 pub static IS_PREEMPTED: Global<u32> = Global::new(0);

@@ -188,6 +188,7 @@ fn nothing(association: u64) -> Datagram {
         local_port: 0,
         bytes: 0,
         sock: 0,
+        packet: 0,
     }
 }
 

@@ -182,6 +182,7 @@ fn send(context: &ProbeContext, sock: u64, message: u64) {
         local_port: 0,
         bytes: 0,
         sock,
+        packet: 0,
     };
     let destination = leave(&datagram, sock, || {
         (!socket::is_kernels(sock)).then(|| process::current(context, sock))
@@ -249,6 +250,7 @@ fn receive(sock: u64, packet: u64, protocol: u8) {
         local_port,
         bytes,
         sock,
+        packet: 0,
     };
     arrive(&datagram, sock, || socket::is_kernels(sock));
 }

@@ -45,6 +45,10 @@ pub fn arrive(context: &SkBuffContext) -> bool {
                 .cast::<*mut bpf_sock>()
                 .write((*context.skb.skb).__bindgen_anon_2.sk);
             (*arrived).bytes = bytes;
+            (&raw mut (*arrived).packet)
+                .cast::<*mut __sk_buff>()
+                .write(context.skb.skb);
+            (*arrived).opened = 0;
         }
         add(&raw mut (*flow).received, bytes);
     }

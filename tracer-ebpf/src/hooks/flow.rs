@@ -18,7 +18,7 @@ use crate::{
     clock::{now, zero},
     counts::{self, NOT_THERE, add, count_bytes, find, key, tally},
     emit::emit,
-    maps::{ARRIVED, FLOWS, SECONDS, SOCKETS},
+    maps::{ARRIVED, Arrived, FLOWS, SECONDS, SOCKETS},
     memory::read,
     offsets::{BY_ADDRESS, SOCK_ERROR, SOCK_PROTOCOL},
     socket,
@@ -33,6 +33,8 @@ pub struct Datagram {
     pub bytes: u64,
     /// Address of the `struct sock`; 0 where it does not matter: for a flow that is open, and for one of no socket.
     pub sock: u64,
+    /// Address of the `struct sk_buff`; 0 where no packet is known.
+    pub packet: u64,
 }
 
 /// Seconds since the tracer began.
@@ -115,7 +117,7 @@ pub fn arrive(datagram: &Datagram, socket: u64, is_kernels: impl FnOnce() -> boo
         DIRECTION_IN,
     );
     let destination = open(datagram, socket, destination);
-    remember(datagram, socket, &raw const destination);
+    remember(datagram, socket, &raw const destination, 1);
 }
 
 /// It arrives, if its flow is open.
@@ -127,14 +129,14 @@ pub fn arrive_over_open(datagram: &Datagram, socket: u64) -> bool {
     // SAFETY: fields of a live map value; no reference is made.
     unsafe {
         add(&raw mut (*flow).received, datagram.bytes);
-        remember(datagram, socket, &raw const (*flow).destination);
+        remember(datagram, socket, &raw const (*flow).destination, 0);
     }
     true
 }
 
-/// This arrived last on this processor, should its socket's queue be found full.
+/// This arrived last on this processor, should its socket not take it.
 #[inline(always)]
-fn remember(datagram: &Datagram, socket: u64, destination: *const DestinationKey) {
+fn remember(datagram: &Datagram, socket: u64, destination: *const DestinationKey, opened: u64) {
     let Some(arrived) = ARRIVED.get_ptr_mut(0) else {
         return;
     };
@@ -145,6 +147,8 @@ fn remember(datagram: &Datagram, socket: u64, destination: *const DestinationKey
         copy_nonoverlapping(&raw const datagram.flow, &raw mut (*arrived).flow, 1);
         copy_nonoverlapping(destination, &raw mut (*arrived).destination, 1);
         (*arrived).bytes = datagram.bytes;
+        (*arrived).packet = datagram.packet;
+        (*arrived).opened = opened;
     }
 }
 
@@ -157,23 +161,53 @@ pub fn refuse_last(sock: u64) {
     };
     // SAFETY: as in `arrive`.
     let arrived = unsafe { &mut *arrived };
-    if BY_ADDRESS.load() == 0 && arrived.socket == sock {
-        fast_path::take_back(sock, arrived.bytes);
-        arrived.bytes = 0;
-        return;
+    let is_fast = BY_ADDRESS.load() == 0 && arrived.socket == sock;
+    if is_fast || arrived.socket == socket::key_of(sock) {
+        take_back(arrived);
     }
-    if arrived.socket != socket::key_of(sock) {
+}
+
+/// The packet at `packet` was refused by its socket's own filter.
+#[inline(always)]
+pub fn refuse(packet: u64) {
+    let Some(arrived) = ARRIVED.get_ptr_mut(0) else {
         return;
+    };
+    // SAFETY: as in `arrive`.
+    let arrived = unsafe { &mut *arrived };
+    if arrived.packet == packet {
+        take_back(arrived);
     }
+}
+
+/// It did not arrive.
+#[inline(always)]
+fn take_back(arrived: &mut Arrived) {
     let less = arrived.bytes.wrapping_neg();
-    if let Some(flow) = FLOWS.get_ptr_mut(&arrived.flow) {
+    arrived.packet = 0;
+    if is_address(arrived.socket) {
+        fast_path::take_back(arrived.socket, arrived.bytes);
+    } else if let Some(flow) = FLOWS.get_ptr_mut(&arrived.flow) {
         // SAFETY: as in `leave`.
-        add(unsafe { &raw mut (*flow).received }, less);
+        let left = unsafe {
+            add(&raw mut (*flow).received, less);
+            (*flow).received | (*flow).sent
+        };
+        if arrived.opened != 0 && left == 0 {
+            // Nobody was told of it.
+            let _ = FLOWS.remove(&arrived.flow);
+        }
     } else if let Some(counts) = find(&arrived.destination) {
         // SAFETY: as in `leave`.
         add(unsafe { &raw mut (*counts).received }, less);
     }
     arrived.bytes = 0;
+}
+
+/// Whether the socket of what arrived is known by the address of its `struct sock` where others are by their cookies: on the fast path.
+#[inline(always)]
+fn is_address(socket: u64) -> bool {
+    BY_ADDRESS.load() == 0 && socket >> 63 != 0
 }
 
 /// An ICMP error has come back for a socket that is connected: kept, to say at the flow's end why nobody answered.

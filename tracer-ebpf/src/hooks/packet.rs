@@ -18,8 +18,10 @@ use tracer_common::{
 };
 
 use super::fast_path;
-use super::flow::{Datagram, arrive, arrive_over_open, leave, leave_over_open, refuse_last};
-use crate::{memory::address_of, process, socket};
+use super::flow::{
+    Datagram, arrive, arrive_over_open, leave, leave_over_open, refuse, refuse_last,
+};
+use crate::{memory::address_of, offsets::DROP_BY_FILTER, process, socket};
 
 /// The answer of a program that only looks: the packet goes on.
 const PASS: i32 = 1;
@@ -135,6 +137,17 @@ pub fn raw_refused(context: RawTracePointContext) -> i32 {
     0
 }
 
+/// `skb:kfree_skb(struct sk_buff *skb, void *location, enum skb_drop_reason reason, …)`, since 2.6.30, with the reason since 5.17: a
+/// packet is dropped. Of those that had arrived at a socket, what the socket's own filter (`SO_ATTACH_FILTER`, `SO_ATTACH_BPF`)
+/// refuses, right after, on the same processor. One that was queued may be dropped too, unread: it has arrived.
+#[raw_tracepoint(tracepoint = "kfree_skb")]
+pub fn datagram_filtered(context: RawTracePointContext) -> i32 {
+    if context.arg::<u32>(2) == DROP_BY_FILTER.load() {
+        refuse(context.arg(0));
+    }
+    0
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     Out,
@@ -228,6 +241,8 @@ fn datagram(
         local_port: local,
         bytes: payload(context, packet, header),
         sock,
+        // To the program it is the context, which is the packet.
+        packet: context.skb.skb as u64,
     }
 }
 

@@ -16,6 +16,9 @@ use crate::kernel::{
 /// Where kernels keep their own type information; since 5.4, where built with `CONFIG_DEBUG_INFO_BTF`.
 pub const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 
+/// Why packets are dropped; a field that hooks may need.
+const DROP: &str = "DROP_BY_FILTER";
+
 /// From where the offsets are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -90,6 +93,8 @@ impl Globals {
             let mask = bit.and_then(|bit| 1_u32.checked_shl(bit)).unwrap_or(0);
             values.insert(global, mask);
         }
+        let reason = btf.enumerator("skb_drop_reason", "SKB_DROP_REASON_SOCKET_FILTER");
+        values.insert(DROP, reason.map_or(UNKNOWN, i32::cast_unsigned));
         values.insert("CGROUP_SUBSYSTEM", subsystem.cast_unsigned());
         let typed = HOOKS.iter().filter_map(|hook| match hook.attach {
             Attach::BtfTracepoint(name) => Some((name, btf.typedef(&typed::name_of(name))?)),

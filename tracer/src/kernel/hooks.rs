@@ -24,6 +24,8 @@ pub enum Signal {
     DatagramsIn,
     /// Datagrams that arrived and found their socket's queue full.
     DatagramRefused,
+    /// Datagrams that arrived and that their socket's own filter refused.
+    DatagramFiltered,
     /// Associations of SCTP.
     Associations,
     /// Frames that a program makes itself (AF_PACKET).
@@ -51,6 +53,7 @@ impl Signal {
             Self::DatagramsOut => "datagrams_out",
             Self::DatagramsIn => "datagrams_in",
             Self::DatagramRefused => "datagram_refused",
+            Self::DatagramFiltered => "datagram_filtered",
             Self::Associations => "associations",
             Self::Frames => "frames",
             Self::FramesDirect => "frames_direct",
@@ -70,6 +73,7 @@ impl Signal {
                 "PACKET_END",
                 "SHARED_FRAGMENTS",
             ],
+            Self::DatagramFiltered => &["DROP_BY_FILTER"],
             Self::Associations => &[
                 "ASSOCIATION_SOCK",
                 "ASSOCIATION_PEER",
@@ -102,6 +106,9 @@ impl Signal {
             Self::DatagramsIn => "answers, and contacts accepted, over UDP, ICMP, SCTP or raw IP",
             Self::DatagramRefused => {
                 "that a datagram was not received although it arrived: its socket's queue was full"
+            }
+            Self::DatagramFiltered => {
+                "that a datagram was not received although it arrived: its socket's own filter refused it"
             }
             Self::Associations => {
                 "contacts over SCTP; at the control group they are seen as datagrams, with the bytes of their packets"
@@ -236,6 +243,8 @@ pub enum Place {
     Everywhere,
     /// Where a task may preempt a program at a tracepoint, and the kernel skips that for it: from Linux 7 on.
     WherePreempted,
+    /// Where this kind of hooks watches datagrams.
+    With(Way),
     /// Where this program, which stands before it, is not attached.
     Without(&'static str),
 }
@@ -438,6 +447,13 @@ pub const HOOKS: &[Hook] = &[
         Attach::RawTracepoint("sock_rcvqueue_full"),
         Signal::DatagramRefused,
     ),
+    // Kprobes see a datagram behind the filter.
+    extra(
+        "datagram_filtered",
+        Attach::RawTracepoint("kfree_skb"),
+        Signal::DatagramFiltered,
+    )
+    .only(Place::With(Way::Cgroup)),
     extra(
         "frame_out",
         Attach::BtfTracepoint("net_dev_queue"),

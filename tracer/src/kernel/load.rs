@@ -247,7 +247,11 @@ fn load_one(options: &Options, globals: &Globals, way: Way) -> anyhow::Result<Lo
         HOOKS
             .iter()
             .filter(|hook| hook.attach.way().is_none_or(|needed| needed == way))
-            .filter(|hook| is_preempted || hook.place != Place::WherePreempted)
+            .filter(|hook| match hook.place {
+                Place::WherePreempted => is_preempted,
+                Place::With(needed) => needed == way,
+                Place::Everywhere | Place::Without(_) => true,
+            })
     };
     let mut failures: HashMap<_, _> = hooks()
         .filter_map(|hook| {

@@ -161,6 +161,7 @@ mod tests {
                 "BY_ADDRESS",
                 "TELLS_ANSWERS",
                 "IS_PREEMPTED",
+                "DROP_BY_FILTER",
                 "BY_SOCKETS_USER",
                 "CGROUP_SUBSYSTEM",
                 "HEADER_INCLUDED",

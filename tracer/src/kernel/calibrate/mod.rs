@@ -84,6 +84,8 @@ impl Offsets {
         for bit in ["JOINS", "JOINED"] {
             self.0.entry(bit).or_insert(0);
         }
+        // A number of an enumeration, which nothing measures.
+        self.0.entry("DROP_BY_FILTER").or_insert(UNKNOWN);
         Ok(self.0)
     }
 }
