@@ -15,6 +15,7 @@ pub mod load;
 pub mod maps;
 mod object;
 pub mod older;
+mod preallocated;
 pub mod process;
 pub mod source;
 #[cfg(test)]
