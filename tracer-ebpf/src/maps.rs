@@ -1,7 +1,13 @@
 //! The maps, each with the reason for its size. User space may change the sizes at load.
 //!
 //! Plain hashes, preallocated: an insertion then fails only when the map is full, which is counted, and never for want
-//! of memory. Those that are mostly empty are not preallocated; a failed insertion is counted in the same way.
+//! of memory. Those that are mostly empty are not preallocated; a failed insertion is counted in the same way. Before Linux 6.1 a
+//! tracing program must not allocate: user space clears the flag (`tracer/src/kernel/preallocated.rs`).
+//!
+//! Of either kind an entry that is removed can be another key's at once; before 6.1 one that was allocated stayed as it was until the
+//! programs that had found it were over. What a program tells of an entry that it ends counts only where its own removal of the key
+//! succeeds: then it was that entry's. Anything else that is read or added is right as long as the socket is not closed meanwhile. A
+//! datagram that arrives in the very moment of a close, or two minutes after the last, can count with what gets the entry next.
 
 use aya_ebpf::{
     macros::map,

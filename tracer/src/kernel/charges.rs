@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use aya::maps::{MapData, MapType};
 use tracer_common::Charge;
 
+use super::preallocated::{ALLOCATES, hashes_may_allocate};
+
 /// Where BPF's objects are pinned.
 pub const FOLDER: &str = "/sys/fs/bpf";
 
@@ -31,6 +33,8 @@ fn is_right(path: &Path) -> bool {
     matches!(info.map_type(), Ok(MapType::Hash | MapType::LruHash))
         && info.key_size() as usize == size_of::<u64>()
         && info.value_size() as usize == size_of::<Charge>()
+        // Android's has all of its entries from the start on.
+        && (info.map_flags() & ALLOCATES == 0 || hashes_may_allocate())
 }
 
 #[cfg(test)]

@@ -32,22 +32,35 @@ struct Load {
 
 /// `bpf_get_retval` for programs that watch `connect(2)`; since 5.18. A small program that asks is loaded, and dropped.
 pub fn tells_answers_of_others() -> bool {
+    let loaded = load_program(
+        BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
+        BPF_CGROUP_INET4_CONNECT,
+        &ASK,
+    );
+    // Where no program can be loaded at all, loading the object says why.
+    loaded.map_or_else(|error| error.raw_os_error() != Some(libc::EINVAL), |_| true)
+}
+
+/// Loads a program that is to be dropped again: whether the kernel takes it is all that is asked.
+pub(super) fn load_program(
+    kind: u32,
+    expected_attach: u32,
+    instructions: &[u64],
+) -> io::Result<OwnedFd> {
     let load = Load {
-        kind: BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
-        instructions: ASK.len() as u32,
-        program: ASK.as_ptr() as u64,
+        kind,
+        instructions: instructions.len() as u32,
+        program: instructions.as_ptr() as u64,
         licence: c"GPL".as_ptr() as u64,
-        expected_attach: BPF_CGROUP_INET4_CONNECT,
+        expected_attach,
         ..Load::default()
     };
     let (start, size) = (&raw const load, size_of::<Load>());
     // SAFETY: the kernel reads `size` bytes of the attributes, and what they point to outlives the call.
     let answer = unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_LOAD, start, size) };
     if answer < 0 {
-        // Where no program can be loaded at all, loading the object says why.
-        return io::Error::last_os_error().raw_os_error() != Some(libc::EINVAL);
+        return Err(io::Error::last_os_error());
     }
     // SAFETY: the descriptor is new, and nobody else's.
-    drop(unsafe { OwnedFd::from_raw_fd(answer as libc::c_int) });
-    true
+    Ok(unsafe { OwnedFd::from_raw_fd(answer as libc::c_int) })
 }

@@ -18,8 +18,7 @@ use crate::kernel::{
     hooks::{HOOKS, Hook, Need, Place, Way},
     maps::Maps,
     namespaces::Where,
-    object::OBJECT,
-    verify,
+    preallocated, verify,
     waiting::{self, Holders},
 };
 
@@ -223,26 +222,24 @@ fn load_one(options: &Options, globals: &Globals, way: Way) -> anyhow::Result<Lo
         loader.map_max_entries("RECORDS", bytes);
         loader.override_global("RING_WAKE_BYTES", wake, true);
     }
-    // Each program may need an entry there for each protocol and direction, and what has no program needs the same.
-    if let Some((_, entries)) = options
-        .capacities
-        .iter()
-        .find(|(name, _)| name == "PROCESSES")
-    {
-        loader.map_max_entries("OVERFLOW", entries.saturating_add(1).saturating_mul(10));
-        loader.map_max_entries("FACTS", *entries);
+    let may_allocate = preallocated::hashes_may_allocate();
+    let chosen = options.capacities.iter();
+    let chosen = chosen.map(|(name, entries)| (name.as_str(), *entries));
+    let there = preallocated::entries(may_allocate, options.is_phone);
+    // What is said last holds, so what a user chose.
+    for (name, entries) in there.iter().copied().chain(chosen) {
+        loader.map_max_entries(name, entries);
+        if name == "PROCESSES" {
+            for (name, entries) in preallocated::of_programs(entries) {
+                loader.map_max_entries(name, entries);
+            }
+        }
+        if name == "LISTENERS" {
+            loader.map_max_entries("PORTS", entries);
+        }
     }
-    if let Some((_, entries)) = options
-        .capacities
-        .iter()
-        .find(|(name, _)| name == "LISTENERS")
-    {
-        loader.map_max_entries("PORTS", *entries);
-    }
-    for (name, entries) in &options.capacities {
-        loader.map_max_entries(name, *entries);
-    }
-    let mut ebpf = loader.load(OBJECT).map_err(|error| explain_load(&error))?;
+    let object = preallocated::object(may_allocate)?;
+    let mut ebpf = loader.load(&object).map_err(|error| explain_load(&error))?;
     let hooks = || {
         HOOKS
             .iter()

@@ -16,6 +16,7 @@ pub mod maps;
 pub mod namespaces;
 mod object;
 pub mod older;
+mod preallocated;
 pub mod process;
 mod queued;
 pub mod source;

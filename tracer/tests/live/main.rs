@@ -3,6 +3,7 @@
 //! They need root, and run one at a time: each compares the whole machine's count with the tracer's. One binary, since to
 //! build one for each file takes longer than to run most of them.
 
+mod allocation;
 mod android;
 mod apps;
 mod associations;

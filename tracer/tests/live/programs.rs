@@ -12,7 +12,7 @@ use crate::support::{
 const VERIFIER_LIMIT: u64 = 1_000_000;
 
 /// Ways to see datagrams that this kernel has.
-fn ways() -> Vec<&'static str> {
+pub fn ways() -> Vec<&'static str> {
     let has_kprobes = fs::exists("/sys/bus/event_source/devices/kprobe/type");
     if has_kprobes.expect("ask for kprobes") {
         vec!["cgroup", "tracing"]

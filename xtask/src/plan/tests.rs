@@ -55,6 +55,11 @@ pub const TESTS: &[Test] = &[
         Long::Everywhere,
     ),
     row(
+        "allocation::no_table_allocates_while_a_program_runs_where_the_kernel_warns_of_it",
+        &["x86-5.10"],
+        Long::Everywhere,
+    ),
+    row(
         "android::uid_and_process_name_tell_the_package_and_a_new_list_is_noticed",
         ONLY_HERE,
         Long::On(ONLY_HERE),

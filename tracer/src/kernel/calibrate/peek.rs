@@ -27,6 +27,7 @@ const TABLES: &[&str] = &[
     "FACTS",
     "FLOWS",
     "LISTENERS",
+    "MULTIPATH",
     "OLDER",
     "OVERFLOW",
     "PORTS",

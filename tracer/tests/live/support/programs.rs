@@ -1,4 +1,4 @@
-//! What the kernel says of the programs that a tracer holds.
+//! What the kernel says of the programs, and of whatever else, that a tracer holds.
 
 use std::{collections::BTreeMap, fs, str::FromStr};
 
@@ -16,33 +16,55 @@ pub struct Program {
     pub tells_missed: bool,
 }
 
-/// Those that `process` holds. Those at raw tracepoints come last, in the order in which they were attached.
-pub fn programs(process: u32) -> Vec<Program> {
+/// What the kernel says of one descriptor.
+pub struct Descriptor(String);
+
+impl Descriptor {
+    /// The value of a line `name: value`.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.0.lines().find_map(|line| {
+            let (found, value) = line.split_once(':')?;
+            (found == name).then_some(value.trim())
+        })
+    }
+
+    pub fn number<N: FromStr>(&self, name: &str) -> Option<N> {
+        self.value(name)?.parse().ok()
+    }
+}
+
+/// Those that `process` has open.
+pub fn descriptors(process: u32) -> Vec<Descriptor> {
     let entries = fs::read_dir(format!("/proc/{process}/fdinfo")).expect("its descriptors");
-    let descriptors: Vec<String> = entries
+    entries
         // One may be closed meanwhile.
         .filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok())
-        .collect();
+        .map(Descriptor)
+        .collect()
+}
+
+/// Those that `process` holds. Those at raw tracepoints come last, in the order in which they were attached.
+pub fn programs(process: u32) -> Vec<Program> {
     // A link names its program too, and is none.
-    let (links, programs): (Vec<_>, Vec<_>) = descriptors
-        .iter()
-        .filter(|text| value(text, "prog_id").is_some())
-        .partition(|text| value(text, "link_type").is_some());
-    let places: BTreeMap<u32, (u64, &str)> = links
+    let (links, programs): (Vec<_>, Vec<_>) = descriptors(process)
         .into_iter()
+        .filter(|descriptor| descriptor.value("prog_id").is_some())
+        .partition(|descriptor| descriptor.value("link_type").is_some());
+    let places: BTreeMap<u32, (u64, &str)> = links
+        .iter()
         .filter_map(|link| {
-            let place = (number(link, "link_id")?, value(link, "tp_name")?);
-            Some((number(link, "prog_id")?, place))
+            let place = (link.number("link_id")?, link.value("tp_name")?);
+            Some((link.number("prog_id")?, place))
         })
         .collect();
     let mut programs: Vec<Program> = programs
         .into_iter()
-        .map(|text| Program {
-            id: number(text, "prog_id").expect("a program's number"),
+        .map(|program| Program {
+            id: program.number("prog_id").expect("a program's number"),
             tracepoint: None,
-            verified: number(text, "verified_insns"),
-            missed: number(text, "recursion_misses").unwrap_or(0),
-            tells_missed: value(text, "recursion_misses").is_some(),
+            verified: program.number("verified_insns"),
+            missed: program.number("recursion_misses").unwrap_or(0),
+            tells_missed: program.value("recursion_misses").is_some(),
         })
         .collect();
     programs.sort_by_key(|program| places.get(&program.id));
@@ -50,16 +72,4 @@ pub fn programs(process: u32) -> Vec<Program> {
         program.tracepoint = places.get(&program.id).map(|(_, name)| (*name).to_owned());
     }
     programs
-}
-
-fn number<N: FromStr>(text: &str, name: &str) -> Option<N> {
-    value(text, name)?.parse().ok()
-}
-
-/// The value of a line `name: value`.
-fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.lines().find_map(|line| {
-        let (found, value) = line.split_once(':')?;
-        (found == name).then_some(value.trim())
-    })
 }
