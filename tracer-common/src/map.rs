@@ -9,14 +9,15 @@ pub const EXECUTABLE_BYTES: usize = 64;
 /// Bytes kept of the first argument. Android puts the package name there; package names are at most 255 bytes, but
 /// those of real packages stay well below 128.
 pub const COMMAND_BYTES: usize = 128;
-/// Bytes kept of a control group's paths, written leaf first. The longest Kubernetes path takes 190; on hybrid machines
+/// Bytes kept of a cgroup's paths, written leaf first. The longest Kubernetes path takes 190; on hybrid machines
 /// there are two.
 pub const CGROUP_BYTES: usize = 768;
-/// Most bytes of one component of a path, its terminating NUL included: as long as a file name can be. A power of two.
-pub const CGROUP_COMPONENT_BYTES: usize = 256;
-const _: () = assert!(CGROUP_COMPONENT_BYTES.is_power_of_two());
-/// Components kept of that path, counted from the leaf.
-pub const CGROUP_LEVELS: usize = 8;
+/// Most bytes of one component of a path, its terminating NUL included; longer ones are cut. Those of containers have up to 150.
+pub const CGROUP_COMPONENT_BYTES: usize = 160;
+/// Components kept of that path, counted from the root.
+pub const CGROUP_LEVELS: usize = 12;
+/// Levels between a cgroup and the root beyond which nothing is known of its path.
+pub const CGROUP_DEPTH: usize = 32;
 
 /// [`DestinationKey::protocol`] of ICMP, as in the IP header; ICMPv6 is counted under it too.
 pub const PROTOCOL_ICMP: u8 = 1;
@@ -42,10 +43,12 @@ pub const HANDLE_USER_MAXIMUM: u64 = 1 << 32;
 
 /// [`ProcessFacts::flags`]: a thread of the kernel; it has no executable.
 pub const FLAG_KERNEL_THREAD: u32 = 1;
-/// [`ProcessFacts::flags`]: the path of the control group had more components or bytes than are kept.
+/// [`ProcessFacts::flags`]: a cgroup's path had more components than are kept: its end is missing.
 pub const FLAG_CGROUP_CUT: u32 = 2;
 /// [`ProcessFacts::flags`]: all that can be written down has been; set last.
 pub const FLAG_DESCRIBED: u32 = 4;
+/// [`ProcessFacts::flags`]: a cgroup is too deep for its path to be known, or the names in it are too long.
+pub const FLAG_CGROUP_UNKNOWN: u32 = 16;
 /// [`ProcessFacts::flags`]: it acts for a user that is not its own.
 pub const FLAG_ACTS: u32 = 8;
 
@@ -84,7 +87,7 @@ pub struct ProcessFacts {
     pub executable: [u8; EXECUTABLE_BYTES],
     /// First argument, NUL-terminated; empty where its page was not in memory.
     pub command: [u8; COMMAND_BYTES],
-    /// Names of the control group and its parents up to the root, leaf first, each NUL-terminated. On hybrid machines
+    /// Names of the cgroup and its parents up to the root, leaf first, each NUL-terminated. On hybrid machines
     /// first in the hierarchy of the first version that names, then an empty name, then in the unified one.
     pub cgroup: [u8; CGROUP_BYTES],
 }

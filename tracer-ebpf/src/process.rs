@@ -18,9 +18,9 @@ use aya_log_ebpf::debug;
 use tracer_common::{
     ProcessFacts, ProcessKey,
     map::{
-        ANDROID_FIRST_APP, ANDROID_USER, CGROUP_BYTES, CGROUP_COMPONENT_BYTES, CGROUP_LEVELS,
-        COMMAND_BYTES, EXECUTABLE_BYTES, FLAG_ACTS, FLAG_CGROUP_CUT, FLAG_DESCRIBED,
-        FLAG_KERNEL_THREAD, HANDLE_UNATTRIBUTED, counter,
+        ANDROID_FIRST_APP, ANDROID_USER, CGROUP_BYTES, CGROUP_COMPONENT_BYTES, CGROUP_DEPTH,
+        CGROUP_LEVELS, COMMAND_BYTES, EXECUTABLE_BYTES, FLAG_ACTS, FLAG_CGROUP_CUT,
+        FLAG_CGROUP_UNKNOWN, FLAG_DESCRIBED, FLAG_KERNEL_THREAD, HANDLE_UNATTRIBUTED, counter,
     },
 };
 
@@ -193,7 +193,7 @@ fn register<C: EbpfContext>(context: &C, key: &ProcessKey, task: u64, acts: bool
         } else {
             describe(facts, memory);
         }
-        cgroup_paths(facts, task);
+        let _ = cgroup_paths(facts, task);
         facts.flags |= FLAG_DESCRIBED;
     }
     tally(counter::PROCESSES);
@@ -239,9 +239,13 @@ fn naming_node(task: u64) -> u64 {
     read(cgroup, &CGROUP_NODE)
 }
 
-/// The names from the task's control group up to the root, in each hierarchy that names.
-#[inline(always)]
-fn cgroup_paths(facts: &mut ProcessFacts, task: u64) {
+/// The names from the task's cgroup up to the root, in each hierarchy that names.
+///
+/// A function of its own: what it needs of the stack is given back before its caller goes on.
+#[inline(never)]
+fn cgroup_paths(facts: *mut ProcessFacts, task: u64) -> u32 {
+    // SAFETY: the caller's live map value, which nobody else writes.
+    let facts = unsafe { &mut *facts };
     let mut used = 0;
     let node = naming_node(task);
     if node != 0 {
@@ -254,14 +258,30 @@ fn cgroup_paths(facts: &mut ProcessFacts, task: u64) {
     let set: u64 = read(task, &TASK_CGROUPS);
     let unified: u64 = read(set, &CGROUPS_UNIFIED);
     facts.cgroup_length = cgroup_path(facts, read(unified, &CGROUP_NODE), used) as u32;
+    0
 }
 
 /// Writes the names from `node` up to the root behind the first `used` bytes. Returns the bytes used then.
+///
+/// What is nearest to the root says which container, service or session it is. Whoever may make cgroups below can nest them, and name
+/// them as he likes: what finds no room is at that end, and where the root finds none either, nothing is known.
 #[inline(always)]
 fn cgroup_path(facts: &mut ProcessFacts, mut node: u64, mut used: usize) -> usize {
+    // Goes up until the root is so many levels ahead.
+    let mut ahead = node;
+    for step in 0..CGROUP_DEPTH {
+        ahead = parent(ahead);
+        if ahead == 0 {
+            break;
+        }
+        if step >= CGROUP_LEVELS {
+            node = parent(node);
+            facts.flags |= FLAG_CGROUP_CUT;
+        }
+    }
     for _ in 0..CGROUP_LEVELS {
-        let parent: u64 = read(node, &NODE_PARENT);
         // The root has no name worth keeping.
+        let parent = parent(node);
         if parent == 0 {
             return used;
         }
@@ -281,12 +301,16 @@ fn cgroup_path(facts: &mut ProcessFacts, mut node: u64, mut used: usize) -> usiz
         if written <= 0 {
             break;
         }
-        used += (written as usize) & (CGROUP_COMPONENT_BYTES * 2 - 1);
+        used += (written as usize) & ((CGROUP_COMPONENT_BYTES + 1).next_power_of_two() - 1);
         node = parent;
     }
-    let parent: u64 = read(node, &NODE_PARENT);
-    if parent != 0 {
-        facts.flags |= FLAG_CGROUP_CUT;
+    if parent(node) != 0 {
+        facts.flags |= FLAG_CGROUP_UNKNOWN;
     }
     used
+}
+
+#[inline(always)]
+fn parent(node: u64) -> u64 {
+    read(node, &NODE_PARENT)
 }

@@ -28,7 +28,7 @@ pub struct Program {
     /// First argument of the command line. `None` where it was not in memory.
     pub command: Option<String>,
     /// Path of the control group from the root of its hierarchy, `/a/b`. `None` where it could not be read. One that was
-    /// cut begins with `…/`.
+    /// cut ends with `/…`.
     pub cgroup: Option<String>,
     /// The same in the unified hierarchy, where `cgroup` is of a hierarchy of the first version: on hybrid machines the
     /// system's services and containers are in both, a user's desktop apps only in this one.

@@ -4,7 +4,10 @@
 //! rest. User space decides which flow has the slot of its socket (`kernel/fast_flows.rs` in `tracer`); it loses it
 //! when the socket is closed, so that the next socket at the same address finds nothing there.
 
-use aya_ebpf::{bindings::bpf_sock, programs::SkBuffContext};
+use aya_ebpf::{
+    bindings::{__sk_buff, bpf_sock},
+    programs::SkBuffContext,
+};
 use tracer_common::{
     Address, FastFlow, FlowKey,
     fast::{self, FAST, FAST_IPV4},

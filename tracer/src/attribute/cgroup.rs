@@ -18,12 +18,17 @@ pub enum Owner {
 /// The owner of a path, `None` where it names no app: a login session, a terminal, the root.
 pub fn owner(path: &str) -> Option<Owner> {
     let components: Vec<&str> = path.split('/').collect();
-    if let Some(container) = container::innermost(&components) {
+    if let Some(container) = container::outermost(&components) {
         return Some(Owner::Container(container));
     }
     // The system's own manager starts no desktop apps: an `app-server.service` there is a service like any other.
     let of_system = components.contains(&"system.slice");
-    for component in components.iter().rev() {
+    // What the system's manager has started may make groups below its own, and name them like other services.
+    let mut in_order = components;
+    if !of_system {
+        in_order.reverse();
+    }
+    for component in in_order {
         // systemd puts `_` before a name that could be taken for a file of the kernel, such as `cpu.service`, and before
         // one that begins with it.
         let unit = component.strip_prefix('_').unwrap_or(component);

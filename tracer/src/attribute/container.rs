@@ -11,15 +11,19 @@ pub enum Container {
     Name(String),
 }
 
-/// The innermost container of a path's components, root first.
-pub fn innermost(components: &[&str]) -> Option<Container> {
-    (0..components.len()).rev().find_map(|at| {
+/// The outermost container of a path's components, root first: what is below, its own root may make and name.
+pub fn outermost(components: &[&str]) -> Option<Container> {
+    (0..components.len()).find_map(|at| {
         let component = components[at];
         match id(component) {
             Some(id) => Some(Container::Id(id.to_owned())),
+            // The directory above an id is one of a name as well.
             None => name(components, at)
                 .filter(|name| !name.is_empty())
-                .map(Container::Name),
+                .map(|name| match id(&name) {
+                    Some(id) => Container::Id(id.to_owned()),
+                    None => Container::Name(name),
+                }),
         }
     })
 }
@@ -98,7 +102,7 @@ mod tests {
     fn check(path: &str, expected: impl Into<Option<Container>>) {
         let path = path.replace("ID", ID).replace("INNER", INNER);
         assert_eq!(
-            innermost(&path.split('/').collect::<Vec<_>>()),
+            outermost(&path.split('/').collect::<Vec<_>>()),
             expected.into(),
             "{path}"
         );
@@ -153,11 +157,11 @@ mod tests {
     }
 
     #[test]
-    fn the_innermost_container_wins() {
-        check("/docker/ID/kubelet/kubepods/pod1/INNER", of(INNER));
-        check("/lxc.payload.web/docker/ID", of(ID));
-        check("/docker/ID/lxc/web/init.scope", named("web"));
-        check("/lxc/outer/lxc/inner", named("inner"));
+    fn nobody_leaves_a_container_for_one_of_his_own_making() {
+        check("/docker/ID/kubelet/kubepods/pod1/INNER", of(ID));
+        check("/lxc.payload.web/docker/ID", named("web"));
+        check("/docker/ID/lxc/web/init.scope", of(ID));
+        check("/lxc/outer/lxc/inner", named("outer"));
     }
 
     #[test]
@@ -209,7 +213,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_path_is_taken(path in r"[-/:.@\\…a-f0-9lxcmachinescopeservice]{0,200}|.*") {
-            let _ = innermost(&path.split('/').collect::<Vec<_>>());
+            let _ = outermost(&path.split('/').collect::<Vec<_>>());
         }
     }
 }

@@ -2,23 +2,26 @@
 
 use tracer_common::{
     ProcessFacts,
-    map::{CGROUP_BYTES, FLAG_CGROUP_CUT, FLAG_KERNEL_THREAD},
+    map::{CGROUP_BYTES, FLAG_CGROUP_CUT, FLAG_CGROUP_UNKNOWN, FLAG_KERNEL_THREAD},
 };
 
 use crate::model::Program;
 
 /// Decodes an entry of `FACTS`.
 pub fn program(facts: &ProcessFacts) -> Program {
-    let (cgroup, unified) = paths(facts);
     let known = facts.key.process != 0;
+    // Whoever makes cgroups that deep hides what they are below: a container, say. The program must not name itself instead.
+    let is_hidden = facts.flags & FLAG_CGROUP_UNKNOWN != 0;
+    let named = |bytes: &[u8]| text(bytes).filter(|_| !is_hidden);
+    let (cgroup, unified) = paths(facts);
     Program {
         process: known.then_some(facts.key.process),
         started_ns: known.then_some(facts.key.started_ns),
         uid: facts.key.user,
-        executable: text(&facts.executable),
-        command: text(&facts.command),
-        cgroup: Some(cgroup),
-        unified,
+        executable: named(&facts.executable),
+        command: named(&facts.command),
+        cgroup: (!is_hidden).then_some(cgroup),
+        unified: unified.filter(|_| !is_hidden),
         kernel_thread: facts.flags & FLAG_KERNEL_THREAD != 0,
     }
 }
@@ -48,13 +51,16 @@ fn paths(facts: &ProcessFacts) -> (String, Option<String>) {
 
 /// The components are written leaf first.
 fn path(components: &[&[u8]], cut: bool) -> String {
-    let mut path = if cut { "…" } else { "" }.to_owned();
+    let mut path = String::new();
     for component in components.iter().rev() {
         path.push('/');
         path.push_str(&String::from_utf8_lossy(component));
     }
     if components.is_empty() {
         path.push('/');
+    }
+    if cut {
+        path.push_str("/…");
     }
     path
 }
@@ -104,7 +110,14 @@ mod tests {
         check(b"", 0, "/");
         check(b"a\0", 0, "/a");
         check(b"c\0b\0a\0", 0, "/a/b/c");
-        check(b"c\0b\0", FLAG_CGROUP_CUT, "…/b/c");
+        check(b"b\0a\0", FLAG_CGROUP_CUT, "/a/b/…");
+    }
+
+    #[test]
+    fn what_hides_its_path_has_no_name() {
+        let program = program(&facts(b"a\0", FLAG_CGROUP_UNKNOWN));
+        assert_eq!(program.cgroup, None);
+        assert_eq!(program.executable, None);
     }
 
     proptest! {

@@ -361,6 +361,37 @@ fn a_service_a_desktop_app_or_a_container_is_known_by_its_control_group() {
 }
 
 #[test]
+fn nobody_leaves_a_container_by_nesting_groups_or_by_their_names() {
+    let host = Host::new("nested-groups");
+    let long = ["x", "y", "z"].map(|letter| letter.repeat(250)).join("/");
+    let other = ID.replace('7', "e");
+    let deepest = vec!["d"; 70].join("/");
+    let tracer = Tracer::start(&[]);
+    let times = scaled(10);
+    let inside = |path: &str, app: &str| {
+        let group = Group::new(&naming(), &format!("docker/{ID}/{path}"));
+        run(&mut group.inside(&host.connect(app, times, &[])));
+    };
+    for path in [
+        "1/2/3/4/5/6/7/8/9",
+        &long,
+        &format!("docker/{other}"),
+        "system.slice/a.service",
+    ] {
+        inside(path, "in-container");
+    }
+    // Too deep to know where it is: then it is nobody's, and not what the program calls itself.
+    inside(&deepest, "too-deep");
+    let metrics = tracer.metrics();
+    check(&metrics, &ID[..12], "root", "container", 4 * times);
+    for app in ["in-container", "too-deep", &other[..12], "a.service"] {
+        assert_eq!(connections(&metrics, &[("app", app)]), 0, "{app}");
+    }
+    let nobodys = [("app", ""), ("direction", "out")];
+    assert_eq!(metrics.sum("tracer_connections_total", &nobodys), times);
+}
+
+#[test]
 fn a_container_has_the_name_that_docker_gave_it() {
     let docker = Path::new("/var/lib/docker");
     if docker.exists() {

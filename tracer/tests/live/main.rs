@@ -16,6 +16,7 @@ mod contacts;
 mod datagram;
 mod exact;
 mod fast_path;
+mod filters;
 mod frames;
 mod hidden;
 mod listeners;

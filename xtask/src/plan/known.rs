@@ -53,9 +53,7 @@ const ACCEPTED: &str =
     "at the cgroup the socket that accepts an association looks like one that begins it";
 
 const PACKET: &str = "the packet is taken for the call";
-const QUEUED: &str = "a datagram counts before its socket takes it";
 const PAST: &str = "payload that goes past TCP is not seen";
-const TEXT: &str = "text that a user can write cuts a path";
 const SCOPE: &str = "a link-local address is taken without its interface";
 
 /// Where the tracer is wrong.
@@ -85,10 +83,8 @@ pub const KNOWN: &[Row] = &[
     // The public cases, where they lie beside this repository (`xtask/src/cases.rs`).
     row("cases::06-udp-translated", &[HERE], PACKET),
     row("cases::07-nfqueue-verdict", &[HERE], PACKET),
-    row("cases::08-socket-filter", &[HERE], QUEUED),
     row("cases::11-sockmap-redirect", &[HERE], PAST),
     row("cases::15-encapsulated", &[HERE], PACKET),
-    row("cases::17-deep-cgroup", &[HERE], TEXT),
     row("cases::18-link-local-scope", &[HERE], SCOPE),
 ];
 

@@ -65,6 +65,11 @@ pub const TESTS: &[Test] = &[
         Long::On(ONLY_HERE),
     ),
     row(
+        "apps::nobody_leaves_a_container_by_nesting_groups_or_by_their_names",
+        &[HERE, "x86-5.10"],
+        Long::Everywhere,
+    ),
+    row(
         "apps::an_executable_is_an_app_and_its_user_is_named",
         ONLY_HERE,
         Long::On(ONLY_HERE),
@@ -242,6 +247,11 @@ pub const TESTS: &[Test] = &[
     row(
         "fast_path::one_over_ipv6_is_counted_to_the_byte_in_its_slot",
         &[HERE, "x86-6.1-no-btf"],
+        Long::Everywhere,
+    ),
+    row(
+        "filters::what_a_sockets_own_filter_refuses_did_not_arrive",
+        &[HERE, "x86-7"],
         Long::Everywhere,
     ),
     row(

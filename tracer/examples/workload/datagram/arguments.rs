@@ -85,4 +85,7 @@ pub struct ServeDatagrams {
     /// End when stdin closes, not only on SIGTERM
     #[arg(long)]
     pub until_stdin_closes: bool,
+    /// Have a filter of the sockets' own (`SO_ATTACH_FILTER`) refuse datagrams with more payload than this
+    #[arg(long)]
+    pub at_most: Option<u32>,
 }

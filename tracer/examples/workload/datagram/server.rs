@@ -39,6 +39,9 @@ pub fn run(arguments: &ServeDatagrams) -> Result<()> {
     let mut sockets = Vec::new();
     for asked in &arguments.listen {
         let socket = listen(*asked)?;
+        if let Some(bytes) = arguments.at_most {
+            refuse_longer(&socket, bytes)?;
+        }
         let address = socket.local_addr().context("the socket's address")?;
         if asked.port() == 0 {
             println!("listening {address}");
@@ -87,6 +90,33 @@ fn listen(address: SocketAddr) -> Result<UdpSocket> {
     message::give_up_after(&socket, TICK)?;
     socket::bind(&socket, address)?;
     Ok(socket.into())
+}
+
+/// Attaches a filter, which sees a datagram from the header of UDP on.
+fn refuse_longer(socket: &UdpSocket, bytes: u32) -> Result<()> {
+    const HEADER: u32 = 8;
+    let step = |code, if_true, value| libc::sock_filter {
+        code,
+        jt: if_true,
+        jf: 0,
+        k: value,
+    };
+    // A = length; if A > most, return 0; return all of it (linux/filter.h).
+    let mut steps = [
+        step((libc::BPF_LD | libc::BPF_W | libc::BPF_LEN) as u16, 0, 0),
+        step(
+            (libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K) as u16,
+            1,
+            HEADER + bytes,
+        ),
+        step((libc::BPF_RET | libc::BPF_K) as u16, 0, u32::MAX),
+        step((libc::BPF_RET | libc::BPF_K) as u16, 0, 0),
+    ];
+    let program = libc::sock_fprog {
+        len: steps.len() as u16,
+        filter: steps.as_mut_ptr(),
+    };
+    socket::set(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
 }
 
 fn serve(socket: &UdpSocket, stop: &AtomicBool) -> Result<Count> {

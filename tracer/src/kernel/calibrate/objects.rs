@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use tracer_common::peek::{Copied, Packet};
 
 use super::{
-    packet,
+    listener, packet,
     peek::Peek,
     search::Places,
     sockets::{Socket, loopback, mapped},
@@ -51,7 +51,7 @@ impl Stream {
         between: usize,
         prepare: impl Fn(&Socket) -> io::Result<()>,
     ) -> anyhow::Result<Self> {
-        for _ in 0..TRIES {
+        for left in (0..TRIES).rev() {
             let listener = Socket::bound(libc::SOCK_STREAM, remote)?;
             listener.listen().context("listen over loopback")?;
             let listener_sock = peek.watched()?.sock;
@@ -74,6 +74,11 @@ impl Stream {
                 copied: peek.copied()?,
             };
             if packet::words(&stream.syn, stream.local, stream.remote).is_empty() {
+                continue;
+            }
+            // On a busy machine the handshake may have been left to another thread, and the copy is of another listener. A kernel of
+            // which no copy leads to its listener is taken as it is.
+            if left > 0 && listener::heads(&stream.copied.bytes, listener_sock).is_empty() {
                 continue;
             }
             if stream.sock == listener_sock || listener_sock == 0 {

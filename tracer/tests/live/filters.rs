@@ -1,0 +1,61 @@
+//! A datagram has arrived when its socket takes it: what the socket's own filter refuses did not.
+
+use std::fs;
+
+use crate::support::{Directory, Helper, Tracer, network::Network, truth};
+
+const PLACE: &str = "10.77.0.2:7007";
+/// What the server's filter lets through.
+const AT_MOST: &str = "100";
+
+/// Each app, its sockets, what each sends, and how long that is.
+const PLAYS: [(&str, &str, &str, &str); 3] = [
+    ("filter-short", "5", "4", "100"),
+    ("filter-long", "3", "2", "101"),
+    ("filter-more", "2", "3", "50"),
+];
+
+#[test]
+fn what_a_sockets_own_filter_refuses_did_not_arrive() {
+    let types = fs::read("/sys/kernel/btf/vmlinux").unwrap_or_default();
+    let reason = b"SKB_DROP_REASON_SOCKET_FILTER";
+    if !types.windows(reason.len()).any(|part| part == reason) {
+        eprintln!("skipped: this kernel does not tell why it drops a packet");
+        return;
+    }
+    let (directory, network) = (Directory::new("filter"), Network::new());
+    let tracer = Tracer::start(&[]);
+    let mut command = network.server.command(&directory.app("filter-server"));
+    command.args(["serve-datagrams", "--until-stdin-closes"]);
+    command.args(["--at-most", AT_MOST, "--listen", PLACE]);
+    let server = Helper::start(&mut command, "ready");
+    for (app, sockets, times, bytes) in PLAYS {
+        let mut command = network.client.command(&directory.app(app));
+        command.args(["datagrams", "--mode", "send-to", "--to", PLACE]);
+        command.args(["--sockets", sockets, "--times", times, "--bytes", bytes]);
+        let told = truth::lines(command);
+        let metrics = tracer.wait_for("every contact has ended", |metrics| {
+            truth::is_over(metrics, &[("app", app)])
+        });
+        let begun = [("app", app), ("direction", "out"), ("protocol", "udp")];
+        assert_eq!(
+            truth::counted(&metrics, &begun),
+            truth::told(&told),
+            "{app}"
+        );
+    }
+    let lines = server.finish();
+    let told = truth::parse(lines.iter().map(String::as_str));
+    // Seven remotes were heard, 26 datagrams; six were refused.
+    assert_eq!(truth::sum(&told, "contacts"), 7);
+    assert_eq!(truth::sum(&told, "received"), 5 * 4 * 100 + 2 * 3 * 50);
+    let accepted = [("app", "filter-server"), ("direction", "in")];
+    let metrics = tracer.wait_for("the server's contacts have ended", |metrics| {
+        truth::is_over(metrics, &accepted)
+    });
+    assert_eq!(
+        truth::counted(&metrics, &accepted),
+        [7, 0, 0, truth::sum(&told, "received")]
+    );
+    metrics.assert_nothing_lost();
+}
