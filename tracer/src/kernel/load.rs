@@ -265,8 +265,23 @@ fn load_one(options: &Options, globals: &Globals, way: Way) -> anyhow::Result<Lo
     let mut holders = Holders::default();
     // Right before the first is attached. A namespace that cannot be asked is counted when it is asked again.
     waiting::write_down(&mut maps, &mut holders, None, Where::InUse);
+    let verdicts = attach_all(&mut ebpf, hooks(), failures);
+    Ok(Loaded {
+        ebpf,
+        maps,
+        verdicts,
+        holders,
+    })
+}
+
+/// Attaches those that have not failed already, in their order. Says what became of each that has a place here.
+fn attach_all(
+    ebpf: &mut Ebpf,
+    hooks: impl Iterator<Item = &'static Hook>,
+    mut failures: HashMap<&'static str, anyhow::Error>,
+) -> Vec<Verdict> {
     let mut attached = BTreeSet::new();
-    let verdicts = hooks()
+    hooks
         .filter_map(|hook| {
             if let Place::Without(other) = hook.place
                 && attached.contains(other)
@@ -275,7 +290,7 @@ fn load_one(options: &Options, globals: &Globals, way: Way) -> anyhow::Result<Lo
             }
             let failure = failures
                 .remove(hook.program)
-                .or_else(|| attach(&mut ebpf, hook).err());
+                .or_else(|| attach(ebpf, hook).err());
             if failure.is_none() {
                 attached.insert(hook.program);
             }
@@ -284,13 +299,7 @@ fn load_one(options: &Options, globals: &Globals, way: Way) -> anyhow::Result<Lo
                 failure: failure.map(|error| format!("{error:#}")),
             })
         })
-        .collect();
-    Ok(Loaded {
-        ebpf,
-        maps,
-        verdicts,
-        holders,
-    })
+        .collect()
 }
 
 /// Makes one connection to ourselves, for the hooks to see.
