@@ -62,7 +62,8 @@ fn comparable(mut globals: BTreeMap<&'static str, u32>) -> BTreeMap<&'static str
     if let Some(at) = globals.get_mut("INET_FLAGS") {
         *at = *at * 8 + bit;
     }
-    // Bits of fields that nothing measures.
+    // Bits of fields, and a reason for a drop, that nothing measures.
+    globals.remove("DROP_BY_FILTER");
     globals.remove("JOINS");
     globals.remove("JOINED");
     let subsystem = globals.remove("CGROUP_SUBSYSTEM").unwrap_or(u32::MAX);

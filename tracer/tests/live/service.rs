@@ -60,6 +60,8 @@ fn a_killed_tracer_leaves_nothing_and_a_new_one_counts_from_zero() {
         .iter()
         .filter_map(|program| program.tracepoint.as_deref())
         .collect();
+    // Only where kprobes do not serve.
+    tracepoints.retain(|name| *name != "kfree_skb");
     tracepoints.sort_unstable();
     assert_eq!(
         tracepoints,
