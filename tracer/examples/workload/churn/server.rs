@@ -22,7 +22,10 @@ pub struct Server {
 
 impl Server {
     pub fn open(address: SocketAddr) -> Result<Self> {
-        let socket = bound(address)?;
+        // It shares its address only when it has one: of ports that may be shared the kernel gives out the same one again.
+        let socket = unbound()?;
+        socket::bind(&socket, address)?;
+        share(&socket)?;
         Ok(Self {
             address: socket.local_addr().context("the server's address")?,
             socket,
@@ -81,10 +84,14 @@ impl Server {
 /// A socket that shares its address with others that allow it too.
 fn bound(address: SocketAddr) -> Result<UdpSocket> {
     let server = unbound()?;
-    let on: libc::c_int = 1;
-    socket::set(&server, libc::SOL_SOCKET, libc::SO_REUSEADDR, &on)?;
+    share(&server)?;
     socket::bind(&server, address)?;
     Ok(server)
+}
+
+fn share(server: &UdpSocket) -> Result<()> {
+    let on: libc::c_int = 1;
+    socket::set(server, libc::SOL_SOCKET, libc::SO_REUSEADDR, &on)
 }
 
 /// A socket whose address the kernel chooses when it is first used.
