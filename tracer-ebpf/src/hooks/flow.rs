@@ -4,23 +4,21 @@
 //! stranger opens a contact that is accepted: it belongs to whose the socket is. What passes is counted in the flow: one
 //! look-up for a datagram. User space ends flows, since no program could go through all flows of a socket that closes.
 
-use core::ptr::copy_nonoverlapping;
-
 use tracer_common::{
     DestinationKey, Flow, FlowKey, Record, Sending,
     map::{DIRECTION_IN, DIRECTION_OUT, PROTOCOL_TCP, PROTOCOL_UDP, SILENCE, counter},
     outcome, record,
 };
 
-use super::fast_path;
+use super::{arrived::remember, fast_path};
 use crate::{
     address::{none, remote},
     clock::{now, zero},
-    counts::{self, NOT_THERE, add, count_bytes, find, key, tally},
+    counts::{self, NOT_THERE, add, count_bytes, key, tally},
     emit::emit,
-    maps::{ARRIVED, Arrived, FLOWS, SECONDS, SOCKETS},
+    maps::{FLOWS, SECONDS, SOCKETS},
     memory::read,
-    offsets::{BY_ADDRESS, SOCK_ERROR, SOCK_PROTOCOL},
+    offsets::{SOCK_ERROR, SOCK_PROTOCOL},
     socket,
 };
 
@@ -132,82 +130,6 @@ pub fn arrive_over_open(datagram: &Datagram, socket: u64) -> bool {
         remember(datagram, socket, &raw const (*flow).destination, 0);
     }
     true
-}
-
-/// This arrived last on this processor, should its socket not take it.
-#[inline(always)]
-fn remember(datagram: &Datagram, socket: u64, destination: *const DestinationKey, opened: u64) {
-    let Some(arrived) = ARRIVED.get_ptr_mut(0) else {
-        return;
-    };
-    // SAFETY: this processor's own value; softirq does not interrupt itself. `destination` lies in another map or on the
-    // stack. Said to the compiler, which would make a call of a copy that may overlap.
-    unsafe {
-        (*arrived).socket = socket;
-        copy_nonoverlapping(&raw const datagram.flow, &raw mut (*arrived).flow, 1);
-        copy_nonoverlapping(destination, &raw mut (*arrived).destination, 1);
-        (*arrived).bytes = datagram.bytes;
-        (*arrived).packet = datagram.packet;
-        (*arrived).opened = opened;
-    }
-}
-
-/// The datagram that arrived last on this processor found the queue of the socket at `sock` full. Other kinds of sockets
-/// have such queues too, and are not meant.
-#[inline(always)]
-pub fn refuse_last(sock: u64) {
-    let Some(arrived) = ARRIVED.get_ptr_mut(0) else {
-        return;
-    };
-    // SAFETY: as in `arrive`.
-    let arrived = unsafe { &mut *arrived };
-    let is_fast = BY_ADDRESS.load() == 0 && arrived.socket == sock;
-    if is_fast || arrived.socket == socket::key_of(sock) {
-        take_back(arrived);
-    }
-}
-
-/// The packet at `packet` was refused by its socket's own filter.
-#[inline(always)]
-pub fn refuse(packet: u64) {
-    let Some(arrived) = ARRIVED.get_ptr_mut(0) else {
-        return;
-    };
-    // SAFETY: as in `arrive`.
-    let arrived = unsafe { &mut *arrived };
-    if arrived.packet == packet {
-        take_back(arrived);
-    }
-}
-
-/// It did not arrive.
-#[inline(always)]
-fn take_back(arrived: &mut Arrived) {
-    let less = arrived.bytes.wrapping_neg();
-    arrived.packet = 0;
-    if is_address(arrived.socket) {
-        fast_path::take_back(arrived.socket, arrived.bytes);
-    } else if let Some(flow) = FLOWS.get_ptr_mut(&arrived.flow) {
-        // SAFETY: as in `leave`.
-        let left = unsafe {
-            add(&raw mut (*flow).received, less);
-            (*flow).received | (*flow).sent
-        };
-        if arrived.opened != 0 && left == 0 {
-            // Nobody was told of it.
-            let _ = FLOWS.remove(&arrived.flow);
-        }
-    } else if let Some(counts) = find(&arrived.destination) {
-        // SAFETY: as in `leave`.
-        add(unsafe { &raw mut (*counts).received }, less);
-    }
-    arrived.bytes = 0;
-}
-
-/// Whether the socket of what arrived is known by the address of its `struct sock` where others are by their cookies: on the fast path.
-#[inline(always)]
-fn is_address(socket: u64) -> bool {
-    BY_ADDRESS.load() == 0 && socket >> 63 != 0
 }
 
 /// An ICMP error has come back for a socket that is connected: kept, to say at the flow's end why nobody answered.

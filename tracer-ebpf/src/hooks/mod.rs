@@ -1,5 +1,6 @@
 //! One file for each thing observed.
 
+pub mod arrived;
 pub mod association;
 pub mod attempt;
 pub mod call;

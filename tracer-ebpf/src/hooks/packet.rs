@@ -9,8 +9,8 @@ use core::ffi::c_void;
 use aya_ebpf::{
     EbpfContext as _,
     helpers::generated::{bpf_get_socket_cookie, bpf_sk_fullsock},
-    macros::{cgroup_skb, raw_tracepoint},
-    programs::{RawTracePointContext, SkBuffContext},
+    macros::cgroup_skb,
+    programs::SkBuffContext,
 };
 use tracer_common::{
     Address, FlowKey,
@@ -18,10 +18,8 @@ use tracer_common::{
 };
 
 use super::fast_path;
-use super::flow::{
-    Datagram, arrive, arrive_over_open, leave, leave_over_open, refuse, refuse_last,
-};
-use crate::{memory::address_of, offsets::DROP_BY_FILTER, process, socket};
+use super::flow::{Datagram, arrive, arrive_over_open, leave, leave_over_open};
+use crate::{memory::address_of, process, socket};
 
 /// The answer of a program that only looks: the packet goes on.
 const PASS: i32 = 1;
@@ -120,32 +118,6 @@ fn other_in(context: *mut c_void) {
             socket::is_kernels(datagram.sock)
         });
     }
-}
-
-/// `udp:udp_fail_queue_rcv_skb(int rc, struct sock *sk)`, since 3.1: right after it arrived, on the same processor, for a
-/// datagram that found its socket's queue full.
-#[raw_tracepoint(tracepoint = "udp_fail_queue_rcv_skb")]
-pub fn datagram_refused(context: RawTracePointContext) -> i32 {
-    refuse_last(context.arg(1));
-    0
-}
-
-/// `sock:sock_rcvqueue_full(struct sock *sk, struct sk_buff *skb)`, since 3.2: the same for a raw socket.
-#[raw_tracepoint(tracepoint = "sock_rcvqueue_full")]
-pub fn raw_refused(context: RawTracePointContext) -> i32 {
-    refuse_last(context.arg(0));
-    0
-}
-
-/// `skb:kfree_skb(struct sk_buff *skb, void *location, enum skb_drop_reason reason, …)`, since 2.6.30, with the reason since 5.17: a
-/// packet is dropped. Of those that had arrived at a socket, what the socket's own filter (`SO_ATTACH_FILTER`, `SO_ATTACH_BPF`)
-/// refuses, right after, on the same processor. One that was queued may be dropped too, unread: it has arrived.
-#[raw_tracepoint(tracepoint = "kfree_skb")]
-pub fn datagram_filtered(context: RawTracePointContext) -> i32 {
-    if context.arg::<u32>(2) == DROP_BY_FILTER.load() {
-        refuse(context.arg(0));
-    }
-    0
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use crate::kernel::{
     hooks::{HOOKS, Hook, Need, Place, Way},
     maps::Maps,
     namespaces::Where,
-    preallocated, verify,
+    preallocated, release, verify,
     waiting::{self, Holders},
 };
 
@@ -80,40 +80,11 @@ pub struct Loaded {
 
 /// Loads the kernel side with the kind of hooks that is asked for, else with the first kind that serves.
 pub fn load(options: &Options) -> anyhow::Result<(Loaded, Origin)> {
-    require_kernel(release().trim())?;
+    let release = release::running();
+    release::require(release.trim())?;
     let globals = Globals::of_this_kernel()?;
     let loaded = load_with(options, &globals)?;
     Ok((loaded, globals.origin))
-}
-
-/// The running kernel's release, such as `6.12.90-amd64`; empty where it cannot be read.
-fn release() -> String {
-    fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default()
-}
-
-/// Major and minor number of a release; `None` where it has none.
-fn version(release: &str) -> Option<(u32, u32)> {
-    let mut numbers = release
-        .trim()
-        .split(|letter: char| !letter.is_ascii_digit());
-    let mut next = || numbers.next()?.parse().ok();
-    Some((next()?, next()?))
-}
-
-/// Whether a task may preempt a program at a tracepoint on a kernel of that release.
-fn is_preempted(release: &str) -> bool {
-    version(release).is_some_and(|version| version >= (7, 0))
-}
-
-/// Fails on a kernel that lacks what nothing makes up for. One whose version cannot be read is tried.
-fn require_kernel(release: &str) -> anyhow::Result<()> {
-    if version(release).is_some_and(|version| version < (5, 10)) {
-        bail!(
-            "kernel {release} is too old: programs that are run on demand came with 5.10\nhint: take a newer kernel; \
-             phones sold with Android 12 or later have one"
-        );
-    }
-    Ok(())
 }
 
 fn load_with(options: &Options, globals: &Globals) -> anyhow::Result<Loaded> {
@@ -128,7 +99,7 @@ fn load_with(options: &Options, globals: &Globals) -> anyhow::Result<Loaded> {
             "this kernel was built without kprobes",
         ));
     }
-    if !options.is_phone && is_preempted(&release()) {
+    if !options.is_phone && release::preempts_programs(&release::running()) {
         let first = load_one(options, globals, Way::Cgroup)?;
         if serve(&first.verdicts) {
             return Ok(without_kprobes(first, PREEMPTED));
@@ -190,7 +161,7 @@ fn load_one(options: &Options, globals: &Globals, way: Way) -> anyhow::Result<Lo
     for (name, value) in &globals.values {
         loader.override_global(name, value, true);
     }
-    let is_preempted = is_preempted(&release());
+    let is_preempted = release::preempts_programs(&release::running());
     let preempted = u32::from(is_preempted);
     loader.override_global("IS_PREEMPTED", &preempted, true);
     let by_address = u32::from(way == Way::Tracing);
@@ -378,29 +349,4 @@ pub fn require(verdicts: &[Verdict]) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_kernel_that_is_too_old_is_refused_with_a_hint() {
-        for release in [
-            "5.10.198-android12-9",
-            "6.1.0-50-cloud-arm64",
-            "10.0",
-            "",
-            "x",
-        ] {
-            require_kernel(release).expect("new enough, or unknown");
-        }
-        for release in ["4.19.278-perf+", "5.9.16", "3.18"] {
-            let error = require_kernel(release).expect_err("too old").to_string();
-            assert!(
-                error.contains(release) && error.contains("\nhint: "),
-                "{error}"
-            );
-        }
-    }
 }

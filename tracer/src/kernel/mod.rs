@@ -19,6 +19,8 @@ pub mod older;
 mod preallocated;
 pub mod process;
 mod queued;
+mod release;
+pub mod signal;
 pub mod source;
 #[cfg(test)]
 mod stack;

@@ -24,9 +24,10 @@ use crate::kernel::{
     batch::Batch,
     fast_flows::FastFlows,
     globals::Origin,
-    hooks::{Attach, Hook, Signal, Way},
+    hooks::{Attach, Hook, Way},
     load::{self, Options, Verdict},
     maps::{Maps, NOT_THERE, descriptor},
+    signal::Signal,
     waiting::Holders,
 };
 

@@ -20,7 +20,7 @@ use super::{
     fast_flows::Found,
     live::{Contact, Id, Live},
 };
-use crate::kernel::{hooks::Signal, source};
+use crate::kernel::{signal::Signal, source};
 
 /// The kernel side ends a flow itself when something passes after the silence; a program that began before the silence
 /// was full, and is late, is over by then too. In seconds.
