@@ -1,6 +1,6 @@
 //! What the kernel side counts, in the nouns of the model. Total: any bytes give an answer.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use tracer_common::{
     Address, Counts, DestinationKey, Record,
@@ -20,9 +20,14 @@ pub fn destination(key: &DestinationKey) -> Destination {
         return Destination::Unknown;
     }
     Destination::Address {
-        address: Ipv6Addr::from(key.address.octets()).to_canonical(),
+        address: ip(key.address),
         port: key.port,
     }
+}
+
+/// IPv4 as IPv4.
+pub fn ip(address: Address) -> IpAddr {
+    Ipv6Addr::from(address.octets()).to_canonical()
 }
 
 /// Which way a key's contacts went.

@@ -2,13 +2,11 @@
 
 use std::{
     collections::HashMap,
-    net::Ipv6Addr,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use tracer_common::{
     Address, Record,
-    map::PROTOCOL_RAW,
     record::{self, ESTABLISHED, LATE, NO_CONTACT},
 };
 
@@ -20,7 +18,7 @@ use super::{
 use crate::{
     decode,
     kernel::source,
-    model::{Contact, Endpoint, Outcome},
+    model::{Contact, Destination, Endpoint, Outcome},
 };
 
 /// The numbers of those that were shown while they lived, and by which clock.
@@ -94,13 +92,19 @@ impl super::Book {
         }
         let seen = self.seen.contacts.remove(&Id::of_record(record));
         let seen = seen.unwrap_or_else(|| (self.seen.number(), Clock::now()));
-        let outcome = match (record.outcome, record::reason(record.outcome)) {
-            (ESTABLISHED, _) => Outcome::Closed,
-            (_, Some(reason)) => Outcome::Failed(reason as u8),
-            (_, None) => Outcome::Unknown,
-        };
-        let contact = contact(known, record, seen, outcome);
+        let contact = contact(known, record, seen, outcome_of(record));
         self.contacts.end(contact);
+    }
+}
+
+/// What became of one that has ended.
+fn outcome_of(record: &Record) -> Outcome {
+    match (record.outcome, record::reason(record.outcome)) {
+        // It found no place to be followed: its end is not known.
+        (ESTABLISHED, _) if record.ended_ns == 0 => Outcome::Unknown,
+        (ESTABLISHED, _) => Outcome::Closed,
+        (_, Some(reason)) => Outcome::Failed(reason as u8),
+        (_, None) => Outcome::Unknown,
     }
 }
 
@@ -116,18 +120,24 @@ fn contact(
     let established = is_exact
         .then(|| clock.wall(record.established_ns))
         .flatten();
-    let is_unknown =
-        key.overflow != 0 || (key.address == Address::ANY && key.protocol == PROTOCOL_RAW);
+    // Nor is what passed over one whose end is not known.
+    let is_followed =
+        record.ended_ns != 0 || matches!(outcome, Outcome::Open | Outcome::Connecting);
+    let destination = decode::destination(key);
+    let remote = match destination {
+        Destination::Address { address, .. } => Some(address),
+        Destination::Other | Destination::Unknown => None,
+    };
     Contact {
         identity: known.who.clone(),
         program: known.program.clone(),
-        destination: decode::destination(key),
+        destination,
         local: Endpoint {
             address: address(record.local),
             port: port(record.local_port),
         },
         remote: Endpoint {
-            address: (!is_unknown).then(|| ip(key.address)),
+            address: remote,
             port: port(record.remote_port),
         },
         namespace: (record.namespace != 0).then_some(record.namespace),
@@ -135,21 +145,43 @@ fn contact(
         established,
         ended: clock.wall(record.ended_ns),
         outcome,
-        sent: Some(record.sent),
-        received: Some(record.received),
+        sent: is_followed.then_some(record.sent),
+        received: is_followed.then_some(record.received),
         ..Contact::new(number, decode::direction(key), decode::protocol(key))
     }
 }
 
 fn address(address: Address) -> Option<std::net::IpAddr> {
     let is_known = address != Address::ANY && address != Address::ANY_IPV4;
-    is_known.then(|| ip(address))
-}
-
-fn ip(address: Address) -> std::net::IpAddr {
-    Ipv6Addr::from(address.octets()).to_canonical()
+    is_known.then(|| decode::ip(address))
 }
 
 fn port(port: u16) -> Option<u16> {
     (port != 0).then_some(port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::programs::NAMELESS, *};
+
+    #[test]
+    fn of_one_that_found_no_place_neither_end_nor_bytes_are_known() {
+        let ended = Record {
+            outcome: ESTABLISHED,
+            ended_ns: 1,
+            sent: 2,
+            ..Record::default()
+        };
+        let said = |record: &Record| {
+            let said = contact(&NAMELESS, record, (1, Clock::now()), outcome_of(record));
+            (said.outcome, said.sent, said.received)
+        };
+        assert_eq!(said(&ended), (Outcome::Closed, Some(2), Some(0)));
+        let unfollowed = Record {
+            ended_ns: 0,
+            sent: 0,
+            ..ended
+        };
+        assert_eq!(said(&unfollowed), (Outcome::Unknown, None, None));
+    }
 }
