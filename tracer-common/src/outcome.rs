@@ -1,6 +1,6 @@
 //! Why an attempt failed: an index into [`crate::Counts::failed`] and the value of the label `reason`.
 
-use crate::record::{ESTABLISHED, FAILED};
+use crate::record::{self, ESTABLISHED};
 
 /// An RST, or an ICMP port unreachable, answered the SYN (`ECONNREFUSED`).
 pub const REFUSED: usize = 0;
@@ -57,17 +57,17 @@ pub const fn of_flow(answered: bool, closed: bool, error: i32, refused: i32) -> 
         None if closed => CANCELLED,
         None => TIMED_OUT,
     };
-    FAILED + reason as u32
+    record::failed(reason)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record;
+    use crate::record::FAILED;
 
     #[test]
     fn a_flow_ends_as_it_was_answered_or_not() {
-        let failed = |reason| FAILED + reason as u32;
+        let failed = record::failed;
         assert_eq!(of_flow(true, true, 111, 0), ESTABLISHED);
         assert_eq!(of_flow(false, true, 111, 0), failed(REFUSED));
         assert_eq!(of_flow(false, true, 0, 1), failed(DENIED));

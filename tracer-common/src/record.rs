@@ -16,6 +16,12 @@ pub const NO_CONTACT: u32 = 1;
 /// [`Record::flags`]: its times are those at which it was noticed, later than those at which it happened.
 pub const LATE: u32 = 2;
 
+/// [`Record::outcome`] of a contact that failed for the reason of this index. The reverse of [`reason`].
+#[must_use]
+pub const fn failed(reason: usize) -> u32 {
+    FAILED + reason as u32
+}
+
 /// The reason of a failed contact; `None` for every other one.
 #[inline]
 pub const fn reason(outcome: u32) -> Option<usize> {

@@ -11,8 +11,12 @@ use crate::{
     maps::{COUNTERS, DESTINATIONS, OVERFLOW},
 };
 
+/// `BPF_ANY`: insert or replace.
+pub const ANY: u64 = 0;
 /// `BPF_NOEXIST`: insert, or fail where the key is there.
 pub const NOT_THERE: u64 = 1;
+/// `BPF_EXIST`: replace, or fail where the key is not there.
+pub const THERE: u64 = 2;
 
 /// Not on the stack, which has no room for it.
 static ZERO: Counts = Counts {
@@ -70,13 +74,25 @@ fn overflow(key: &mut DestinationKey) {
     key.overflow = 1;
 }
 
-/// Where `key` is counted, if it is there.
+/// Takes back bytes that were counted as received a moment ago.
 #[inline(always)]
-pub fn find(key: &DestinationKey) -> Option<*mut Counts> {
-    if key.overflow != 0 {
-        OVERFLOW.get_ptr_mut(key)
-    } else {
+pub fn take_back_bytes(key: &DestinationKey, received: u64) {
+    let own = if key.overflow == 0 {
         DESTINATIONS.get_ptr_mut(key)
+    } else {
+        None
+    };
+    let counts = own.or_else(|| {
+        let mut key = *key;
+        overflow(&mut key);
+        OVERFLOW.get_ptr_mut(&key)
+    });
+    if let Some(counts) = counts {
+        // SAFETY: a field of a live map value; no reference is made.
+        add(
+            unsafe { &raw mut (*counts).received },
+            received.wrapping_neg(),
+        );
     }
 }
 

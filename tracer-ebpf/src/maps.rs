@@ -123,10 +123,10 @@ pub struct Arrived {
     pub bytes: u64,
     /// Address of the `struct sk_buff`, which then may stand for another one; 0 where it is not known.
     pub packet: u64,
-    /// 1 where it opened its flow.
-    pub opened: u64,
+    /// What it was counted in: see [`crate::hooks::arrived`].
+    pub counted: u64,
     pub flow: FlowKey,
-    /// Where its contact is counted, should the flow find no room or end.
+    /// Where it is counted, if alone.
     pub destination: DestinationKey,
 }
 

@@ -8,7 +8,7 @@ use tracer_common::DestinationKey;
 
 use super::{fast_path, flow::Datagram};
 use crate::{
-    counts::{add, find},
+    counts::{add, take_back_bytes},
     maps::{ARRIVED, Arrived, FLOWS},
     offsets::{BY_ADDRESS, DROP_BY_FILTER},
     socket,
@@ -40,9 +40,22 @@ pub fn datagram_filtered(context: RawTracePointContext) -> i32 {
     0
 }
 
-/// This arrived last on this processor, should its socket not take it.
+/// What a datagram was counted in.
+pub const OPEN_FLOW: u64 = 0;
+/// It opened its flow.
+pub const NEW_FLOW: u64 = 1;
+/// Its flow found no room: a counter of its destination.
+pub const ALONE: u64 = 2;
+
+/// This arrived last on this processor, should its socket not take it. `counted` is one of the above; only for the last of them
+/// `destination` is looked at.
 #[inline(always)]
-pub fn remember(datagram: &Datagram, socket: u64, destination: *const DestinationKey, opened: u64) {
+pub fn remember(
+    datagram: &Datagram,
+    socket: u64,
+    counted: u64,
+    destination: *const DestinationKey,
+) {
     let Some(arrived) = ARRIVED.get_ptr_mut(0) else {
         return;
     };
@@ -51,10 +64,12 @@ pub fn remember(datagram: &Datagram, socket: u64, destination: *const Destinatio
     unsafe {
         (*arrived).socket = socket;
         copy_nonoverlapping(&raw const datagram.flow, &raw mut (*arrived).flow, 1);
-        copy_nonoverlapping(destination, &raw mut (*arrived).destination, 1);
+        if counted == ALONE {
+            copy_nonoverlapping(destination, &raw mut (*arrived).destination, 1);
+        }
         (*arrived).bytes = datagram.bytes;
         (*arrived).packet = datagram.packet;
-        (*arrived).opened = opened;
+        (*arrived).counted = counted;
     }
 }
 
@@ -89,23 +104,21 @@ fn refuse(packet: u64) {
 /// It did not arrive.
 #[inline(always)]
 fn take_back(arrived: &mut Arrived) {
-    let less = arrived.bytes.wrapping_neg();
     arrived.packet = 0;
     if is_address(arrived.socket) {
         fast_path::take_back(arrived.socket, arrived.bytes);
+    } else if arrived.counted == ALONE {
+        take_back_bytes(&arrived.destination, arrived.bytes);
     } else if let Some(flow) = FLOWS.get_ptr_mut(&arrived.flow) {
         // SAFETY: a field of a live map value; no reference is made.
         let left = unsafe {
-            add(&raw mut (*flow).received, less);
+            add(&raw mut (*flow).received, arrived.bytes.wrapping_neg());
             (*flow).received | (*flow).sent
         };
-        if arrived.opened != 0 && left == 0 {
+        if arrived.counted == NEW_FLOW && left == 0 {
             // Nobody was told of it.
             let _ = FLOWS.remove(&arrived.flow);
         }
-    } else if let Some(counts) = find(&arrived.destination) {
-        // SAFETY: a field of a live map value; no reference is made.
-        add(unsafe { &raw mut (*counts).received }, less);
     }
     arrived.bytes = 0;
 }

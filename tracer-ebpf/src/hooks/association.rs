@@ -161,7 +161,7 @@ fn why(association: u64) -> i32 {
 
 #[inline(always)]
 fn follow(association: u64, destination: DestinationKey) {
-    open(&nothing(association), 0, destination);
+    let _ = open(&nothing(association), 0, &destination);
     if let Some(flow) = flow(association) {
         // SAFETY: a field of a live map value, as above.
         unsafe { (*flow).last_second = 0 };

@@ -16,7 +16,7 @@ use tracer_common::{
     Address, Attempt, DestinationKey, Record,
     map::{CONNECTION_LATE, DIRECTION_OUT, PROTOCOL_TCP, counter},
     outcome,
-    record::{FAILED, UNKNOWN},
+    record::{UNKNOWN, failed},
 };
 
 use super::{
@@ -26,7 +26,7 @@ use super::{
 use crate::{
     address::{name_of, none, remote},
     clock::{now, zero},
-    counts::{key, open, tally},
+    counts::{ANY, key, open, tally},
     emit::emit,
     maps::{ATTEMPTS, CONNECTIONS},
     memory::{address_of, read},
@@ -47,8 +47,6 @@ const SOCK_STREAM: u32 = 1;
 const ESTABLISHED: u8 = 1;
 const SYN_SENT: u8 = 2;
 const CLOSE: u8 = 7;
-/// `BPF_ANY`: insert or replace.
-const ANY: u64 = 0;
 
 /// `BPF_CGROUP_INET4_CONNECT`, since 4.17; what others said of the call before, since 5.18.
 #[cgroup_sock_addr(connect4)]
@@ -114,7 +112,7 @@ pub fn connect_ends(context: RetProbeContext) -> u32 {
         return adopt(thread, state);
     }
     match outcome::of_errno(context.ret::<i32>().wrapping_neg()) {
-        Some(reason) => fail_noted(thread, FAILED + reason as u32),
+        Some(reason) => fail_noted(thread, failed(reason)),
         // It was established, and is over already.
         None => end(thread, true),
     }
@@ -154,7 +152,7 @@ pub fn establish(sock: u64) -> u32 {
     adopt(key, ESTABLISHED)
 }
 
-/// The socket at `sock`, of which no connection is known, is closed or destroyed.
+/// The socket at `sock`, of which no connection is known, is closed or destroyed. Returns 0 where no call of it is noted.
 #[inline(never)]
 pub fn close(sock: u64, after_handshake: bool) -> u32 {
     if BY_ADDRESS.load() == 0 {
@@ -226,7 +224,7 @@ fn end(key: u64, after_handshake: bool) -> u32 {
         return end_connection(key, after_handshake);
     }
     let reason = outcome::of_errno(read(sock, &SOCK_ERROR)).unwrap_or(outcome::UNREACHABLE);
-    fail_noted(key, FAILED + reason as u32)
+    fail_noted(key, failed(reason))
 }
 
 /// The connection of a noted call, which nobody saw, is over.
@@ -248,7 +246,7 @@ fn end_connection(key: u64, after_handshake: bool) -> u32 {
         open(&connection.destination);
         emit(&record(sock, &connection, after_handshake));
     }
-    0
+    1
 }
 
 /// A noted call never sent a SYN.
@@ -262,7 +260,7 @@ fn fail_noted(key: u64, outcome: u32) -> u32 {
     if ATTEMPTS.remove(&key).is_ok() {
         fail(&attempt, outcome);
     }
-    0
+    1
 }
 
 #[inline(always)]
@@ -285,7 +283,7 @@ fn begin_at_cgroup(context: &SockAddrContext, address: Address) {
         return;
     }
     // What was begun on this socket before and is still here has failed: one that tries is not connected again.
-    let _ = fail_noted(sock, FAILED + outcome::UNREACHABLE as u32);
+    let _ = fail_noted(sock, failed(outcome::UNREACHABLE));
     let remote = (address, u16::from_be(port as u16));
     let destination = key(
         process::current_by_task(context, sock),
@@ -296,7 +294,7 @@ fn begin_at_cgroup(context: &SockAddrContext, address: Address) {
     // SAFETY: the helper reads what the programs before this one have answered.
     if TELLS_ANSWERS.load() != 0 && unsafe { bpf_get_retval() } < 0 {
         let attempt = attempt(sock, destination);
-        fail(&attempt, FAILED + outcome::DENIED as u32);
+        fail(&attempt, failed(outcome::DENIED));
     } else {
         note(sock, destination);
     }

@@ -15,6 +15,7 @@ use tracer_common::{
 };
 
 use super::{
+    arrived::OPEN_FLOW,
     flow::is_silent,
     packet::{IPV4_HEADER, IPV4_WITHOUT_OPTIONS, IPV6_HEADER, UDP_HEADER, Way},
 };
@@ -51,7 +52,7 @@ pub fn arrive(context: &SkBuffContext) -> bool {
             (&raw mut (*arrived).packet)
                 .cast::<*mut __sk_buff>()
                 .write(context.skb.skb);
-            (*arrived).opened = 0;
+            (*arrived).counted = OPEN_FLOW;
         }
         add(&raw mut (*flow).received, bytes);
     }

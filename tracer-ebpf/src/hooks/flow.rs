@@ -10,7 +10,10 @@ use tracer_common::{
     outcome, record,
 };
 
-use super::{arrived::remember, fast_path};
+use super::{
+    arrived::{ALONE, NEW_FLOW, OPEN_FLOW, remember},
+    fast_path,
+};
 use crate::{
     address::{none, remote},
     clock::{now, zero},
@@ -63,7 +66,8 @@ pub fn leave(
         datagram.flow.protocol,
         DIRECTION_OUT,
     );
-    Some(open(datagram, socket, destination))
+    let _ = open(datagram, socket, &destination);
+    Some(destination)
 }
 
 /// It leaves, if its flow is open. Returns the flow.
@@ -114,8 +118,8 @@ pub fn arrive(datagram: &Datagram, socket: u64, is_kernels: impl FnOnce() -> boo
         datagram.flow.protocol,
         DIRECTION_IN,
     );
-    let destination = open(datagram, socket, destination);
-    remember(datagram, socket, &raw const destination, 1);
+    let counted = open(datagram, socket, &destination);
+    remember(datagram, socket, counted, &raw const destination);
 }
 
 /// It arrives, if its flow is open.
@@ -127,7 +131,7 @@ pub fn arrive_over_open(datagram: &Datagram, socket: u64) -> bool {
     // SAFETY: fields of a live map value; no reference is made.
     unsafe {
         add(&raw mut (*flow).received, datagram.bytes);
-        remember(datagram, socket, &raw const (*flow).destination, 0);
+        remember(datagram, socket, OPEN_FLOW, &raw const (*flow).destination);
     }
     true
 }
@@ -255,15 +259,16 @@ fn record(
     }
 }
 
-/// Opens a flow and counts its first datagram. Returns where it is counted.
+/// Opens a flow and counts its first datagram. Returns what that is counted in.
 #[inline(always)]
-pub fn open(datagram: &Datagram, socket: u64, destination: DestinationKey) -> DestinationKey {
+pub fn open(datagram: &Datagram, socket: u64, destination: &DestinationKey) -> u64 {
     let followed = u16::from(SOCKETS.get_ptr(&socket).is_some());
     let began_ns = now();
-    if make(datagram, followed, &destination, began_ns) != 0 {
-        let _ = count_alone(datagram, &destination, began_ns);
+    let counted = make(datagram, followed, destination, began_ns);
+    if counted == ALONE {
+        let _ = count_alone(datagram, destination, began_ns);
     }
-    destination
+    counted
 }
 
 /// What a first datagram adds to: left, and arrived.
@@ -276,10 +281,10 @@ fn bytes_of(datagram: &Datagram, destination: &DestinationKey) -> (u64, u64) {
     }
 }
 
-/// 0 where there is a flow now. A function of its own, as is the next: what it needs of the stack is given back before its caller
+/// What it is counted in; [`ALONE`] is to be done yet. A function of its own, as is the next: what it needs of the stack is given back before its caller
 /// goes on.
 #[inline(never)]
-fn make(datagram: &Datagram, followed: u16, destination: &DestinationKey, began_ns: u64) -> u32 {
+fn make(datagram: &Datagram, followed: u16, destination: &DestinationKey, began_ns: u64) -> u64 {
     let (sent, received) = bytes_of(datagram, destination);
     let second = second();
     let flow = Flow {
@@ -298,18 +303,18 @@ fn make(datagram: &Datagram, followed: u16, destination: &DestinationKey, began_
     };
     if FLOWS.insert(&datagram.flow, &flow, NOT_THERE).is_ok() {
         counts::open(destination);
-        return 0;
+        return NEW_FLOW;
     }
     // Another thread of the program opened it in between, or there is no room.
     let Some(flow) = FLOWS.get_ptr_mut(&datagram.flow) else {
-        return 1;
+        return ALONE;
     };
     // SAFETY: fields of a live map value; no reference is made.
     unsafe {
         add(&raw mut (*flow).sent, sent);
         add(&raw mut (*flow).received, received);
     }
-    0
+    OPEN_FLOW
 }
 
 /// A datagram whose flow found no room is a contact by itself, of which nothing else will be known.

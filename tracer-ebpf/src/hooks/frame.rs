@@ -122,10 +122,10 @@ fn count(context: *mut c_void, packet: u64, sock: u64) {
         // SAFETY: a field of a live map value; no reference is made.
         add(unsafe { &raw mut (*flow).sent }, bytes);
     } else {
-        open(
+        let _ = open(
             &datagram,
             0,
-            key(process, remote, PROTOCOL_RAW, DIRECTION_OUT),
+            &key(process, remote, PROTOCOL_RAW, DIRECTION_OUT),
         );
     }
     remember(packet, device);

@@ -10,14 +10,14 @@ use core::ffi::c_void;
 use aya_ebpf::programs::RawTracePointContext;
 use tracer_common::{
     ListenedPort, Listener, Listeners,
-    map::{HANDLE_NO_OWNER, counter},
+    map::{HANDLE_NO_OWNER, PROTOCOL_TCP, counter},
 };
 
 use crate::{
     address::namespace,
     counts::{NOT_THERE, add, tally},
     maps::{LISTENERS, PORTS},
-    memory::{read, read_at},
+    memory::read,
     offsets::{
         SOCK_COOKIE, SOCK_LOCAL_PORT, SOCK_PORT_BUCKET, SOCK_PROTOCOL, SOCK_SOURCE_PORT,
         SOCK_STATE, TCP_SENT_LIST, is_known,
@@ -25,7 +25,6 @@ use crate::{
     process,
 };
 
-const IPPROTO_TCP: u16 = 6;
 // include/net/tcp_states.h
 const LISTEN: u8 = 10;
 
@@ -33,7 +32,7 @@ const LISTEN: u8 = 10;
 #[inline(never)]
 pub fn begin(context: *mut c_void, sock: u64) -> u32 {
     let context = &RawTracePointContext::new(context);
-    if read::<u16>(sock, &SOCK_PROTOCOL) != IPPROTO_TCP {
+    if read::<u16>(sock, &SOCK_PROTOCOL) != u16::from(PROTOCOL_TCP) {
         return 0;
     }
     let port = ListenedPort {
@@ -44,25 +43,12 @@ pub fn begin(context: *mut c_void, sock: u64) -> u32 {
     let owner = process::current(context, sock);
     // One that is there is looked at a second time, or its end was missed.
     let _ = end(sock);
+    count(&port, 1, sock);
     if LISTENERS
         .insert(&sock, &Listener { owner, port }, NOT_THERE)
         .is_err()
     {
         tally(counter::LISTENERS_FULL);
-        return 0;
-    }
-    let one = Listeners {
-        sockets: 1,
-        sum: sock,
-    };
-    if PORTS.insert(&port, &one, NOT_THERE).is_err()
-        && let Some(listeners) = PORTS.get_ptr_mut(&port)
-    {
-        // SAFETY: fields of a live map value; no reference is made.
-        unsafe {
-            add(&raw mut (*listeners).sockets, 1);
-            add(&raw mut (*listeners).sum, sock);
-        }
     }
     0
 }
@@ -70,33 +56,44 @@ pub fn begin(context: *mut c_void, sock: u64) -> u32 {
 /// A TCP socket that listened is closed.
 #[inline(never)]
 pub fn end(sock: u64) -> u32 {
+    forget(sock, sock);
     let cookie: u64 = read(sock, &SOCK_COOKIE);
     if cookie != 0 {
-        // It was there before the tracer, or was written down by user space as well.
-        let _ = LISTENERS.remove(&cookie);
+        // It was there before the tracer, or was written down by user space as well, which does not know its address.
+        forget(cookie, 0);
     }
-    let Some(listener) = LISTENERS.get_ptr(&sock) else {
-        return 0;
+    0
+}
+
+#[inline(always)]
+fn forget(key: u64, sock: u64) {
+    let Some(listener) = LISTENERS.get_ptr(&key) else {
+        return;
     };
     // SAFETY: a field of a live map value, copied before it is removed.
     let port = unsafe { (*listener).port };
     // Of two that remove it one does.
-    if LISTENERS.remove(&sock).is_err() {
-        return 0;
+    if LISTENERS.remove(&key).is_ok() {
+        count(&port, u64::MAX, sock.wrapping_neg());
     }
-    if let Some(listeners) = PORTS.get_ptr_mut(&port) {
-        // SAFETY: fields of a live map value; no reference is made. Of two that end at once both may see that none is left.
-        let left = unsafe {
-            add(&raw mut (*listeners).sum, sock.wrapping_neg());
-            add(&raw mut (*listeners).sockets, u64::MAX);
-            core::ptr::read_volatile(&raw const (*listeners).sockets)
-        };
-        if left == 0 {
-            // Gone already is as good.
-            let _ = PORTS.remove(&port);
+}
+
+/// Adds to the sockets that listen at a port, and to the sum of their addresses. An entry stays: who removed one that is empty could
+/// take a socket out of the count that begins to listen meanwhile, and make another one seem alone. Where there is no room, who is
+/// alone at the port is not known.
+#[inline(always)]
+fn count(port: &ListenedPort, sockets: u64, sum: u64) {
+    if PORTS
+        .insert(port, &Listeners { sockets, sum }, NOT_THERE)
+        .is_err()
+        && let Some(listeners) = PORTS.get_ptr_mut(port)
+    {
+        // SAFETY: fields of a live map value; no reference is made.
+        unsafe {
+            add(&raw mut (*listeners).sockets, sockets);
+            add(&raw mut (*listeners).sum, sum);
         }
     }
-    0
 }
 
 /// Whose the listener is that the socket at `sock` is a copy of, in the moment that it is one.
@@ -114,16 +111,10 @@ pub fn owner_of_copy(sock: u64) -> u64 {
 /// port from that one. Else it came to another port, and was led here.
 #[inline(always)]
 pub fn owner_by_port(sock: u64) -> u64 {
-    let port = ListenedPort {
-        namespace: namespace(sock),
-        // A socket that has given its port back still has the one that packets carry.
-        port: u16::from_be(read(sock, &SOCK_SOURCE_PORT)),
-        padding: 0,
-    };
     if !is_known(&SOCK_PORT_BUCKET) {
         return HANDLE_NO_OWNER;
     }
-    let Some(listeners) = PORTS.get_ptr(&port) else {
+    let Some(listeners) = at_port(sock) else {
         return HANDLE_NO_OWNER;
     };
     // SAFETY: fields of a live map value.
@@ -135,10 +126,28 @@ pub fn owner_by_port(sock: u64) -> u64 {
     owner(listener).unwrap_or(HANDLE_NO_OWNER)
 }
 
+/// Whether somebody listens at the port of the socket at `sock`.
+#[inline(always)]
+pub fn is_listened(sock: u64) -> bool {
+    // SAFETY: a field of a live map value.
+    at_port(sock).is_some_and(|listeners| unsafe { (*listeners).sockets } != 0)
+}
+
+#[inline(always)]
+fn at_port(sock: u64) -> Option<*const Listeners> {
+    let port = ListenedPort {
+        namespace: namespace(sock),
+        // A socket that has given its port back still has the one that packets carry.
+        port: u16::from_be(read(sock, &SOCK_SOURCE_PORT)),
+        padding: 0,
+    };
+    PORTS.get_ptr(&port)
+}
+
 /// Whose the listening socket at that address is.
 #[inline(always)]
 fn owner(listener: u64) -> Option<u64> {
-    if read_at::<u8>(listener.wrapping_add(u64::from(SOCK_STATE.load()))) != LISTEN {
+    if read::<u8>(listener, &SOCK_STATE) != LISTEN {
         return None;
     }
     let known = LISTENERS.get_ptr(&listener).or_else(|| {

@@ -15,7 +15,7 @@ use tracer_common::{
 use crate::{
     address::{local_end, none, remote},
     clock::{now, zero},
-    counts::{NOT_THERE, key, open},
+    counts::{NOT_THERE, THERE, key, open},
     hooks::{
         attempt, listener,
         multipath::{self, Subflow},
@@ -88,82 +88,79 @@ pub fn arrive(sock: u64) -> u32 {
     0
 }
 
-/// The handshake of a connection is complete that a listener has made a socket for.
+/// The handshake of a connection is complete that a listener has made a socket for; or it is closed, and was a contact all the same
+/// (`flags` says so: [`CONNECTION_LATE`]).
 #[inline(never)]
-pub fn complete(sock: u64) -> u32 {
+pub fn complete(sock: u64, flags: u32) -> u32 {
     let Some(connection) = CONNECTIONS.get_ptr(&sock) else {
         return 0;
     };
-    // SAFETY: fields of a live map value, read before it is removed.
+    // SAFETY: fields of a live map value, which nobody else changes.
     let (owner, began_ns) = unsafe { ((*connection).destination.process, (*connection).began_ns) };
-    if CONNECTIONS.remove(&sock).is_err() {
+    let owner = if owner == HANDLE_NO_OWNER {
+        listener::owner_by_port(sock)
+    } else {
+        owner
+    };
+    let flags = flags | CONNECTION_ACCEPTED;
+    let subflow = multipath::subflow(sock);
+    if subflow.as_ref().and_then(Subflow::joined).is_some() {
+        let _ = CONNECTIONS.remove(&sock);
+        let _ = join(sock, subflow.as_ref(), flags);
         return 0;
     }
-    accept_for(sock, either(owner, sock), began_ns, CONNECTION_ACCEPTED)
+    let destination = accepted(sock, owner);
+    let flags = carry(sock, subflow.as_ref(), destination) | flags;
+    open(&destination);
+    if replace(sock, &destination, began_ns, flags) == 0 {
+        return 0;
+    }
+    let_out_unfollowed(sock, &destination, began_ns, now(), flags)
 }
 
-/// It is closed, and was a contact, although no program saw its handshake, which may not be complete (TCP Fast Open).
+/// In one go, so that a reader finds all of it or what was there before. 0 where it was.
 #[inline(never)]
-pub fn skip_handshake(sock: u64) -> u32 {
-    let Some(connection) = CONNECTIONS.get_ptr_mut(&sock) else {
+fn replace(sock: u64, destination: &DestinationKey, began_ns: u64, flags: u32) -> u32 {
+    let connection = connection(destination, began_ns, now(), flags);
+    u32::from(CONNECTIONS.insert(&sock, &connection, THERE).is_err())
+}
+
+/// The handshake of a connection that came to this machine is complete, and no program saw the listener make its socket.
+#[inline(never)]
+pub fn accept(sock: u64) -> u32 {
+    if read::<u16>(sock, &SOCK_PROTOCOL) != u16::from(PROTOCOL_TCP) {
         return 0;
-    };
-    // SAFETY: fields of a live map value. Who is closing it is the only one that looks at it.
-    unsafe {
-        let owner = either((*connection).destination.process, sock);
-        let place = (remote(sock).0, local_end(sock).1);
-        (*connection).destination = key(owner, place, PROTOCOL_TCP, DIRECTION_IN);
-        (*connection).established_ns = now();
-        (*connection).flags = CONNECTION_ACCEPTED | CONNECTION_LATE;
-        open(&(*connection).destination);
+    }
+    accept_for(sock, listener::owner_by_port(sock), CONNECTION_ACCEPTED)
+}
+
+/// It is closed, and no program saw it come. If somebody listens at its port it was accepted; by whom is not known any more, since it
+/// has given back what it had of its listener.
+#[inline(never)]
+pub fn accept_unseen(sock: u64) -> u32 {
+    if listener::is_listened(sock) {
+        return accept_for(sock, HANDLE_NO_OWNER, CONNECTION_ACCEPTED | CONNECTION_LATE);
     }
     0
 }
 
-/// Whose a connection is: of the listener that made its socket, else of the only one there is at its port.
-#[inline(always)]
-fn either(owner: u64, sock: u64) -> u64 {
-    if owner == HANDLE_NO_OWNER {
-        listener::owner_by_port(sock)
-    } else {
-        owner
-    }
-}
-
-/// A connection that came to this machine, and of which no program saw the beginning.
 #[inline(never)]
-pub fn accept(sock: u64, flags: u32) -> u32 {
-    if read::<u16>(sock, &SOCK_PROTOCOL) != u16::from(PROTOCOL_TCP) {
-        return 0;
-    }
-    let owner = listener::owner_by_port(sock);
-    accept_for(sock, owner, now(), flags | CONNECTION_ACCEPTED)
-}
-
-/// It belongs to who listens.
-#[inline(never)]
-fn accept_for(sock: u64, owner: u64, began_ns: u64, flags: u32) -> u32 {
+fn accept_for(sock: u64, owner: u64, flags: u32) -> u32 {
     let subflow = multipath::subflow(sock);
     if join(sock, subflow.as_ref(), flags) {
         return 0;
     }
-    let destination = key(
-        owner,
-        (remote(sock).0, local_end(sock).1),
-        PROTOCOL_TCP,
-        DIRECTION_IN,
-    );
+    let destination = accepted(sock, owner);
     let flags = carry(sock, subflow.as_ref(), destination) | flags;
-    follow(sock, &destination, began_ns, now(), flags)
+    let now = now();
+    follow(sock, &destination, now, now, flags)
 }
 
-/// One for whose handshake no program was run, if somebody listens where it came to.
+/// Where an accepted connection is counted.
 #[inline(always)]
-pub fn accept_unseen(sock: u64) -> u32 {
-    if listener::owner_by_port(sock) == HANDLE_NO_OWNER {
-        return 0;
-    }
-    accept(sock, CONNECTION_LATE)
+fn accepted(sock: u64, owner: u64) -> DestinationKey {
+    let place = (remote(sock).0, local_end(sock).1);
+    key(owner, place, PROTOCOL_TCP, DIRECTION_IN)
 }
 
 /// Follows a subflow that joins a contact. `false` where it is a contact of its own.

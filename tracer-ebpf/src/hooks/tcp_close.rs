@@ -7,7 +7,7 @@ use tracer_common::{
         CONNECTION_PENDING, DIRECTION_IN, counter,
     },
     outcome,
-    record::{ESTABLISHED, FAILED, LATE, NO_CONTACT, UNKNOWN},
+    record::{ESTABLISHED, LATE, NO_CONTACT, UNKNOWN, failed},
 };
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
         flow::second,
         multipath,
         sample::{Payload, payload},
-        tcp_begin::{accept_unseen, skip_handshake},
+        tcp_begin::{accept_unseen, complete},
     },
     maps::{CONNECTIONS, OLDER},
     memory::read,
@@ -44,8 +44,8 @@ pub fn close(sock: u64, after_handshake: bool, is_first: bool) {
     match read::<u16>(sock, &SOCK_PROTOCOL) {
         IPPROTO_MPTCP => multipath::end(sock),
         IPPROTO_TCP => {
-            let _ = attempt::close(sock, after_handshake);
-            if end_older(sock) == 0 && is_first && after_handshake && is_young(sock) {
+            let is_told = attempt::close(sock, after_handshake) != 0 || end_older(sock) != 0;
+            if !is_told && is_first && after_handshake && is_young(sock) {
                 // No program was run when it was accepted.
                 let _ = accept_unseen(sock);
                 let _ = end(sock, true);
@@ -72,23 +72,25 @@ pub fn end(sock: u64, after_handshake: bool) -> bool {
         return false;
     };
     // SAFETY: a field of a live map value.
-    if unsafe { (*connection).flags } & CONNECTION_PENDING != 0 {
-        let _ = settle(sock, after_handshake);
+    let is_pending = unsafe { (*connection).flags } & CONNECTION_PENDING != 0;
+    if is_pending && !after_handshake && has_passed(sock) == 0 {
+        // Nobody was told of it.
+        let _ = CONNECTIONS.remove(&sock);
+        return true;
+    }
+    if is_pending {
+        let _ = complete(sock, CONNECTION_LATE);
     }
     let _ = end_followed(sock, after_handshake);
     true
 }
 
-/// A socket that a listener has made is closed before its handshake is known to be complete. It was a contact where something has
-/// passed, as over TCP Fast Open; else nobody was told of it.
+/// Whether something has passed over a socket that a listener has made. If it is closed before its handshake is known to be complete,
+/// it was a contact only then, as over TCP Fast Open.
 #[inline(never)]
-fn settle(sock: u64, after_handshake: bool) -> u32 {
+fn has_passed(sock: u64) -> u32 {
     let Payload { sent, received } = payload(sock, CONNECTION_ACCEPTED);
-    if after_handshake || sent != 0 || received != 0 {
-        return skip_handshake(sock);
-    }
-    let _ = CONNECTIONS.remove(&sock);
-    0
+    u32::from(sent != 0 || received != 0)
 }
 
 #[inline(never)]
@@ -124,7 +126,7 @@ pub fn record(sock: u64, connection: &Connection, after_handshake: bool) -> Reco
     let outcome = if is_established {
         ESTABLISHED
     } else {
-        FAILED + reason(sock, connection.error) as u32
+        failed(reason(sock, connection.error))
     };
     let (local, local_port) = local_end(sock);
     Record {

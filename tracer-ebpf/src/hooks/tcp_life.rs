@@ -207,7 +207,7 @@ fn establish(sock: u64, before: i32, is_first: bool) {
     match CONNECTIONS.get_ptr_mut(&sock) {
         // SAFETY: as below.
         Some(connection) if unsafe { (*connection).flags } & CONNECTION_PENDING != 0 => {
-            let _ = complete(sock);
+            let _ = complete(sock, 0);
         }
         // SAFETY: the state changes of one socket do not run at once, so nobody else writes this value's times.
         Some(connection) if unsafe { (*connection).established_ns } == 0 => unsafe {
@@ -218,7 +218,7 @@ fn establish(sock: u64, before: i32, is_first: bool) {
         // socket's place before, and its end was missed.
         found if before == SYN_RECV => {
             if is_first || found.is_none() {
-                let _ = accept(sock, 0);
+                let _ = accept(sock);
             }
         }
         // No program was run for its `SYN_SENT`.

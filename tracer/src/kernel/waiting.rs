@@ -14,12 +14,6 @@ use super::{
     older,
 };
 
-/// Sockets at a port, more than one.
-const SEVERAL: Listeners = Listeners {
-    sockets: 1 << 32,
-    sum: 0,
-};
-
 /// Who holds a socket, as far as `sock_diag` and `/proc` say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Holder {
@@ -105,11 +99,27 @@ pub fn write_down(maps: &mut Maps, holders: &mut Holders, own: Option<u64>, look
                     padding: 0,
                 };
                 let listener = Listener { owner, port };
-                let _ = maps.listeners.insert(socket.cookie, listener, NOT_THERE);
-                // Where the kernel keeps it is not known, so who is alone at the port is not told any more.
-                let _ = maps.ports.insert(port, SEVERAL, NOT_THERE);
+                if maps
+                    .listeners
+                    .insert(socket.cookie, listener, NOT_THERE)
+                    .is_ok()
+                {
+                    count(maps, port);
+                }
             }
         }
     }
     lost
+}
+
+/// One more at the port. Where the kernel keeps it is not known, so it adds nothing to the sum of the addresses: who seems to be alone
+/// there is nobody then.
+fn count(maps: &mut Maps, port: ListenedPort) {
+    let before = maps.ports.get(&port, 0).unwrap_or_default();
+    let now = Listeners {
+        sockets: before.sockets + 1,
+        ..before
+    };
+    // Without room who is alone is not known either.
+    let _ = maps.ports.insert(port, now, 0);
 }

@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use crate::support::{Directory, Helper, Tracer, network::Network, truth};
+use crate::{
+    programs::ways,
+    support::{Directory, Helper, Tracer, network::Network, truth},
+};
 
 const PLACE: &str = "10.77.0.2:7007";
 /// What the server's filter lets through.
@@ -17,14 +20,26 @@ const PLAYS: [(&str, &str, &str, &str); 3] = [
 
 #[test]
 fn what_a_sockets_own_filter_refuses_did_not_arrive() {
+    for hooks in ways() {
+        if hooks == "tracing" || tells_why_it_drops() {
+            check(hooks);
+        }
+    }
+}
+
+fn tells_why_it_drops() -> bool {
     let types = fs::read("/sys/kernel/btf/vmlinux").unwrap_or_default();
     let reason = b"SKB_DROP_REASON_SOCKET_FILTER";
-    if !types.windows(reason.len()).any(|part| part == reason) {
-        eprintln!("skipped: this kernel does not tell why it drops a packet");
-        return;
+    let tells = types.windows(reason.len()).any(|part| part == reason);
+    if !tells {
+        eprintln!("at the control group: this kernel does not tell why it drops a packet");
     }
-    let (directory, network) = (Directory::new("filter"), Network::new());
-    let tracer = Tracer::start(&[]);
+    tells
+}
+
+fn check(hooks: &str) {
+    let (directory, network) = (Directory::new(&format!("filter-{hooks}")), Network::new());
+    let tracer = Tracer::start(&["--hooks", hooks]);
     let mut command = network.server.command(&directory.app("filter-server"));
     command.args(["serve-datagrams", "--until-stdin-closes"]);
     command.args(["--at-most", AT_MOST, "--listen", PLACE]);
@@ -35,7 +50,7 @@ fn what_a_sockets_own_filter_refuses_did_not_arrive() {
         command.args(["--sockets", sockets, "--times", times, "--bytes", bytes]);
         let told = truth::lines(command);
         let metrics = tracer.wait_for("every contact has ended", |metrics| {
-            truth::is_over(metrics, &[("app", app)])
+            truth::are_over(metrics, &[("app", app)], truth::told(&told)[0])
         });
         let begun = [("app", app), ("direction", "out"), ("protocol", "udp")];
         assert_eq!(
@@ -51,7 +66,7 @@ fn what_a_sockets_own_filter_refuses_did_not_arrive() {
     assert_eq!(truth::sum(&told, "received"), 5 * 4 * 100 + 2 * 3 * 50);
     let accepted = [("app", "filter-server"), ("direction", "in")];
     let metrics = tracer.wait_for("the server's contacts have ended", |metrics| {
-        truth::is_over(metrics, &accepted)
+        truth::are_over(metrics, &accepted, 7)
     });
     assert_eq!(
         truth::counted(&metrics, &accepted),

@@ -2,8 +2,6 @@
 
 use std::net::SocketAddr;
 
-use serde_json::Value;
-
 use crate::support::{
     Directory, Helper, Metrics, Namespace, Tracer,
     network::Network,
@@ -26,20 +24,21 @@ fn end(server: Helper) -> Counts {
 }
 
 /// Connects `times` as `app`, with some payload each way.
-fn connect(host: &Namespace, directory: &Directory, app: &str, to: &str, times: u64) -> Vec<Value> {
+fn connect(host: &Namespace, directory: &Directory, app: &str, to: &str, times: u64) {
     let mut command = host.command(&directory.app(app));
-    command.args(["connect", "--mode", "plain", "--to", to]);
+    command.args(["connect", "--mode", "echo", "--to", to]);
     command.args(["--times", &times.to_string()]);
     command.args(["--bytes-out", "301", "--bytes-in", "203"]);
-    truth::lines(command)
+    let told = truth::told(&truth::lines(command));
+    assert_eq!(told[..2], [times, times]);
+    assert_eq!(told[3], 203 * times);
 }
 
 /// When all of it is over, checks that each server has accepted what it says itself, and nobody anything else.
-fn check(tracer: &Tracer, client: &str, servers: Vec<(&str, Helper)>) {
+fn check(tracer: &Tracer, client: &str, times: u64, servers: Vec<(&str, Helper)>) {
     let names: Vec<&str> = servers.iter().map(|(name, _)| *name).collect();
     let metrics = tracer.wait_for("every contact has ended", |metrics| {
-        let mut apps = names.iter().chain([&client]);
-        apps.all(|app| truth::is_over(metrics, &[("app", app)]))
+        truth::are_over(metrics, &[("app", client)], times) && accepted(metrics, &names) == times
     });
     let mut sum = [0; 4];
     for (name, server) in servers {
@@ -53,6 +52,18 @@ fn check(tracer: &Tracer, client: &str, servers: Vec<(&str, Helper)>) {
     assert_eq!([connections, established, received, sent], sum, "both ends");
     assert_eq!(nobodys(&metrics), 0, "accepted by nobody");
     metrics.assert_nothing_lost();
+}
+
+/// How many contacts these have accepted, all of which are over; 0 where one is not.
+fn accepted(metrics: &Metrics, servers: &[&str]) -> u64 {
+    let of = |server| [("app", server), ("direction", "in"), ("protocol", "tcp")];
+    let are_over = servers
+        .iter()
+        .all(|server| truth::is_over(metrics, &of(server)));
+    let all = servers
+        .iter()
+        .map(|server| truth::counted(metrics, &of(server))[0]);
+    if are_over { all.sum() } else { 0 }
 }
 
 /// What was accepted here, and is nobody's.
@@ -77,7 +88,7 @@ fn two_programs_at_one_port_have_each_what_it_accepts() {
         &format!("10.77.0.2:{PORT}"),
         60,
     );
-    check(&tracer, "reuse-client", servers);
+    check(&tracer, "reuse-client", 60, servers);
 }
 
 #[test]
@@ -86,31 +97,23 @@ fn of_two_older_programs_at_one_port_one_may_end() {
     let host = &network.server;
     let arguments = format!("--reuse-port --listen 0.0.0.0:{PORT}");
     let [gone, left] =
-        ["older-gone", "older-left"].map(|app| (app, serve(host, &directory, app, &arguments)));
+        ["older-gone", "older-left"].map(|app| serve(host, &directory, app, &arguments));
     let tracer = Tracer::start(&[]);
     let to = format!("10.77.0.2:{PORT}");
     connect(&network.client, &directory, "older-client", &to, 40);
     let metrics = tracer.wait_for("every contact has ended", |metrics| {
-        truth::is_over(metrics, &[("app", "older-client")])
-            && ["older-gone", "older-left"]
-                .iter()
-                .all(|app| truth::is_over(metrics, &[("app", app)]))
+        truth::are_over(metrics, &[("app", "older-client")], 40)
+            && accepted(metrics, &["older-gone", "older-left"]) == 40
     });
-    let first = end(gone.1);
-    let accepted = [("app", gone.0), ("direction", "in"), ("protocol", "tcp")];
-    assert_eq!(truth::counted(&metrics, &accepted), first);
-    let before = truth::counted(
-        &metrics,
-        &[("app", left.0), ("direction", "in"), ("protocol", "tcp")],
-    );
-    assert_eq!(before[0] + first[0], 40);
+    let first = end(gone);
+    let of = |app| [("app", app), ("direction", "in"), ("protocol", "tcp")];
+    assert_eq!(truth::counted(&metrics, &of("older-gone")), first);
     connect(&network.client, &directory, "older-client", &to, 10);
     let metrics = tracer.wait_for("every contact has ended", |metrics| {
-        truth::is_over(metrics, &[("app", "older-client")])
-            && truth::is_over(metrics, &[("app", left.0)])
+        truth::are_over(metrics, &[("app", "older-client")], 50)
+            && accepted(metrics, &["older-gone", "older-left"]) == 50
     });
-    let accepted = [("app", left.0), ("direction", "in"), ("protocol", "tcp")];
-    assert_eq!(truth::counted(&metrics, &accepted), end(left.1));
+    assert_eq!(truth::counted(&metrics, &of("older-left")), end(left));
     assert_eq!(nobodys(&metrics), 0);
     metrics.assert_nothing_lost();
 }
@@ -135,7 +138,7 @@ fn programs_on_two_devices_have_each_what_comes_there() {
         &format!("127.0.0.1:{PORT}"),
         4,
     );
-    check(&tracer, "device-client", servers);
+    check(&tracer, "device-client", 11, servers);
 }
 
 #[test]
@@ -159,7 +162,7 @@ fn who_listens_without_a_bind_accepts_what_comes_to_the_port_the_kernel_chose() 
     assert_eq!(server.line(), "ready");
     let to = format!("10.77.0.2:{}", place.port());
     connect(&network.client, &directory, "unbound-client", &to, 9);
-    check(&tracer, "unbound-client", vec![("unbound", server)]);
+    check(&tracer, "unbound-client", 9, vec![("unbound", server)]);
 }
 
 #[test]
@@ -180,7 +183,7 @@ fn who_is_refused_to_listen_takes_over_nothing() {
         &format!("10.77.0.2:{PORT}"),
         6,
     );
-    check(&tracer, "refused-client", vec![("granted", server)]);
+    check(&tracer, "refused-client", 6, vec![("granted", server)]);
 }
 
 #[test]

@@ -80,6 +80,11 @@ pub fn is_over(metrics: &Metrics, labels: &[(&str, &str)]) -> bool {
         && connections.saturating_sub(established + failed) <= hidden
 }
 
+/// Whether so many contacts of these have begun, and each has ended: of a program that is new the first ones may not be shown yet.
+pub fn are_over(metrics: &Metrics, labels: &[(&str, &str)], connections: u64) -> bool {
+    counted(metrics, labels)[0] >= connections && is_over(metrics, labels)
+}
+
 /// A program that keeps a processor busy, ended with the value.
 pub struct Busy(std::process::Child);
 
