@@ -1,8 +1,8 @@
 //! Exact totals by app and destination, bounded: beyond the bounds a contact is folded into `~other`, never dropped. What has
 //! been silent longest is folded first.
 //!
-//! The kernel's counters are the truth for programs that live; of programs that are gone the ledger keeps the final
-//! sum. A reading is `begin`, an `add` for each counter of the kernel, and `finish`.
+//! What has ended is added once, for good. What lives, and the kernel's own counters of what found no room, are read anew each time: a
+//! reading is `begin`, an `add` for each of them, and `finish`.
 
 mod contacts;
 mod durations;

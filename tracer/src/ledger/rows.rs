@@ -13,8 +13,8 @@ use super::{
 use crate::model::{Destination, Row, Totals};
 
 /// Most rows of all apps together. One takes 250 bytes here, and 120 more while a reader still holds an earlier snapshot: so
-/// 65 to 100 MB. The kernel's two tables of destinations have 196,608 entries, so that what lives leaves room. `~other` of an
-/// app always finds some.
+/// 65 to 100 MB. More contacts can live at once than have a row of their own here; then those of apps that have been silent longest are
+/// in `~other`, which always finds room.
 const MAXIMUM: usize = 262_144;
 
 /// What part of them is folded at once: to find the app that has been silent longest takes a look at all.

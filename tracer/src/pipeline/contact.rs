@@ -60,9 +60,9 @@ impl Pipeline {
         let clock = Clock::now();
         let mut before = std::mem::take(&mut self.book.seen.contacts);
         // All at once: what grows step by step leaves its smaller copies behind in the allocator.
-        let mut contacts = Vec::with_capacity(live.contacts.len());
-        self.book.seen.contacts.reserve(live.contacts.len());
-        for (id, found) in &live.contacts {
+        let mut contacts = Vec::with_capacity(live.len());
+        self.book.seen.contacts.reserve(live.len());
+        for (id, found) in live {
             let Some(known) = self.programs.find(found.record.destination.process) else {
                 continue;
             };

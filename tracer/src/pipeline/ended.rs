@@ -25,15 +25,6 @@ const PATIENCE: u32 = 4;
 #[derive(Default)]
 pub struct Waiting(Vec<(Record, u32)>);
 
-impl Waiting {
-    /// Whether the program of `handle` has one.
-    pub fn has(&self, handle: u64) -> bool {
-        self.0
-            .iter()
-            .any(|(record, _)| record.destination.process == handle)
-    }
-}
-
 impl Pipeline {
     /// Books what has ended.
     pub fn drain(&mut self) {

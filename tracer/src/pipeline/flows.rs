@@ -27,8 +27,8 @@ use crate::kernel::{signal::Signal, source};
 const MARGIN: u32 = 2;
 
 impl Pipeline {
-    /// Ends the flows that are over, and adds the others. Returns how many there are, and how many sockets.
-    pub(super) fn read_flows(&mut self, live: &mut Live) -> io::Result<(u64, u64)> {
+    /// Ends the flows that are over, and adds the others where they are wanted. Returns how many there are, and how many sockets.
+    pub(super) fn read_flows(&mut self, mut live: Option<&mut Live>) -> io::Result<(u64, u64)> {
         let second = self.second;
         let own = self.kernel.own_handle;
         // Sockets first: a flow of a socket that is not among them, and was to be, is over.
@@ -64,7 +64,9 @@ impl Pipeline {
             if closed {
                 closing.insert(key.socket, since);
             }
-            if flow.destination.process != own {
+            if let Some(live) = &mut live
+                && flow.destination.process != own
+            {
                 // What is never answered has failed when it is over, and not before.
                 let outcome = if flow.answered == 0 {
                     UNKNOWN
@@ -75,7 +77,7 @@ impl Pipeline {
                     record: of_flow(key, flow, outcome),
                     is_open: !closed || flow.answered == 0,
                 };
-                live.contacts.insert(Id::of_flow(key, flow), contact);
+                live.insert(Id::of_flow(key, flow), contact);
             }
         })?;
         self.closing = closing;
@@ -127,23 +129,6 @@ impl Pipeline {
             let _ = self.kernel.maps.sockets.remove(&socket);
         }
         Ok(())
-    }
-
-    /// Programs to which something can still be counted: those with a live contact, a socket, a listener or an attempt, or with
-    /// an ended contact that is not booked.
-    pub(super) fn owners(&mut self) -> io::Result<HashSet<u64>> {
-        let mut owners = HashSet::new();
-        self.kernel
-            .sockets(|_, socket| _ = owners.insert(socket.owner))?;
-        self.kernel
-            .listeners(|_, listener| _ = owners.insert(listener.owner))?;
-        self.kernel
-            .attempts(|_, attempt| _ = owners.insert(attempt.destination.process))?;
-        self.kernel
-            .flows(|_, flow| _ = owners.insert(flow.destination.process))?;
-        self.kernel
-            .followed(|_, connection| _ = owners.insert(connection.destination.process))?;
-        Ok(owners)
     }
 }
 

@@ -1,9 +1,6 @@
 //! Contacts that live: what they are now, read anew each time.
 
-use std::{
-    collections::{HashMap, HashSet},
-    io,
-};
+use std::{collections::HashMap, io};
 
 use tracer_common::{
     Address, Connection, Flow, FlowKey, Record,
@@ -62,19 +59,7 @@ pub struct Contact {
 }
 
 /// The contacts that live.
-#[derive(Default)]
-pub struct Live {
-    pub contacts: HashMap<Id, Contact>,
-    /// Those whose handshake is in the histogram.
-    pub observed: HashSet<Id>,
-}
-
-impl Live {
-    /// It has ended meanwhile.
-    pub fn remove(&mut self, id: &Id) {
-        self.contacts.remove(id);
-    }
-}
+pub type Live = HashMap<Id, Contact>;
 
 impl Pipeline {
     /// Adds the connections of TCP. Returns how many there are.
@@ -97,21 +82,19 @@ impl Pipeline {
             let has_times = is_open
                 && destination.direction == DIRECTION_OUT
                 && connection.flags & CONNECTION_LATE == 0;
-            if has_times && let Some(known) = programs.find(destination.process) {
-                if !book.observed.contains(&id) {
-                    book.durations.connect(
-                        known.identity,
-                        connection
-                            .established_ns
-                            .saturating_sub(connection.began_ns),
-                    );
-                }
-                live.observed.insert(id);
+            if has_times
+                && let Some(known) = programs.find(destination.process)
+                && book.observed.insert(id)
+            {
+                book.durations.connect(
+                    known.identity,
+                    connection
+                        .established_ns
+                        .saturating_sub(connection.began_ns),
+                );
             }
-            live.contacts.insert(id, Contact { record, is_open });
+            live.insert(id, Contact { record, is_open });
         })?;
-        // Those of before stay for a moment: the records of those that have ended since are still to come.
-        book.observed.extend(&live.observed);
         Ok(entries)
     }
 }

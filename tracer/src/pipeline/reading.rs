@@ -25,7 +25,6 @@ impl Pipeline {
     /// which takes it out of those that live. One whose record finds no room may be in neither for a moment, if it ended between
     /// the first two, and comes with the next reading; what is shown does not fall meanwhile. None is ever in two.
     pub(super) fn read(&mut self) -> io::Result<(Entries, Live)> {
-        self.end_attempts()?;
         let mut counters = Vec::new();
         let own = self.kernel.own_handle;
         let [destinations, overflow] = self.kernel.destinations(|key, counts| {
@@ -35,14 +34,15 @@ impl Pipeline {
         })?;
         let mut live = Live::default();
         let connections = self.read_connections(&mut live)?;
-        let (flows, sockets) = self.read_flows(&mut live)?;
+        let (flows, sockets) = self.read_flows(Some(&mut live))?;
         self.drain_beside(&mut live);
-        self.book.observed.retain(|id| live.observed.contains(id));
+        // The records of those that have ended since the last reading have been drained.
+        self.book.observed.retain(|id| live.contains_key(id));
         self.book.begin();
         for (key, totals) in &counters {
             self.add_known(key, totals);
         }
-        for contact in live.contacts.values() {
+        for contact in live.values() {
             let totals = decode::live(&contact.record, contact.is_open);
             self.add_known(&contact.record.destination, &totals);
         }

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use tracer_common::{Counts, DestinationKey};
 
-use super::{Pipeline, live::Live, programs::End};
+use super::{Pipeline, programs::End};
 use crate::decode;
 
 impl Pipeline {
@@ -16,7 +16,7 @@ impl Pipeline {
     pub fn reap(&mut self) -> bool {
         self.follow_packages();
         self.drain();
-        let flows = self.read_flows(&mut Live::default()).map(drop);
+        let flows = self.read_flows(None).map(drop);
         for ended in [self.end_attempts(), flows] {
             self.failed_reads += u64::from(ended.is_err());
         }
@@ -62,11 +62,26 @@ impl Pipeline {
         gone
     }
 
+    /// Programs to which something can still be counted: those with a live contact, a socket, a listener or an attempt.
+    fn owners(&mut self) -> std::io::Result<HashSet<u64>> {
+        let mut owners = HashSet::new();
+        self.kernel
+            .sockets(|_, socket| _ = owners.insert(socket.owner))?;
+        self.kernel
+            .listeners(|_, listener| _ = owners.insert(listener.owner))?;
+        self.kernel
+            .attempts(|_, attempt| _ = owners.insert(attempt.destination.process))?;
+        self.kernel
+            .flows(|_, flow| _ = owners.insert(flow.destination.process))?;
+        self.kernel
+            .followed(|_, connection| _ = owners.insert(connection.destination.process))?;
+        Ok(owners)
+    }
+
     fn retire(&mut self, gone: &HashSet<u64>) -> std::io::Result<()> {
         let mut busy = self.owners()?;
         // What had ended before they were looked at.
         self.drain();
-        busy.extend(gone.iter().filter(|handle| self.waiting.has(**handle)));
         // The record of a contact comes a moment after its entry goes: all of them are there at the next look.
         for (handle, known) in self.programs.all() {
             if !gone.contains(handle) {
