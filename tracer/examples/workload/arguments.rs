@@ -1,6 +1,5 @@
 //! The command line. `once ADDRESS:PORT` is not in it: `main` takes that one before clap is asked.
 
-use std::ffi::CString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -97,13 +96,10 @@ pub struct Serve {
     pub reuse_port: bool,
     /// Listen on one device (`SO_BINDTODEVICE`)
     #[arg(long)]
-    pub device: Option<CString>,
+    pub device: Option<String>,
     /// Listen without a bind, so that the kernel chooses the port, at any address of the family
     #[arg(long)]
     pub unbound: bool,
-    /// Take what is for other addresses (`IP_TRANSPARENT`)
-    #[arg(long)]
-    pub transparent: bool,
     /// Accept nothing until a line comes from stdin
     #[arg(long, requires = "until_stdin_closes")]
     pub wait: bool,

@@ -174,20 +174,6 @@ pub fn reset_on_close(socket: &impl AsFd) -> Result<()> {
     set(socket, libc::SOL_SOCKET, libc::SO_LINGER, &now)
 }
 
-pub fn set_bytes(
-    socket: &impl AsFd,
-    level: libc::c_int,
-    name: libc::c_int,
-    value: &[u8],
-) -> Result<()> {
-    let descriptor = socket.as_fd().as_raw_fd();
-    let (start, length) = (value.as_ptr().cast(), value.len() as libc::socklen_t);
-    // SAFETY: the kernel reads `length` bytes of the value.
-    checked(unsafe { libc::setsockopt(descriptor, level, name, start, length) })
-        .with_context(|| format!("set option {name} of level {level}"))?;
-    Ok(())
-}
-
 pub fn set<T>(socket: &impl AsFd, level: libc::c_int, name: libc::c_int, value: &T) -> Result<()> {
     let descriptor = socket.as_fd().as_raw_fd();
     let length = size_of::<T>() as libc::socklen_t;

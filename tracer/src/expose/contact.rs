@@ -31,7 +31,6 @@ pub fn json(contact: &Contact, live: bool) -> Value {
         "remote_address": contact.remote.address.map(|address| address.to_canonical().to_string()),
         "remote_port": contact.remote.port,
         "namespace": contact.namespace,
-        "interface": contact.interface,
         "began": contact.began.map(rfc3339),
         "established": contact.established.map(rfc3339),
         "ended": contact.ended.map(rfc3339),

@@ -57,7 +57,6 @@ fn known(id: u64, name: NameSource, protocol: Protocol, outcome: Outcome) -> Con
         local: end(50_000),
         remote: end(443),
         namespace: Some(4_026_531_840),
-        interface: Some(2),
         began: Some(id),
         established: Some(id + 1),
         ended: Some(id + 2),

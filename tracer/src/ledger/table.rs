@@ -45,7 +45,7 @@ impl Place {
 /// What is kept of a row that no reader sees.
 #[derive(Clone, Copy, Default)]
 pub struct Beside {
-    /// What programs that are gone have left.
+    /// What has ended, and what programs that are gone have left.
     pub retired: Totals,
     /// What was shown last. A contact that ends between two reads of the kernel is in neither of them for a moment; what is
     /// shown must not go down meanwhile.

@@ -24,7 +24,6 @@ struct Who {
     // What is compared fastest comes first: it is looked for with each contact that ends.
     local: Option<IpAddr>,
     namespace: Option<u32>,
-    interface: Option<u32>,
     program: Option<Arc<Program>>,
     identity: Option<Arc<Identity>>,
 }
@@ -105,7 +104,6 @@ impl Block {
             name,
             local,
             namespace,
-            interface,
             id: _,
             remote: _,
             direction: _,
@@ -120,7 +118,6 @@ impl Block {
         let who = Who {
             local: local.address,
             namespace,
-            interface,
             program,
             identity,
         };
@@ -205,7 +202,6 @@ impl Kept<'_> {
         contact.program.clone_from(&who.program);
         contact.identity.clone_from(&who.identity);
         contact.namespace = who.namespace;
-        contact.interface = who.interface;
         contact.local.address = who.local;
         contact.name.clone_from(&whom.name);
         contact.destination = whom.destination.unwrap_or_else(|| usual(&contact));

@@ -80,12 +80,10 @@ pub struct Contact {
     pub protocol: Protocol,
     /// Inode number of the network namespace.
     pub namespace: Option<u32>,
-    /// Index of the network interface, where an address means something on that one only (`fe80::/10`).
-    pub interface: Option<u32>,
     /// Nanoseconds since the Unix epoch: the SYN, or the first datagram. Pages are in this order, so it must not change:
     /// whoever makes the contact converts the kernel's clock once, not at each reading.
     pub began: Option<u64>,
-    /// Nanoseconds since the Unix epoch: the end of the handshake, or the first answer.
+    /// Nanoseconds since the Unix epoch: the end of the handshake; nobody notes the first answer to a datagram.
     pub established: Option<u64>,
     /// Nanoseconds since the Unix epoch.
     pub ended: Option<u64>,
@@ -110,7 +108,6 @@ impl Contact {
             direction,
             protocol,
             namespace: None,
-            interface: None,
             began: None,
             established: None,
             ended: None,

@@ -108,12 +108,12 @@ fn contact() -> impl Strategy<Value = Contact> {
     ]);
     (
         (any::<u64>(), identity(), program(), destination(), name()),
-        (end(), end(), direction, protocol, small(), small()),
+        (end(), end(), direction, protocol, small()),
         (number(), number(), number(), outcome(), number(), number()),
     )
         .prop_map(|(who, how, what)| {
             let (id, identity, program, destination, name) = who;
-            let (local, remote, direction, protocol, namespace, interface) = how;
+            let (local, remote, direction, protocol, namespace) = how;
             let (began, established, ended, outcome, sent, received) = what;
             let mut contact = Contact {
                 id,
@@ -126,7 +126,6 @@ fn contact() -> impl Strategy<Value = Contact> {
                 direction,
                 protocol,
                 namespace,
-                interface,
                 began,
                 established,
                 ended,
