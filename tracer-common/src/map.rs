@@ -33,7 +33,7 @@ pub const PROTOCOL_RAW: u8 = 255;
 pub const DIRECTION_OUT: u8 = 0;
 /// [`DestinationKey::direction`]: accepted by this machine.
 pub const DIRECTION_IN: u8 = 1;
-/// [`ProcessFacts::handle`] of what could not be registered as a process. Its only entry is its overflow entry.
+/// Key in `FACTS` of what could not be registered as a process. Its only entry is its overflow entry.
 pub const HANDLE_UNATTRIBUTED: u64 = 0;
 /// [`DestinationKey::process`] of what came to a socket of which nobody knows whose it is.
 pub const HANDLE_NO_OWNER: u64 = HANDLE_USER_MAXIMUM - 1;
@@ -98,7 +98,7 @@ pub struct ProcessFacts {
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
 pub struct DestinationKey {
-    /// [`ProcessFacts::handle`].
+    /// The program's key in `FACTS`.
     pub process: u64,
     /// The remote's, v4-mapped for IPv4 whichever family the socket has.
     pub address: Address,
@@ -165,7 +165,8 @@ pub const ANDROID_USER: u32 = 100_000;
 /// The first app id that an installed app can have; those below are the platform's own.
 pub const ANDROID_FIRST_APP: u32 = 10_000;
 
-/// A connection from its SYN to its end, found by the address of its `struct sock`.
+/// A connection from its SYN to its end, or an accepted one from when the listener made its socket; found by the address of its
+/// `struct sock`.
 #[repr(C)]
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,

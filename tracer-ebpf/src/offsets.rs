@@ -47,7 +47,8 @@ pub static RING_WAKE_BYTES: Global<u64> = Global::new(1 << 18);
 #[unsafe(no_mangle)]
 pub static BY_SOCKETS_USER: Global<u32> = Global::new(0);
 
-/// 1 where sockets of datagrams are known by their address (kprobes), 0 where by their cookie.
+/// 1 with kprobes: sockets of datagrams are known by their address, calls of `connect(2)` by their thread. 0 at the control group: by
+/// their cookie, and by the socket.
 #[unsafe(no_mangle)]
 pub static BY_ADDRESS: Global<u32> = Global::new(0);
 

@@ -1,4 +1,4 @@
-//! Datagrams as packets, where the kernel has no kprobes: what each socket's control group lets out and in.
+//! Datagrams as packets, where kprobes do not serve: what each socket's control group lets out and in.
 //!
 //! The programs are the control group's egress and ingress (`BPF_PROG_TYPE_CGROUP_SKB`, since 4.10). Egress runs once for
 //! a datagram, before it is cut into fragments or segments, in the context of who sends it. Ingress runs in softirq,

@@ -200,13 +200,8 @@ fn load_one(options: &Options, globals: &Globals, way: Way) -> anyhow::Result<Lo
     // What is said last holds, so what a user chose.
     for (name, entries) in there.iter().copied().chain(chosen) {
         loader.map_max_entries(name, entries);
-        if name == "PROCESSES" {
-            for (name, entries) in preallocated::of_programs(entries) {
-                loader.map_max_entries(name, entries);
-            }
-        }
-        if name == "LISTENERS" {
-            loader.map_max_entries("PORTS", entries);
+        for (name, entries) in preallocated::dependent(name, entries) {
+            loader.map_max_entries(name, entries);
         }
     }
     let object = preallocated::object(may_allocate)?;

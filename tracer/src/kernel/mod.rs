@@ -10,6 +10,7 @@ mod diag;
 pub mod fast_flows;
 pub mod globals;
 mod helper;
+pub mod holders;
 pub mod hooks;
 pub mod load;
 pub mod maps;
@@ -24,6 +25,7 @@ pub mod signal;
 pub mod source;
 #[cfg(test)]
 mod stack;
+mod trial;
 pub mod typed;
 mod verify;
 pub mod waiting;

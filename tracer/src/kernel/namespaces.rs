@@ -82,16 +82,19 @@ fn is_namespace(descriptor: &Path) -> bool {
 }
 
 /// The entries of a directory whose names are numbers, in their order.
-fn numbered(directory: &Path) -> Vec<PathBuf> {
+pub(super) fn numbered(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let mut found: Vec<(u32, PathBuf)> = entries
-        .filter_map(|entry| {
-            let number = entry.file_name().to_str()?.parse().ok()?;
-            Some((number, entry.path()))
-        })
+        .map(|entry| entry.path())
+        .filter_map(|path| Some((number(&path)?, path)))
         .collect();
     found.sort_unstable();
     found.into_iter().map(|(_, path)| path).collect()
+}
+
+/// The number that an entry's name is.
+pub(super) fn number(path: &Path) -> Option<u32> {
+    path.file_name()?.to_str()?.parse().ok()
 }
 
 /// Where a line of `mountinfo` has a network namespace mounted (proc_pid_mountinfo(5)): the fourth field is its name, the fifth the

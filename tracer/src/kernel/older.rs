@@ -1,15 +1,9 @@
-//! Which TCP sockets were there before the tracer, whose are they, and how much has passed over them?
+//! Which TCP sockets were there before the tracer, and how much has passed over them?
 //!
-//! Asked of the kernel's `sock_diag`, in each network namespace, and of `/proc`. Asking also makes the kernel give each
+//! Asked of the kernel's `sock_diag`, in each network namespace. Asking also makes the kernel give each
 //! socket its cookie, by which the kernel side finds it again when it ends.
 
-use std::{
-    collections::{HashMap, HashSet},
-    fs, io,
-    net::IpAddr,
-    os::fd::AsRawFd as _,
-    thread,
-};
+use std::{collections::HashSet, io, net::IpAddr, os::fd::AsRawFd as _, thread};
 
 use anyhow::Context as _;
 use netlink_packet_sock_diag::{
@@ -75,46 +69,6 @@ pub struct Now {
     pub sent: u64,
     /// Payload that has arrived so far, each byte once.
     pub received: u64,
-}
-
-/// Which process holds the socket of an inode: the one with the smallest number where several do.
-pub fn processes_of_sockets() -> HashMap<u32, u32> {
-    let mut holders = HashMap::new();
-    let mut all: Vec<u32> = processes().collect();
-    all.sort_unstable();
-    for process in all {
-        let Ok(descriptors) = fs::read_dir(format!("/proc/{process}/fd")) else {
-            continue;
-        };
-        for descriptor in descriptors.flatten() {
-            let Ok(target) = fs::read_link(descriptor.path()) else {
-                continue;
-            };
-            let inode = target.to_str().and_then(|text| {
-                text.strip_prefix("socket:[")?
-                    .strip_suffix(']')?
-                    .parse()
-                    .ok()
-            });
-            if let Some(inode) = inode {
-                holders.entry(inode).or_insert(process);
-            }
-        }
-    }
-    holders
-}
-
-fn processes() -> impl Iterator<Item = u32> {
-    fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse().ok())
-        })
 }
 
 /// A socket that listens, or receives datagrams.

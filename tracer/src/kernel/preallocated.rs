@@ -16,7 +16,7 @@ use anyhow::{Context as _, bail};
 use aya::maps::{HashMap, IterableMap as _, MapData};
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
 
-use super::{helper::load_program, object::OBJECT};
+use super::{object::OBJECT, trial};
 
 const BPF_PROG_TYPE_PERF_EVENT: u32 = 7;
 /// `BPF_F_NO_PREALLOC`.
@@ -36,7 +36,6 @@ const ENTRIES_ON_A_PHONE: &[(&str, u32)] = &[
     ("OLDER", 8_192),
     ("SENDING", 8_192),
     ("LISTENERS", 4_096),
-    ("PORTS", 4_096),
     ("MULTIPATH", 4_096),
     ("PROCESSES", 4_096),
 ];
@@ -50,11 +49,17 @@ pub fn entries(may_allocate: bool, is_phone: bool) -> &'static [(&'static str, u
     }
 }
 
-/// Sizes of the tables that have room for as many programs: each may need an entry of `OVERFLOW` for each protocol and direction,
-/// and what has no program needs the same.
-pub fn of_programs(programs: u32) -> [(&'static str, u32); 2] {
-    let overflow = programs.saturating_add(1).saturating_mul(10);
-    [("OVERFLOW", overflow), ("FACTS", programs)]
+/// Sizes of the tables that are as large as another one says. Each program may need an entry of `OVERFLOW` for each protocol and
+/// direction, and what has no program needs the same; each listener one of `PORTS`.
+pub fn dependent(name: &str, entries: u32) -> Vec<(&'static str, u32)> {
+    match name {
+        "PROCESSES" => {
+            let overflow = entries.saturating_add(1).saturating_mul(10);
+            vec![("OVERFLOW", overflow), ("FACTS", entries)]
+        }
+        "LISTENERS" => vec![("PORTS", entries)],
+        _ => Vec::new(),
+    }
 }
 
 /// Whether hashes may allocate, asked of the kernel without the warning: of all that it warns of, it refuses a program of this
@@ -67,7 +72,7 @@ pub fn hashes_may_allocate() -> bool {
     let descriptor = u64::from(descriptor.cast_unsigned());
     // `r1 = the map; r0 = 0; exit`. The first takes two, of which the second has the upper half of a number.
     let program = [descriptor << 32 | 0x1118, 0, 0xb7, 0x95];
-    load_program(BPF_PROG_TYPE_PERF_EVENT, 0, &program).is_ok()
+    trial::load(BPF_PROG_TYPE_PERF_EVENT, 0, &program).is_ok()
 }
 
 /// The object that this kernel is to load.
@@ -185,8 +190,8 @@ mod tests {
     /// Bytes that the hashes take at the start where they are preallocated, each and all of them.
     fn taken(is_phone: bool) -> (BTreeMap<String, u64>, u64) {
         let mut sizes: BTreeMap<&str, u32> = entries(false, is_phone).iter().copied().collect();
-        if let Some(&programs) = sizes.get("PROCESSES") {
-            sizes.extend(of_programs(programs));
+        for (name, entries) in sizes.clone() {
+            sizes.extend(dependent(name, entries));
         }
         let mut taken = BTreeMap::new();
         for (name, map) in maps(OBJECT) {

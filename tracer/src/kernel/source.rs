@@ -236,7 +236,7 @@ impl Kernel {
         self.open_sockets.read(descriptor(&self.maps.sockets), each)
     }
 
-    /// Where somebody listens.
+    /// Who listens.
     pub fn listeners(&mut self, each: impl FnMut(&u64, &Listener)) -> io::Result<u64> {
         self.listeners.read(descriptor(&self.maps.listeners), each)
     }

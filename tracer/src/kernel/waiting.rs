@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use tracer_common::{ListenedPort, Listener, Listeners, SocketFacts};
 
 use super::{
+    holders,
     maps::{Maps, NOT_THERE},
     namespaces::{Namespace, Where, namespaces},
     older,
@@ -26,7 +27,7 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// Of the socket with that inode and cookie, which `sock_diag` says is `user`'s. `processes` is [`older::processes_of_sockets`].
+    /// Of the socket with that inode and cookie, which `sock_diag` says is `user`'s. `processes` is [`holders::processes_of_sockets`].
     pub fn of(
         processes: &HashMap<u32, u32>,
         maps: &Maps,
@@ -71,7 +72,7 @@ pub fn write_down(maps: &mut Maps, holders: &mut Holders, own: Option<u64>, look
         .into_iter()
         .map(|namespace| (older::waiting(&namespace), namespace))
         .collect();
-    let processes = older::processes_of_sockets();
+    let processes = holders::processes_of_sockets();
     let mut lost = 0;
     for (waiting, Namespace { inode, .. }) in found {
         let Ok((listeners, datagrams)) = waiting else {

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     attribute::{SocketUser, program_of},
     kernel::{
+        holders,
         namespaces::{Namespace, Where, namespaces},
         older::{self, OlderSocket},
         waiting::{self, Holder},
@@ -47,7 +48,7 @@ impl Pipeline {
             .kernel
             .connections(|_, connection| _ = known_to_kernel.insert(connection.cookie));
         self.failed_reads += u64::from(asked.is_err());
-        let processes = older::processes_of_sockets();
+        let processes = holders::processes_of_sockets();
         for (namespace, before) in found {
             let Ok(sockets) = older::connections(&namespace) else {
                 self.older.lost += 1;
