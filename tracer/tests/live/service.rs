@@ -266,3 +266,20 @@ fn every_hook_is_shown_as_attached_and_the_probes_answer() {
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 }
+
+#[test]
+fn it_asks_for_the_processor_before_others() {
+    let tracer = Tracer::start(&[]);
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", tracer.child.id())).expect("threads");
+    let nice = tasks.map(|task| {
+        let stat = task.expect("a thread").path().join("stat");
+        let stat = std::fs::read_to_string(stat).expect("its state");
+        // The second field, the name, ends with the last bracket; the niceness is the 19th.
+        let (_, behind) = stat.rsplit_once(')').expect("a name");
+        let field = behind.split_ascii_whitespace().nth(16);
+        field.and_then(|nice| nice.parse().ok()).expect("a number")
+    });
+    let nice: Vec<i32> = nice.collect();
+    assert!(!nice.is_empty());
+    assert_eq!(nice, vec![-20; nice.len()]);
+}

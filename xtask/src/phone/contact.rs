@@ -5,6 +5,9 @@ use std::fmt;
 
 use serde_json::Value;
 
+/// Whoever is contacted on the phone is there; the accepted side of the same contacts is not of the day.
+pub const DESTINATIONS: [&str; 3] = ["198.18.", "198.19.", "2001:db8:"];
+
 /// Whose it was, with whom, what became of it, and the bytes over it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Contact {

@@ -10,18 +10,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use super::contact::{Contact, Tally};
+use super::contact::{Contact, DESTINATIONS, Tally};
+use super::differences;
 use super::report;
 
 /// Most that a page may have: on an emulated phone each page has its price.
 const PAGE: &str = "/api/v1/contacts?limit=1000";
-/// Whoever is contacted on the phone is there; the accepted side of the same contacts is not of the day.
-const DESTINATIONS: [&str; 3] = ["198.18.", "198.19.", "2001:db8:"];
 /// Flows of datagrams end seconds after their sockets.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// As many differences are told.
-const TOLD: usize = 10;
-
 /// What was said so far.
 #[derive(Default)]
 pub struct Contacts {
@@ -119,25 +115,10 @@ impl Contacts {
 
 /// Every contact of the truth, and no other.
 pub fn compare(seen: &Tally, truth: &Tally) -> Result<()> {
-    let count = |tally: &Tally, contact: &Contact| tally.get(contact).copied().unwrap_or(0);
-    let mut wrong: Vec<String> = seen
-        .keys()
-        .chain(truth.keys())
-        .filter(|contact| count(seen, contact) != count(truth, contact))
-        .map(|contact| {
-            let (seen, truth) = (count(seen, contact), count(truth, contact));
-            format!("{contact}: {seen} instead of {truth}")
-        })
-        .collect();
-    wrong.sort();
-    wrong.dedup();
-    ensure!(
-        wrong.is_empty(),
-        "{} kinds of contacts are wrong, the first of them:\n{}",
-        wrong.len(),
-        wrong[..wrong.len().min(TOLD)].join("\n")
-    );
-    Ok(())
+    differences::none("kinds of contacts", seen, truth, |contact, seen, truth| {
+        let [seen, truth] = [seen, truth].map(|count| count.copied().unwrap_or(0));
+        format!("{contact}: {seen} instead of {truth}")
+    })
 }
 
 #[cfg(test)]

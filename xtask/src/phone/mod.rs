@@ -10,6 +10,7 @@ mod compare;
 mod contact;
 mod contacts;
 mod day;
+mod differences;
 mod doctor;
 mod emulator;
 mod figures;

@@ -460,6 +460,11 @@ pub const TESTS: &[Test] = &[
         Long::On(ONLY_HERE),
     ),
     row(
+        "service::it_asks_for_the_processor_before_others",
+        ONLY_HERE,
+        Long::On(ONLY_HERE),
+    ),
+    row(
         "service::a_killed_tracer_leaves_nothing_and_a_new_one_counts_from_zero",
         ONLY_HERE,
         Long::On(ONLY_HERE),
