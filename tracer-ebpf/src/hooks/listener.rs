@@ -91,7 +91,10 @@ fn count(port: &ListenedPort, sockets: u64, sum: u64) {
         // SAFETY: fields of a live map value; no reference is made.
         unsafe {
             add(&raw mut (*listeners).sockets, sockets);
-            add(&raw mut (*listeners).sum, sum);
+            // An addition of nothing would be compiled to an atomic OR of nothing, which kernels before 5.12 refuse.
+            if sum != 0 {
+                add(&raw mut (*listeners).sum, sum);
+            }
         }
     }
 }

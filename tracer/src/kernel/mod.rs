@@ -23,9 +23,9 @@ mod queued;
 mod release;
 pub mod signal;
 pub mod source;
-#[cfg(test)]
-mod stack;
 mod trial;
 pub mod typed;
+#[cfg(test)]
+mod verifiable;
 mod verify;
 pub mod waiting;

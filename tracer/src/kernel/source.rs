@@ -1,6 +1,7 @@
 //! The running kernel side, as the pipeline reads it.
 
 use std::{
+    collections::HashSet,
     fs, io,
     os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
 };
@@ -110,21 +111,27 @@ impl Kernel {
         let is_own = |key: &DestinationKey| {
             key.process == own && key.protocol == PROTOCOL_TCP && key.direction == DIRECTION_OUT
         };
-        let mut counted = 0;
-        self.connections(|_, connection| counted += u64::from(is_own(&connection.destination)))?;
-        let mut early = Vec::new();
-        self.records(|record| early.push(*record));
-        counted += early
-            .iter()
-            .filter(|record| is_own(&record.destination))
-            .count() as u64;
-        self.early = early;
-        // Where much ends while the hooks are being attached, the ring buffer is full by now.
-        self.destinations(|key, counts| {
-            if is_own(key) {
-                counted += counts.connections;
+        // One that ends between the two readings is in both.
+        let mut own_ones = HashSet::new();
+        self.connections(|socket, connection| {
+            if is_own(&connection.destination) {
+                own_ones.insert((*socket, connection.began_ns));
             }
         })?;
+        let mut early = Vec::new();
+        self.records(|record| early.push(*record));
+        let ended = early.iter().filter(|record| is_own(&record.destination));
+        own_ones.extend(ended.map(|record| (record.socket, record.began_ns)));
+        self.early = early;
+        let mut counted = own_ones.len() as u64;
+        if counted == 0 {
+            // Where much ends while the hooks are being attached, the ring buffer is full by now.
+            self.destinations(|key, counts| {
+                if is_own(key) {
+                    counted += counts.connections;
+                }
+            })?;
+        }
         if counted != 1 {
             bail!("tcp_life: it counted {counted} of 1 connection of the tracer to itself");
         }

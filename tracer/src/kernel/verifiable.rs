@@ -1,4 +1,5 @@
-//! How much of the stack does a program need, with all the functions that it calls in turn?
+//! What the verifiers of older kernels ask for: how much of the stack does a program need, with all the functions that it calls in
+//! turn, and which atomic operations?
 //!
 //! Which branches the verifier follows differs from kernel to kernel, and with it what it finds: here all are followed.
 
@@ -21,6 +22,8 @@ const INSTRUCTION: usize = 8;
 const MOVE: u8 = 0xbf;
 const ADD: u8 = 0x07;
 const CALL: u8 = 0x85;
+/// An atomic operation on 32 or 64 bits. Which one, its constant says: 0 is an addition, the one that kernels before 5.12 know.
+const ATOMIC: [u8; 2] = [0xc3, 0xdb];
 /// In a call's source register: of a function of the program's own.
 const OWN: u8 = 1;
 /// The register that points to the end of the stack.
@@ -33,6 +36,8 @@ struct Function {
     name: String,
     bytes: u64,
     calls: Vec<Place>,
+    /// What its atomic operations are.
+    atomics: Vec<i32>,
 }
 
 fn functions() -> HashMap<Place, Function> {
@@ -80,6 +85,9 @@ fn read(code: &[u8], section: SectionIndex, begin: u64, targets: &HashMap<u64, P
         );
         let offset = i16::from_le_bytes([instruction[2], instruction[3]]);
         let constant = i32::from_le_bytes(instruction[4..].first_chunk().copied().expect("four"));
+        if ATOMIC.contains(&operation) {
+            function.atomics.push(constant);
+        }
         let mut reach = |below: i64| function.bytes = function.bytes.max(below.max(0) as u64);
         match (operation & 7, operation) {
             // Loads, and stores of both kinds.
@@ -133,4 +141,16 @@ fn no_chain_of_calls_needs_more_stack_than_there_is() {
         let (bytes, chain) = deepest(&functions, place);
         assert!(bytes <= STACK, "{bytes} bytes: {chain:?}");
     }
+}
+
+#[test]
+fn what_is_atomic_is_an_addition() {
+    let functions = functions();
+    let mut additions = 0;
+    for function in functions.values() {
+        let others = function.atomics.iter().any(|&operation| operation != 0);
+        assert!(!others, "{}: {:x?}", function.name, function.atomics);
+        additions += function.atomics.len();
+    }
+    assert!(additions > 50, "{additions} additions");
 }
