@@ -48,9 +48,62 @@ impl Address {
         self.0[3]
     }
 
+    /// Whether it is that of no host, of either family (`INADDR_ANY`).
+    #[inline]
+    pub const fn is_any(&self) -> bool {
+        self.0[0] == 0
+            && self.0[1] == 0
+            && self.0[3] == 0
+            && (self.0[2] == 0 || self.0[2] == MAPPED)
+    }
+
+    /// Whether it means another host on each interface (RFC 4007): unicast or multicast on a link, or on an interface.
+    #[inline]
+    pub const fn has_scope(&self) -> bool {
+        let first = u32::from_be(self.0[0]);
+        first & 0xffc0_0000 == 0xfe80_0000
+            || matches!(first & 0xff0f_0000, 0xff01_0000 | 0xff02_0000)
+    }
+
     /// Whether it is an IPv4 address.
     #[inline]
     pub const fn is_mapped(&self) -> bool {
         self.0[0] == 0 && self.0[1] == 0 && self.0[2] == MAPPED
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::{Ipv4Addr, Ipv6Addr};
+
+    fn of(text: &str) -> Address {
+        Address::of_octets(text.parse::<Ipv6Addr>().expect("an address").octets())
+    }
+
+    #[test]
+    fn what_is_on_a_link_has_a_scope() {
+        for text in ["fe80::", "febf:ffff::1", "ff02::fb", "ff12::1", "ff01::1"] {
+            assert!(of(text).has_scope(), "{text}");
+        }
+        for text in [
+            "::",
+            "::1",
+            "fe7f::1",
+            "fec0::1",
+            "fd00::1",
+            "2001:db8::1",
+            "ff05::2",
+            "ff0e::1",
+        ] {
+            assert!(!of(text).has_scope(), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_hosts_address_is_known_in_both_families() {
+        let own = Address::mapped(u32::from(Ipv4Addr::LOCALHOST).to_be());
+        assert!(Address::ANY.is_any() && Address::ANY_IPV4.is_any());
+        assert!(!own.is_any() && !of("::1").is_any() && !of("0:0:1::").is_any());
     }
 }

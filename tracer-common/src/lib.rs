@@ -16,7 +16,7 @@ pub mod record;
 pub use address::Address;
 pub use fast::FastFlow;
 pub use map::{
-    Attempt, Charge, Connection, Counts, DestinationKey, Flow, FlowKey, ListenedPort, Listener,
-    Listeners, Older, ProcessFacts, ProcessKey, Sending, SocketFacts,
+    Attempt, Call, Charge, Connection, Counts, DestinationKey, Flow, FlowKey, ListenedPort,
+    Listener, Listeners, Older, ProcessFacts, ProcessKey, Sending, SocketFacts, Translation,
 };
 pub use record::Record;

@@ -194,10 +194,12 @@ pub struct Connection {
     pub remote_port: u16,
     /// Inode number of the network namespace when user space last asked.
     pub namespace: u32,
+    /// As [`crate::Record::interface`], when user space last asked.
+    pub interface: u32,
     /// The last error (`errno`) that the socket reported to its program, 0 where there was none.
-    pub error: i32,
+    pub error: i16,
     /// `CONNECTION_…`.
-    pub flags: u32,
+    pub flags: u16,
 }
 
 /// A socket that was there before the tracer, found by its cookie.
@@ -230,8 +232,8 @@ pub struct FlowKey {
     pub protocol: u8,
     /// Zero. Whole words, as are other paddings: the compiler makes a call of a row of zero bytes.
     pub padding: u8,
-    /// Zero.
-    pub more_padding: u32,
+    /// As [`crate::Record::interface`].
+    pub interface: u32,
 }
 
 /// What is known of a flow that is open.
@@ -264,6 +266,10 @@ pub struct Flow {
     pub opened: u32,
     /// The only slot of the fast path that a flow of this `sock` can have.
     pub slot: u32,
+    /// Inode number of the network namespace, 0 where it is not known.
+    pub namespace: u32,
+    /// Zero.
+    pub padding: u32,
 }
 
 /// A flow over which nothing has passed for more than so many seconds is over, as long as conntrack keeps one that was
@@ -281,6 +287,40 @@ pub struct SocketFacts {
     pub identity: u64,
     /// Handle of the program that bound it, connected it or was the first to send on it.
     pub owner: u64,
+}
+
+/// Whom a call that sends a datagram named.
+#[repr(C)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+pub struct Call {
+    /// As [`DestinationKey::address`].
+    pub address: Address,
+    /// Address of the `struct task_struct` of the thread that called.
+    pub thread: u64,
+    /// The remote's port.
+    pub port: u16,
+    /// 1 where the socket's calls have named several.
+    pub several: u16,
+    /// Zero.
+    pub padding: u32,
+}
+
+/// To whom datagrams left.
+#[repr(C)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+pub struct Translation {
+    /// As [`DestinationKey::address`].
+    pub address: Address,
+    /// The remote's port.
+    pub port: u16,
+    /// Zero.
+    pub padding: u16,
+    /// Zero.
+    pub more_padding: u32,
 }
 
 /// A `connect(2)` that has not sent a SYN yet.
@@ -376,15 +416,19 @@ pub mod counter {
     /// Calls of which neither a failure before the SYN nor the bytes of a datagram will be seen: the table of calls in
     /// progress was full.
     pub const CALLS_FULL: u32 = 10;
+    /// Datagrams whose bytes are not known: they left inside a packet that nobody can look into.
+    pub const PAYLOAD_HIDDEN: u32 = 11;
+    /// Translations that have been noted. No loss: a change says that there is something to read.
+    pub const TRANSLATIONS: u32 = 12;
     /// How many there are.
-    pub const COUNT: u32 = 11;
+    pub const COUNT: u32 = 13;
 }
 
 #[cfg(feature = "user")]
 mod plain {
     use super::{
-        Attempt, Charge, Connection, Counts, DestinationKey, Flow, FlowKey, ListenedPort, Listener,
-        Listeners, Older, ProcessFacts, ProcessKey, Sending, SocketFacts,
+        Attempt, Call, Charge, Connection, Counts, DestinationKey, Flow, FlowKey, ListenedPort,
+        Listener, Listeners, Older, ProcessFacts, ProcessKey, Sending, SocketFacts, Translation,
     };
     use crate::fast::FastFlow;
     use crate::peek::{Copied, Look, Packet, Watch};
@@ -396,7 +440,7 @@ mod plain {
         )* };
     }
     plain! {
-        Attempt Charge Connection Counts DestinationKey FastFlow Flow FlowKey ListenedPort Listener Listeners Older ProcessFacts ProcessKey Sending
-        SocketFacts Copied Look Packet Watch
+        Attempt Call Charge Connection Counts DestinationKey FastFlow Flow FlowKey ListenedPort Listener Listeners Older ProcessFacts ProcessKey Sending
+        SocketFacts Translation Copied Look Packet Watch
     }
 }

@@ -48,7 +48,7 @@ pub const fn of_errno(errno: i32) -> Option<usize> {
 /// How a flow ended, as [`crate::Record::outcome`]: `answered` or not; `closed`, its socket is; `error`, which came back (`errno`, 0
 /// where none did), and `refused`, with which the last call to send failed.
 #[inline]
-pub const fn of_flow(answered: bool, closed: bool, error: i32, refused: i32) -> u32 {
+pub const fn of_flow(answered: bool, closed: bool, error: i32, refused: i32) -> u16 {
     if answered {
         return ESTABLISHED;
     }
@@ -81,8 +81,8 @@ mod tests {
         assert_eq!(record::reason(record::UNKNOWN), None);
         assert_eq!(record::reason(ESTABLISHED), None);
         assert_eq!(record::reason(FAILED), Some(REFUSED));
-        assert_eq!(record::reason(FAILED + OTHER as u32), Some(OTHER));
-        assert_eq!(record::reason(FAILED + REASONS as u32), None);
-        assert_eq!(record::reason(u32::MAX), None);
+        assert_eq!(record::reason(FAILED + OTHER as u16), Some(OTHER));
+        assert_eq!(record::reason(FAILED + REASONS as u16), None);
+        assert_eq!(record::reason(u16::MAX), None);
     }
 }

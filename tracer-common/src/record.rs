@@ -5,26 +5,26 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use crate::{Address, DestinationKey, outcome::REASONS};
 
 /// [`Record::outcome`]: nobody saw how it ended, or whether it was ever established.
-pub const UNKNOWN: u32 = 0;
+pub const UNKNOWN: u16 = 0;
 /// [`Record::outcome`]: it was established, or answered, and is over.
-pub const ESTABLISHED: u32 = 1;
+pub const ESTABLISHED: u16 = 1;
 /// [`Record::outcome`] of a contact that failed: this, and the reason's index in [`crate::outcome::NAMES`].
-pub const FAILED: u32 = 2;
+pub const FAILED: u16 = 2;
 
 /// [`Record::flags`]: no contact of its own; its bytes are those of a contact at the same destination.
-pub const NO_CONTACT: u32 = 1;
+pub const NO_CONTACT: u16 = 1;
 /// [`Record::flags`]: its times are those at which it was noticed, later than those at which it happened.
-pub const LATE: u32 = 2;
+pub const LATE: u16 = 2;
 
 /// [`Record::outcome`] of a contact that failed for the reason of this index. The reverse of [`reason`].
 #[must_use]
-pub const fn failed(reason: usize) -> u32 {
-    FAILED + reason as u32
+pub const fn failed(reason: usize) -> u16 {
+    FAILED + reason as u16
 }
 
 /// The reason of a failed contact; `None` for every other one.
 #[inline]
-pub const fn reason(outcome: u32) -> Option<usize> {
+pub const fn reason(outcome: u16) -> Option<usize> {
     let reason = outcome.wrapping_sub(FAILED) as usize;
     if reason < REASONS { Some(reason) } else { None }
 }
@@ -58,8 +58,11 @@ pub struct Record {
     pub remote_port: u16,
     /// Inode number of the network namespace, 0 where it is not known.
     pub namespace: u32,
+    /// Index of the interface over which the remote is, where its address needs that ([`Address::has_scope`]); else 0, and where it
+    /// is not known.
+    pub interface: u32,
     /// `UNKNOWN`, `ESTABLISHED`, or `FAILED` and the reason.
-    pub outcome: u32,
+    pub outcome: u16,
     /// `NO_CONTACT`, `LATE`.
-    pub flags: u32,
+    pub flags: u16,
 }

@@ -7,8 +7,9 @@ use crate::{
     clock::zero,
     memory::{read, read_at},
     offsets::{
-        NAMESPACE_INODE, SOCK_FAMILY, SOCK_LOCAL_IPV4, SOCK_LOCAL_IPV6, SOCK_NAMESPACE,
-        SOCK_REMOTE_IPV4, SOCK_REMOTE_IPV6, SOCK_REMOTE_PORT, SOCK_SOURCE_PORT,
+        NAMESPACE_INODE, SOCK_FAMILY, SOCK_INTERFACE, SOCK_LOCAL_IPV4, SOCK_LOCAL_IPV6,
+        SOCK_NAMESPACE, SOCK_REMOTE_IPV4, SOCK_REMOTE_IPV6, SOCK_REMOTE_PORT, SOCK_SOURCE_PORT,
+        is_known,
     },
 };
 
@@ -59,6 +60,17 @@ fn either(sock: u64, ipv4: &Global<u32>, ipv6: &Global<u32>) -> Address {
     }
 }
 
+/// The index of the interface over which a remote of the socket at `sock` is, where its address needs that: a socket is bound to that
+/// of a link-local remote that it is connected to. 0 where it is not known.
+#[inline(always)]
+pub fn interface(remote: &Address, sock: u64) -> u32 {
+    if remote.has_scope() && is_known(&SOCK_INTERFACE) {
+        read(sock, &SOCK_INTERFACE)
+    } else {
+        0
+    }
+}
+
 /// Address and port of a `struct sockaddr` in kernel memory; `None` where it is of another family. `AF_UNSPEC` is IPv4, as
 /// the kernel takes it.
 #[inline(always)]
@@ -68,5 +80,30 @@ pub fn name_of(name: u64) -> Option<(Address, u16)> {
         0 | AF_INET => Some((Address::mapped(read_at(name + 4)), port)),
         AF_INET6 => Some((read_at(name + 8), port)),
         _ => None,
+    }
+}
+
+/// The interface that a `struct sockaddr_in6` in kernel memory names (`sin6_scope_id`), 0 where it names none or is not there.
+#[inline(always)]
+pub fn scope_of(name: u64) -> u32 {
+    if name == 0 { 0 } else { read_at(name + 24) }
+}
+
+/// The same remote; of `INADDR_ANY`, and that of IPv6, what the kernel makes of it: the socket's own address, or the loopback one.
+#[inline(always)]
+pub fn of_this_host(sock: u64, remote: Address) -> Address {
+    const LOOPBACK: u32 = u32::from_ne_bytes([127, 0, 0, 1]);
+    const LAST_OF_LOOPBACK: u32 = 1_u32.to_be();
+    if !remote.is_any() {
+        return remote;
+    }
+    if !remote.is_mapped() {
+        return Address::of_words([0, 0, 0, LAST_OF_LOOPBACK]);
+    }
+    let own = local(sock);
+    if own.is_any() {
+        Address::mapped(LOOPBACK)
+    } else {
+        own
     }
 }

@@ -11,12 +11,12 @@
 
 use aya_ebpf::{
     macros::map,
-    maps::{Array, HashMap, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use tracer_common::{
-    Attempt, Charge, Connection, Counts, DestinationKey, Flow, FlowKey, ListenedPort, Listener,
-    Listeners, Older, ProcessFacts, ProcessKey, Sending, SocketFacts, fast::FastFlows,
-    map::counter,
+    Attempt, Call, Charge, Connection, Counts, DestinationKey, Flow, FlowKey, ListenedPort,
+    Listener, Listeners, Older, ProcessFacts, ProcessKey, Sending, SocketFacts, Translation,
+    fast::FastFlows, map::counter,
 };
 
 /// `BPF_F_NO_PREALLOC`: mostly empty, and then it takes no memory.
@@ -63,6 +63,19 @@ pub static FAST_FLOWS: Array<FastFlows> = Array::with_max_entries(1, SHARED);
 /// Sockets of datagrams that are open.
 #[map]
 pub static SOCKETS: HashMap<u64, SocketFacts> = HashMap::with_max_entries(65_536, MOSTLY_EMPTY);
+
+/// Whom the calls of a UDP socket named last, by its cookie: only at the cgroup, where packets are seen. As large as `SOCKETS`.
+#[map]
+pub static CALLS: HashMap<u64, Call> = HashMap::with_max_entries(65_536, MOSTLY_EMPTY);
+
+/// Whose a socket was that was closed before all that it had sent had left, by cookie: only at the cgroup. The oldest may go.
+#[map]
+pub static CLOSED: LruHashMap<u64, u64> = LruHashMap::with_max_entries(2_048, 0);
+
+/// To whom the datagrams of a flow left, where that is not whom the calls named: only at the cgroup. Nothing is counted there, so the
+/// oldest may go.
+#[map]
+pub static TRANSLATIONS: LruHashMap<FlowKey, Translation> = LruHashMap::with_max_entries(2_048, 0);
 
 /// TCP sockets that listen, by their address; those that were there before the tracer by their cookie.
 #[map]

@@ -40,6 +40,15 @@ pub unsafe fn load<T: Copy>(base: *const c_void, field: &Global<u32>) -> T {
     unsafe { base.byte_add(field.load() as usize).cast::<T>().read() }
 }
 
+/// Has the verifier forget what it knows of a value on the stack: it follows what comes behind once, and not anew for each way that led
+/// there. `T` is integers, of which any bits are a value.
+#[inline(always)]
+pub fn forget<T: Copy>(value: &mut T) {
+    let place = (&raw mut *value).cast::<c_void>();
+    // SAFETY: the helper copies the value onto itself.
+    unsafe { bpf_probe_read_kernel(place, size_of::<T>() as u32, place) };
+}
+
 /// Where a structure lies that the verifier knows by its type, as a plain number: it refuses additions to such a pointer.
 #[inline(always)]
 pub fn address_of<T>(pointer: *const T) -> u64 {

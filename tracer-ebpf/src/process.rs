@@ -27,13 +27,13 @@ use tracer_common::{
 use crate::{
     counts::{NOT_THERE, tally},
     maps::{CHARGES, FACTS, HANDOVERS, PROCESSES},
-    memory::read,
+    memory::{read, read_at},
     offsets::{
         BY_SOCKETS_USER, CGROUP_NODE, CGROUP_SUBSYSTEM, CGROUPS_SUBSYSTEMS, CGROUPS_UNIFIED,
-        CREDENTIALS_USER, ENTRY_NAME, FILE_ENTRY, MEMORY_ARGUMENTS, MEMORY_EXECUTABLE, NODE_ID,
-        NODE_NAME, NODE_PARENT, SOCK_COOKIE, SOCK_USER, SUBSYSTEM_CGROUP, TASK_CGROUPS,
-        TASK_CREDENTIALS, TASK_IMAGE, TASK_LEADER, TASK_MEMORY, TASK_PROCESS, TASK_STARTED,
-        is_known,
+        CREDENTIALS_USER, ENTRY_NAME, FILE_ENTRY, FILES_TABLE, MEMORY_ARGUMENTS, MEMORY_EXECUTABLE,
+        NODE_ID, NODE_NAME, NODE_PARENT, SOCK_COOKIE, SOCK_USER, SUBSYSTEM_CGROUP, TABLE_FILES,
+        TABLE_SIZE, TASK_CGROUPS, TASK_CREDENTIALS, TASK_FILES, TASK_IMAGE, TASK_LEADER,
+        TASK_MEMORY, TASK_PROCESS, TASK_STARTED, is_known,
     },
 };
 
@@ -60,6 +60,46 @@ pub fn current_by_task<C: EbpfContext>(context: &C, sock: u64) -> u64 {
     let user = read(read(task, &TASK_CREDENTIALS), &CREDENTIALS_USER);
     let user = user_of(sock, user);
     identify(context, task, read(task, &TASK_PROCESS), user, cgroup)
+}
+
+/// Whether the program of that handle, if it is known, runs in another process than the current task's.
+#[inline(always)]
+pub fn is_other(handle: u64) -> bool {
+    // SAFETY: a helper that reads the current task; there always is one.
+    let process: u32 = read(unsafe { bpf_get_current_task() }, &TASK_PROCESS);
+    // SAFETY: a field of a live map value.
+    FACTS
+        .get_ptr(&handle)
+        .is_some_and(|facts| unsafe { (*facts).key.process } != process)
+}
+
+/// Descriptors that are read at once, and most that are looked at.
+const DESCRIPTORS: usize = 16;
+const MOST_DESCRIPTORS: u32 = 1024;
+
+/// Whether the running program has a descriptor of that file, among its first ones. `false` where that cannot be told.
+///
+/// A function of its own: what it needs of the stack is given back before its caller goes on.
+#[inline(never)]
+pub fn holds(file: u64) -> u32 {
+    if !is_known(&TASK_FILES) || file == 0 {
+        return 0;
+    }
+    // SAFETY: a helper that reads the current task; there always is one.
+    let task = unsafe { bpf_get_current_task() };
+    let table: u64 = read(read(task, &TASK_FILES), &FILES_TABLE);
+    let (files, size): (u64, u32) = (read(table, &TABLE_FILES), read(table, &TABLE_SIZE));
+    let mut first = 0;
+    while first < MOST_DESCRIPTORS && first < size {
+        let some: [u64; DESCRIPTORS] = read_at(files.wrapping_add(u64::from(first) * 8));
+        for each in some {
+            if each == file {
+                return 1;
+            }
+        }
+        first += DESCRIPTORS as u32;
+    }
+    0
 }
 
 /// For whom a program acts.

@@ -13,7 +13,7 @@ use crate::{
     counts::{NOT_THERE, tally},
     maps::SOCKETS,
     memory::read,
-    offsets::{BY_ADDRESS, SOCK_COOKIE, SOCK_SOCKET, SOCKET_FILE},
+    offsets::{BY_ADDRESS, SOCK_COOKIE, SOCK_SOCKET, SOCK_WRITTEN, SOCKET_FILE, is_known},
 };
 
 /// Whose it is from now on, if nobody has it yet. `socket` is its key in the map.
@@ -45,6 +45,14 @@ pub fn owner(socket: u64, identity: u64) -> u64 {
     HANDLE_NO_OWNER
 }
 
+/// Whose it is, where somebody has it. `socket` is its key in the map.
+#[inline(always)]
+pub fn known_owner(socket: u64) -> Option<u64> {
+    // SAFETY: a live map value.
+    let owner = unsafe { (*SOCKETS.get_ptr(&socket)?).owner };
+    (owner != HANDLE_NO_OWNER).then_some(owner)
+}
+
 /// The key in the map of the socket at `sock`.
 #[inline(always)]
 pub fn key_of(sock: u64) -> u64 {
@@ -58,8 +66,31 @@ pub fn key_of(sock: u64) -> u64 {
 /// Whether no program holds the socket at `sock`: the kernel answers pings and reports errors over sockets of its own.
 #[inline(always)]
 pub fn is_kernels(sock: u64) -> bool {
+    file(sock) == 0
+}
+
+/// Whether the socket at `sock` is closed, and only what it has sent is still on its way.
+#[inline(always)]
+pub fn is_closed(sock: u64) -> bool {
+    sock != 0 && read::<u64>(sock, &SOCK_SOCKET) == 0
+}
+
+/// Whether the socket at `sock` has sent something that is still on its way.
+#[inline(always)]
+pub fn has_more_to_send(sock: u64) -> bool {
+    // One of it is the socket's own.
+    is_known(&SOCK_WRITTEN) && read::<u32>(sock, &SOCK_WRITTEN) > 1
+}
+
+/// Address of the file that programs hold of the socket at `sock`; 0 where none does.
+#[inline(always)]
+pub fn file(sock: u64) -> u64 {
     let socket: u64 = read(sock, &SOCK_SOCKET);
-    socket == 0 || read::<u64>(socket, &SOCKET_FILE) == 0
+    if socket == 0 {
+        0
+    } else {
+        read(socket, &SOCKET_FILE)
+    }
 }
 
 /// What tells the socket at `sock` from every other one; `None` where it is not known.

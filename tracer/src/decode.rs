@@ -136,7 +136,7 @@ mod tests {
         check(record::UNKNOWN, 0, [1, 0, 0]);
         check(ESTABLISHED, 0, [1, 1, 0]);
         check(record::FAILED + 3, 0, [1, 0, 1]);
-        check(u32::MAX, 0, [1, 0, 0]);
+        check(u16::MAX, 0, [1, 0, 0]);
         check(ESTABLISHED, NO_CONTACT, [0, 0, 0]);
     }
 

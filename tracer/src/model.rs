@@ -10,7 +10,7 @@ use std::{net::IpAddr, sync::Arc};
 use tracer_common::outcome::REASONS;
 
 pub use block::{Block, Kept};
-pub use contact::{Contact, Endpoint, Name, NameSource, Outcome};
+pub use contact::{Contact, Detail, Endpoint, Name, NameSource, Outcome};
 pub use contact_list::ContactList;
 
 /// What the kernel side wrote down of a program at its first contact.

@@ -57,6 +57,8 @@ pub fn needs(purpose: Purpose) -> Vec<Need> {
         component("clippy", "cargo-clippy"),
         program("git", "git"),
         program("ip", "iproute2"),
+        program("nft", "nftables"),
+        program("iptables", "iptables"),
         program("promtool", "prometheus"),
         program("bpftool", "bpftool"),
         program("curl", "curl"),
@@ -70,8 +72,6 @@ pub fn needs(purpose: Purpose) -> Vec<Need> {
     ];
     if cases::runner().is_some() {
         needs.push(program("python3", "python3"));
-        needs.push(program("nft", "nftables"));
-        needs.push(program("iptables", "iptables"));
         needs.push(program("gcc", "gcc"));
     }
     needs.retain(|need| need.purpose <= purpose);

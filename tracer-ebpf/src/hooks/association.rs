@@ -183,7 +183,7 @@ fn nothing(association: u64) -> Datagram {
             port: 0,
             protocol: PROTOCOL_SCTP,
             padding: 0,
-            more_padding: 0,
+            interface: 0,
         },
         local_port: 0,
         bytes: 0,

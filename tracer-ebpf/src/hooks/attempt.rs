@@ -20,6 +20,7 @@ use tracer_common::{
 };
 
 use super::{
+    asked,
     tcp_begin::{begin_late, connection},
     tcp_close::record,
 };
@@ -51,24 +52,34 @@ const CLOSE: u8 = 7;
 /// `BPF_CGROUP_INET4_CONNECT`, since 4.17; what others said of the call before, since 5.18.
 #[cgroup_sock_addr(connect4)]
 pub fn connect4(context: SockAddrContext) -> i32 {
-    // SAFETY: a field of the context, in network byte order.
-    let address = Address::mapped(unsafe { (*context.sock_addr).user_ip4 });
-    begin_at_cgroup(&context, address);
+    begin_at_cgroup(&context, named4(&context));
     PASS
 }
 
 /// `BPF_CGROUP_INET6_CONNECT`; as above.
 #[cgroup_sock_addr(connect6)]
 pub fn connect6(context: SockAddrContext) -> i32 {
+    begin_at_cgroup(&context, named6(&context));
+    PASS
+}
+
+/// The address of IPv4 that a call names.
+#[inline(always)]
+pub fn named4(context: &SockAddrContext) -> Address {
+    // SAFETY: a field of the context, in network byte order.
+    Address::mapped(unsafe { (*context.sock_addr).user_ip4 })
+}
+
+/// That of IPv6.
+#[inline(always)]
+pub fn named6(context: &SockAddrContext) -> Address {
     // The kernel admits reads of the context only at fixed places, word by word.
     // SAFETY: fields of the context, in network byte order.
     let word = |at: usize| unsafe {
         let call = context.sock_addr;
         core::ptr::read_volatile((&raw const (*call).user_ip6).cast::<u32>().add(at))
     };
-    let words = [word(0), word(1), word(2), word(3)];
-    begin_at_cgroup(&context, Address::of_words(words));
-    PASS
+    Address::of_words([word(0), word(1), word(2), word(3)])
 }
 
 /// `int inet_stream_connect(struct socket *sock, struct sockaddr *uaddr, int addr_len, int flags)`, in `struct proto_ops`
@@ -251,7 +262,7 @@ fn end_connection(key: u64, after_handshake: bool) -> u32 {
 
 /// A noted call never sent a SYN.
 #[inline(never)]
-fn fail_noted(key: u64, outcome: u32) -> u32 {
+fn fail_noted(key: u64, outcome: u16) -> u32 {
     let Some(attempt) = ATTEMPTS.get_ptr(&key) else {
         return 0;
     };
@@ -277,6 +288,7 @@ fn begin_at_cgroup(context: &SockAddrContext, address: Address) {
         let cookie = unsafe { bpf_get_socket_cookie(context.as_ptr()) };
         let owner = process::current_by_task(context, sock);
         socket::own(cookie, cookie, owner);
+        asked::forget(cookie);
         return;
     }
     if protocol != u32::from(PROTOCOL_TCP) {
@@ -321,7 +333,7 @@ fn note(sock: u64, destination: DestinationKey) {
 
 /// A contact that never sent a SYN.
 #[inline(never)]
-fn fail(attempt: &Attempt, outcome: u32) -> u32 {
+fn fail(attempt: &Attempt, outcome: u16) -> u32 {
     open(&attempt.destination);
     let zero = zero();
     emit(&Record {
@@ -336,6 +348,7 @@ fn fail(attempt: &Attempt, outcome: u32) -> u32 {
         local_port: 0,
         remote_port: attempt.destination.port,
         namespace: 0,
+        interface: 0,
         outcome,
         flags: 0,
     });

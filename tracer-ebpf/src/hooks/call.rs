@@ -9,20 +9,20 @@ use aya_ebpf::{
     programs::{ProbeContext, RetProbeContext},
 };
 use tracer_common::{
-    Address, FlowKey, Sending,
+    Address, DestinationKey, FlowKey, Sending,
     map::{PROTOCOL_ICMP, PROTOCOL_RAW, PROTOCOL_SCTP, PROTOCOL_UDP, counter},
 };
 
 use super::flow::{Datagram, arrive, fail_to_leave, leave, sent};
 use crate::{
-    address::{AF_INET, AF_INET6, name_of, remote},
+    address::{self, AF_INET, AF_INET6, name_of, remote, scope_of},
     counts::tally,
     maps::{SENDING, SOCKETS},
     memory::{read, read_at},
     offsets::{
-        HEADER_INCLUDED, INET_FLAGS, MESSAGE_NAME, PACKET_DATA, PACKET_HEAD, PACKET_LENGTH,
-        PACKET_NETWORK, PACKET_TRANSPORT, SOCK_COOKIE, SOCK_LOCAL_PORT, SOCK_PROTOCOL, SOCK_TYPE,
-        SOCKET_SOCK,
+        HEADER_INCLUDED, INET_FLAGS, MESSAGE_NAME, PACKET_CONTROL, PACKET_DATA, PACKET_HEAD,
+        PACKET_LENGTH, PACKET_NETWORK, PACKET_TRANSPORT, SOCK_COOKIE, SOCK_LOCAL_PORT,
+        SOCK_PROTOCOL, SOCK_TYPE, SOCKET_SOCK, is_known,
     },
     process, socket,
 };
@@ -161,13 +161,14 @@ fn send(context: &ProbeContext, sock: u64, message: u64) {
     }) else {
         return;
     };
+    let address = address::of_this_host(sock, address);
     let flow = FlowKey {
         socket: socket::identify(sock),
         address,
         port: if protocol == PROTOCOL_UDP { port } else { 0 },
         protocol,
         padding: 0,
-        more_padding: 0,
+        interface: interface(&address, sock, || scope_of(name)),
     };
     let writes_header = read::<u16>(sock, &SOCK_TYPE) == SOCK_RAW
         && read::<u32>(sock, &INET_FLAGS) & HEADER_INCLUDED.load() != 0;
@@ -190,9 +191,15 @@ fn send(context: &ProbeContext, sock: u64, message: u64) {
     let Some(destination) = destination else {
         return;
     };
+    let _ = note(&flow, &destination, headers);
+}
+
+/// Notes the call, for its return. A function of its own: what it needs of the stack is given back before its caller goes on.
+#[inline(never)]
+fn note(flow: &FlowKey, destination: &DestinationKey, headers: u64) -> u32 {
     let sending = Sending {
-        flow,
-        destination,
+        flow: *flow,
+        destination: *destination,
         headers,
     };
     if SENDING
@@ -200,6 +207,20 @@ fn send(context: &ProbeContext, sock: u64, message: u64) {
         .is_err()
     {
         tally(counter::CALLS_FULL);
+    }
+    0
+}
+
+/// The index of the interface over which the remote is, where its address needs that. `other` says it where the socket is bound to
+/// none; nobody knows where either way is unknown.
+#[inline(always)]
+fn interface(remote: &Address, sock: u64, other: impl FnOnce() -> u32) -> u32 {
+    if !is_known(&PACKET_CONTROL) {
+        return 0;
+    }
+    match address::interface(remote, sock) {
+        0 if remote.has_scope() => other(),
+        bound => bound,
     }
 }
 
@@ -245,7 +266,10 @@ fn receive(sock: u64, packet: u64, protocol: u8) {
             port,
             protocol,
             padding: 0,
-            more_padding: 0,
+            interface: interface(&address, sock, || {
+                // The first of what IPv6 notes there (`struct inet6_skb_parm`) is the interface that it came over.
+                read(packet, &PACKET_CONTROL)
+            }),
         },
         local_port,
         bytes,

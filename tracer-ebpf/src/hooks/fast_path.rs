@@ -6,7 +6,7 @@
 
 use aya_ebpf::{
     bindings::{__sk_buff, bpf_sock},
-    programs::SkBuffContext,
+    programs::{SkBuffContext, SockAddrContext},
 };
 use tracer_common::{
     Address, FastFlow, FlowKey,
@@ -57,6 +57,27 @@ pub fn arrive(context: &SkBuffContext) -> bool {
         add(&raw mut (*flow).received, bytes);
     }
     true
+}
+
+/// Whether datagrams to that remote, whose port is in network byte order, leave over a flow of the fast path. A call is about to
+/// send one over its socket.
+#[inline(always)]
+pub fn has(context: &SockAddrContext, address: &Address, remote_port: u16) -> bool {
+    // SAFETY: a field of the context, which the kernel translates.
+    let sock = unsafe { (*context.sock_addr).__bindgen_anon_1.sk };
+    if sock.is_null() {
+        return false;
+    }
+    let distance = (sock as u64).wrapping_sub(&raw const FAST_FLOWS as u64);
+    let Some(flow) = at(slot(distance)) else {
+        return false;
+    };
+    // SAFETY: fields of a live map value; the only reference is to what does not change while `port` is what it is.
+    unsafe {
+        (*flow).sock == sock as u64
+            && (*flow).port == fast::port(address, u16::from_be(remote_port))
+            && (*flow).address == *address
+    }
 }
 
 /// What arrived last over the socket at `sock` was not received after all.

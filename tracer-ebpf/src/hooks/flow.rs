@@ -15,7 +15,7 @@ use super::{
     fast_path,
 };
 use crate::{
-    address::{none, remote},
+    address::{interface, namespace, none, remote},
     clock::{now, zero},
     counts::{self, NOT_THERE, add, count_bytes, key, tally},
     emit::emit,
@@ -26,6 +26,7 @@ use crate::{
 };
 
 /// A datagram that passes.
+#[derive(Clone, Copy, Default)]
 pub struct Datagram {
     pub flow: FlowKey,
     /// The local port, in the machine's byte order; 0 where the protocol has none.
@@ -58,8 +59,22 @@ pub fn leave(
         // SAFETY: a field of a live map value; no reference is made.
         return Some(unsafe { (*flow).destination });
     }
-    let sender = sender()?;
-    socket::own(socket, datagram.flow.socket, sender);
+    Some(begin(datagram, socket, sender()?))
+}
+
+/// The same of the first one of a flow, as [`arrive_first`].
+#[inline(never)]
+pub fn leave_first(datagram: &Datagram, socket: u64, sender: u64) -> u32 {
+    let _ = begin(datagram, socket, sender);
+    0
+}
+
+#[inline(always)]
+fn begin(datagram: &Datagram, socket: u64, sender: u64) -> DestinationKey {
+    // Of one that is closed nobody would tell the end.
+    if !socket::is_closed(datagram.sock) {
+        socket::own(socket, datagram.flow.socket, sender);
+    }
     let destination = key(
         sender,
         (datagram.flow.address, datagram.flow.port),
@@ -67,7 +82,7 @@ pub fn leave(
         DIRECTION_OUT,
     );
     let _ = open(datagram, socket, &destination);
-    Some(destination)
+    destination
 }
 
 /// It leaves, if its flow is open. Returns the flow.
@@ -109,9 +124,14 @@ pub fn fail_to_leave(key: &FlowKey, error: i32) {
 /// It arrives, in softirq. `is_kernels` says whether the socket is one of the kernel's own.
 #[inline(always)]
 pub fn arrive(datagram: &Datagram, socket: u64, is_kernels: impl FnOnce() -> bool) {
-    if arrive_over_open(datagram, socket) || is_kernels() {
-        return;
+    if !arrive_over_open(datagram, socket) && !is_kernels() {
+        let _ = arrive_first(datagram, socket);
     }
+}
+
+/// It is the first one of its flow. A function of its own, as is [`end`].
+#[inline(never)]
+fn arrive_first(datagram: &Datagram, socket: u64) -> u32 {
     let destination = key(
         socket::owner(socket, datagram.flow.socket),
         (datagram.flow.address, datagram.local_port),
@@ -120,6 +140,7 @@ pub fn arrive(datagram: &Datagram, socket: u64, is_kernels: impl FnOnce() -> boo
     );
     let counted = open(datagram, socket, &destination);
     remember(datagram, socket, counted, &raw const destination);
+    0
 }
 
 /// It arrives, if its flow is open.
@@ -136,14 +157,15 @@ pub fn arrive_over_open(datagram: &Datagram, socket: u64) -> bool {
     true
 }
 
-/// An ICMP error has come back for a socket that is connected: kept, to say at the flow's end why nobody answered.
-#[inline(always)]
-pub fn fail(sock: u64) {
+/// An ICMP error has come back for a socket that is connected: kept, to say at the flow's end why nobody answered. A function
+/// of its own, as is [`end`].
+#[inline(never)]
+pub fn fail(sock: u64) -> u32 {
     if read::<u16>(sock, &SOCK_PROTOCOL) == u16::from(PROTOCOL_TCP) {
-        return;
+        return 0;
     }
     let Some(identity) = socket::identity_of(sock) else {
-        return;
+        return 0;
     };
     let (address, port) = remote(sock);
     let key = FlowKey {
@@ -152,7 +174,7 @@ pub fn fail(sock: u64) {
         port,
         protocol: PROTOCOL_UDP,
         padding: 0,
-        more_padding: 0,
+        interface: interface(&address, sock),
     };
     let error: i32 = read(sock, &SOCK_ERROR);
     // The program that owns the socket may have taken it already.
@@ -162,6 +184,7 @@ pub fn fail(sock: u64) {
         // SAFETY: a field of a live map value; of two errors either may be the last.
         unsafe { (*flow).error = error };
     }
+    0
 }
 
 /// The flow of that key, over which a datagram passes. One against the direction `answers` is an answer.
@@ -223,7 +246,7 @@ pub fn end(key: &FlowKey, flow: *mut Flow) -> u32 {
     let record = record(
         key,
         &flow.destination,
-        flow.began_ns,
+        (flow.began_ns, flow.namespace),
         (sent, received),
         outcome::of_flow(answered, false, flow.error, flow.refused),
     );
@@ -237,9 +260,9 @@ pub fn end(key: &FlowKey, flow: *mut Flow) -> u32 {
 fn record(
     key: &FlowKey,
     destination: &DestinationKey,
-    began_ns: u64,
+    (began_ns, namespace): (u64, u32),
     (sent, received): (u64, u64),
-    outcome: u32,
+    outcome: u16,
 ) -> Record {
     let zero = zero();
     Record {
@@ -253,7 +276,8 @@ fn record(
         local: none(),
         local_port: 0,
         remote_port: key.port,
-        namespace: 0,
+        namespace,
+        interface: key.interface,
         outcome,
         flags: 0,
     }
@@ -262,7 +286,9 @@ fn record(
 /// Opens a flow and counts its first datagram. Returns what that is counted in.
 #[inline(always)]
 pub fn open(datagram: &Datagram, socket: u64, destination: &DestinationKey) -> u64 {
-    let followed = u16::from(SOCKETS.get_ptr(&socket).is_some());
+    // One that is closed is not among those that are open, so the flow is over soon.
+    let is_followed = SOCKETS.get_ptr(&socket).is_some() || socket::is_closed(datagram.sock);
+    let followed = u16::from(is_followed);
     let began_ns = now();
     let counted = make(datagram, followed, destination, began_ns);
     if counted == ALONE {
@@ -300,6 +326,8 @@ fn make(datagram: &Datagram, followed: u16, destination: &DestinationKey, began_
         began_ns,
         opened: second,
         slot: fast_path::slot_of(datagram.sock),
+        namespace: namespace(datagram.sock),
+        padding: 0,
     };
     if FLOWS.insert(&datagram.flow, &flow, NOT_THERE).is_ok() {
         counts::open(destination);
@@ -325,7 +353,7 @@ fn count_alone(datagram: &Datagram, destination: &DestinationKey, began_ns: u64)
     counts::count(&record(
         &datagram.flow,
         destination,
-        began_ns,
+        (began_ns, namespace(datagram.sock)),
         bytes_of(datagram, destination),
         record::UNKNOWN,
     ));

@@ -111,7 +111,7 @@ fn count(context: *mut c_void, packet: u64, sock: u64) {
             port: remote.1,
             protocol: PROTOCOL_RAW,
             padding: 0,
-            more_padding: 0,
+            interface: 0,
         },
         local_port: 0,
         bytes,

@@ -1,6 +1,7 @@
 //! One file for each thing observed.
 
 pub mod arrived;
+pub mod asked;
 pub mod association;
 pub mod attempt;
 pub mod call;

@@ -6,14 +6,22 @@ use aya_ebpf::{
     EbpfContext as _, helpers::generated::bpf_get_socket_cookie, macros::cgroup_sock,
     programs::SockContext,
 };
-use tracer_common::map::PROTOCOL_SCTP;
+use tracer_common::map::{PROTOCOL_ICMP, PROTOCOL_SCTP};
 
-use super::fast_path;
-use crate::{maps::SOCKETS, memory::address_of, process, socket};
+use super::{asked, fast_path, packet::ICMPV6};
+use crate::{
+    counts::ANY,
+    maps::{CLOSED, SOCKETS},
+    memory::address_of,
+    process, socket,
+};
 
 // include/linux/net.h, `enum sock_type`.
 const SOCK_STREAM: u32 = 1;
 const SOCK_RAW: u32 = 3;
+
+/// Protocols whose sockets no hook tells of a bind, or of a call that names a remote: SCTP's, and those of ping (`SOCK_DGRAM`).
+const WITHOUT_CALLS: [u32; 3] = [PROTOCOL_ICMP as u32, ICMPV6 as u32, PROTOCOL_SCTP as u32];
 
 /// The answer of a program that only looks: the call goes on.
 const PASS: i32 = 1;
@@ -32,13 +40,13 @@ pub fn socket_bound6(context: SockContext) -> i32 {
     PASS
 }
 
-/// `BPF_CGROUP_INET_SOCK_CREATE`, since 4.10: a raw socket receives from then on, bound or not. SCTP binds its sockets itself, and
-/// runs no hook for it.
+/// `BPF_CGROUP_INET_SOCK_CREATE`, since 4.10: a raw socket receives from then on, bound or not. Of others nothing else tells whose they
+/// are ([`WITHOUT_CALLS`]).
 #[cgroup_sock(sock_create)]
 pub fn socket_made(context: SockContext) -> i32 {
     // SAFETY: fields of the context.
     let (kind, protocol) = unsafe { ((*context.sock).type_, (*context.sock).protocol) };
-    if kind == SOCK_RAW || protocol == u32::from(PROTOCOL_SCTP) {
+    if kind == SOCK_RAW || WITHOUT_CALLS.contains(&protocol) {
         own(&context);
     }
     PASS
@@ -57,10 +65,17 @@ pub fn socket_closed(context: SockContext) -> i32 {
     };
     // Of TCP and of local services nothing is written down; a socket of SCTP is, whatever its type is.
     if kind != SOCK_STREAM || protocol == u32::from(PROTOCOL_SCTP) {
+        let sock = address_of(context.sock);
+        if let Some(owner) = socket::known_owner(cookie)
+            && socket::has_more_to_send(sock)
+        {
+            let _ = CLOSED.insert(&cookie, &owner, ANY);
+        }
         // Most were never written down.
         let _ = SOCKETS.remove(&cookie);
+        asked::forget(cookie);
         // Behind it: who gives a slot away looks there last.
-        fast_path::close(address_of(context.sock));
+        fast_path::close(sock);
     }
     PASS
 }

@@ -8,18 +8,25 @@ use core::ffi::c_void;
 
 use aya_ebpf::{
     EbpfContext as _,
+    bindings::bpf_sock,
     helpers::generated::{bpf_get_socket_cookie, bpf_sk_fullsock},
     macros::cgroup_skb,
     programs::SkBuffContext,
 };
 use tracer_common::{
     Address, FlowKey,
-    map::{PROTOCOL_ICMP, PROTOCOL_RAW, PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP},
+    map::{PROTOCOL_ICMP, PROTOCOL_RAW, PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP, counter},
 };
 
-use super::fast_path;
-use super::flow::{Datagram, arrive, arrive_over_open, leave, leave_over_open};
-use crate::{memory::address_of, process, socket};
+use super::{
+    asked, fast_path,
+    flow::{Datagram, arrive, arrive_over_open, leave_first, leave_over_open},
+};
+use crate::{
+    counts::tally,
+    memory::{address_of, forget},
+    process, socket,
+};
 
 /// The answer of a program that only looks: the packet goes on.
 const PASS: i32 = 1;
@@ -30,7 +37,9 @@ const SOCK_RAW: u32 = 3;
 
 // Protocol numbers of IANA that name no class of their own.
 const UDP_LITE: u8 = 136;
-const ICMPV6: u8 = 58;
+pub const ICMPV6: u8 = 58;
+const IPV4_INSIDE: u8 = 4;
+const IPV6_INSIDE: u8 = 41;
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
@@ -50,21 +59,18 @@ const EXTENSIONS: usize = 4;
 #[cgroup_skb(egress)]
 pub fn packet_out(context: SkBuffContext) -> i32 {
     if !fast_path::leave(&context) && !is_of_tcp(&context) {
-        slow_out(context.as_ptr());
+        let context = context.as_ptr();
+        if !over_open_out(context) {
+            other_out(context);
+        }
     }
     PASS
 }
 
-/// It is not on the fast path. A function of its own, as are those that it calls: the less code there is in one, the fewer
-/// registers it keeps for its caller, and the stacks of both do not add up.
-#[inline(never)]
-fn slow_out(context: *mut c_void) {
-    if !over_open_out(context) {
-        other_out(context);
-    }
-}
-
-/// It leaves, if its flow is open.
+/// It is not on the fast path. It leaves, if its flow is open.
+///
+/// A function of its own, as are those below: the less code there is in one, the fewer registers it keeps for its caller, and the
+/// stacks of two do not add up.
 #[inline(never)]
 fn over_open_out(context: *mut c_void) -> bool {
     over_open(&SkBuffContext::new(context.cast()), Way::Out, |datagram| {
@@ -75,30 +81,75 @@ fn over_open_out(context: *mut c_void) -> bool {
 /// Whatever else leaves.
 #[inline(never)]
 fn other_out(context: *mut c_void) {
-    let context = SkBuffContext::new(context.cast());
-    if let Some(datagram) = any(&context, Way::Out) {
-        let sock = datagram.sock;
-        leave(&datagram, datagram.flow.socket, || {
-            (!socket::is_kernels(sock)).then(|| process::current_by_task(&context, sock))
-        });
+    let mut datagram = Datagram::default();
+    let form = any(context, Way::Out, &mut datagram);
+    if form == NONE || leave_over_open(&datagram).is_some() {
+        return;
     }
+    if socket::is_kernels(datagram.sock) && !socket::is_closed(datagram.sock) {
+        return;
+    }
+    if form == HIDDEN {
+        tally(counter::PAYLOAD_HIDDEN);
+    }
+    if datagram.flow.protocol == PROTOCOL_UDP
+        && ask(context, form, &mut datagram.flow) != 0
+        && leave_over_open(&datagram).is_some()
+    {
+        return;
+    }
+    let (sock, cookie) = (datagram.sock, datagram.flow.socket);
+    let sender = sender(context, sock, cookie);
+    let _ = leave_first(&datagram, cookie, sender);
+}
+
+/// Puts the remote that the call named in place of the one that the packet has. 0 where that is the same, or not known.
+#[inline(never)]
+fn ask(context: *mut c_void, form: u32, flow: &mut FlowKey) -> u32 {
+    let context = SkBuffContext::new(context.cast());
+    if let Some(sock) = full_socket(&context)
+        && let Some((address, port)) = asked::asked(flow.socket, sock)
+        && (address != flow.address || port != flow.port)
+    {
+        let packet = *flow;
+        flow.address = address;
+        flow.port = port;
+        flow.interface = interface(&context, &address);
+        if form == PLAIN {
+            asked::translated(flow, &packet);
+        }
+        return 1;
+    }
+    0
+}
+
+/// Who sends what leaves: the running program, unless it lets another one's packet go on, as a firewall in user space does. That one
+/// does not hold the socket; its owner is taken then.
+#[inline(never)]
+fn sender(context: *mut c_void, sock: u64, cookie: u64) -> u64 {
+    if socket::is_closed(sock) {
+        return asked::owner_of_closed(cookie);
+    }
+    if !asked::is_callers(cookie)
+        && let Some(owner) = socket::known_owner(cookie)
+        && process::is_other(owner)
+        && process::holds(socket::file(sock)) == 0
+    {
+        return owner;
+    }
+    process::current_by_task(&SkBuffContext::new(context.cast()), sock)
 }
 
 /// `BPF_CGROUP_INET_INGRESS`.
 #[cgroup_skb(ingress)]
 pub fn packet_in(context: SkBuffContext) -> i32 {
     if !fast_path::arrive(&context) && !is_of_tcp(&context) {
-        slow_in(context.as_ptr());
+        let context = context.as_ptr();
+        if !over_open_in(context) {
+            other_in(context);
+        }
     }
     PASS
-}
-
-/// As [`slow_out`].
-#[inline(never)]
-fn slow_in(context: *mut c_void) {
-    if !over_open_in(context) {
-        other_in(context);
-    }
 }
 
 /// It arrives, if its flow is open.
@@ -112,8 +163,8 @@ fn over_open_in(context: *mut c_void) -> bool {
 /// Whatever else arrives, as [`other_out`].
 #[inline(never)]
 fn other_in(context: *mut c_void) {
-    let context = SkBuffContext::new(context.cast());
-    if let Some(datagram) = any(&context, Way::In) {
+    let mut datagram = Datagram::default();
+    if any(context, Way::In, &mut datagram) != NONE {
         arrive(&datagram, datagram.flow.socket, || {
             socket::is_kernels(datagram.sock)
         });
@@ -161,33 +212,65 @@ fn over_open(context: &SkBuffContext, way: Way, passes: impl FnOnce(&Datagram) -
     })
 }
 
-/// The socket, and what passes; `None` for TCP and what is no IP packet.
+/// There is none of it.
+const NONE: u32 = 0;
+/// A packet carries a datagram to the remote that its header says.
+const PLAIN: u32 = 1;
+/// By a source route, or inside another packet.
+const ROUTED: u32 = 2;
+/// Inside another packet that nobody can look into.
+const HIDDEN: u32 = 3;
+
+/// The packet's socket, where it is one with all that sockets have.
 #[inline(always)]
-fn any(context: &SkBuffContext, way: Way) -> Option<Datagram> {
+fn full_socket(context: &SkBuffContext) -> Option<*const bpf_sock> {
     // SAFETY: a field of the context, which the kernel translates.
     let sock = unsafe { (*context.skb.skb).__bindgen_anon_2.sk };
     if sock.is_null() {
         return None;
     }
     // SAFETY: a socket that is not null, as the helper asks for.
-    let sock = unsafe { bpf_sk_fullsock(sock) };
-    if sock.is_null() {
-        return None;
-    }
+    let sock = unsafe { bpf_sk_fullsock(sock) }.cast_const();
+    (!sock.is_null()).then_some(sock)
+}
+
+/// What passes, and which of the above it is; none for TCP and what is no IP packet. A function of its own, as is [`over_open_out`].
+#[inline(never)]
+fn any(context: *mut c_void, way: Way, into: &mut Datagram) -> u32 {
+    let context = &SkBuffContext::new(context.cast());
+    let Some(sock) = full_socket(context) else {
+        return NONE;
+    };
     // SAFETY: a full socket's fields.
     let (kind, protocol) = unsafe { ((*sock).type_, (*sock).protocol) };
     if kind == SOCK_STREAM && protocol == u32::from(PROTOCOL_TCP) {
-        return None;
+        return NONE;
     }
-    let packet = near(context, way).or_else(|| far(context, way))?;
-    let class = class(context, kind, &packet)?;
-    Some(datagram(
-        context,
-        way,
-        &packet,
-        class,
-        address_of(sock.cast_const()),
-    ))
+    // What arrives at a socket has come out of it. A raw socket may well send such a packet itself.
+    let may_carry = way == Way::Out && kind != SOCK_RAW;
+    let mut form = PLAIN;
+    let packet = match near(context, way) {
+        Some(packet) if !(may_carry && packet.carries_another()) => packet,
+        _ => {
+            form = ROUTED;
+            let mut packet = Packet::default();
+            if look_further(context.as_ptr(), way, may_carry, &mut packet) == 0 {
+                return NONE;
+            }
+            packet
+        }
+    };
+    let Some(mut class) = class(context, kind, &packet) else {
+        return NONE;
+    };
+    if may_carry && class.0 == PROTOCOL_RAW && protocol == u32::from(PROTOCOL_UDP) {
+        // Encrypted, as a rule.
+        class = (PROTOCOL_UDP, (0, 0), u64::MAX);
+        form = HIDDEN;
+    }
+    *into = datagram(context, way, &packet, class, address_of(sock));
+    forget(into);
+    form
 }
 
 /// `class` is what [`class`] says.
@@ -208,13 +291,24 @@ fn datagram(
             port: remote,
             protocol,
             padding: 0,
-            more_padding: 0,
+            interface: interface(context, &packet.remote),
         },
         local_port: local,
         bytes: payload(context, packet, header),
         sock,
         // To the program it is the context, which is the packet.
         packet: context.skb.skb as u64,
+    }
+}
+
+/// The index of the interface over which it passes, where the remote's address needs that.
+#[inline(always)]
+fn interface(context: &SkBuffContext, remote: &Address) -> u32 {
+    if remote.has_scope() {
+        // SAFETY: a field of the context.
+        unsafe { (*context.skb.skb).ifindex }
+    } else {
+        0
     }
 }
 
@@ -235,13 +329,42 @@ fn payload(context: &SkBuffContext, packet: &Packet, header: u64) -> u64 {
         .saturating_sub(header)
 }
 
+#[derive(Clone, Copy, Default)]
 struct Packet {
     remote: Address,
     protocol: u8,
     /// Where the header of that protocol begins.
     payload: usize,
-    /// The first word there, if it was at hand: the ports, where the protocol has them.
-    ports: Option<u32>,
+    /// The first word there, where it was at hand: the ports, if the protocol has them.
+    ports: u32,
+    /// 0 where it was not. No `Option`: what is not there would be stored all the same, which the verifier refuses.
+    at_hand: u32,
+}
+
+impl Packet {
+    #[inline(always)]
+    fn carries_another(&self) -> bool {
+        matches!(self.protocol, IPV4_INSIDE | IPV6_INSIDE)
+    }
+}
+
+/// The headers wherever they are, also those of a packet inside, where it may be one. 0 where there are none. A function of its own, as
+/// is [`over_open_out`].
+#[inline(never)]
+fn look_further(context: *mut c_void, way: Way, may_carry: bool, packet: &mut Packet) -> u32 {
+    let context = SkBuffContext::new(context.cast());
+    let Some(mut found) = far(&context, way, 0) else {
+        return 0;
+    };
+    if may_carry && found.carries_another() {
+        let Some(inside) = far(&context, way, found.payload) else {
+            return 0;
+        };
+        found = inside;
+    }
+    *packet = found;
+    forget(packet);
+    1
 }
 
 /// The headers as they mostly are: in one piece, without options, and more behind them.
@@ -263,7 +386,8 @@ fn near(context: &SkBuffContext, way: Way) -> Option<Packet> {
                 remote: Address::mapped(*words.add(if way == Way::Out { 4 } else { 3 })),
                 protocol: *bytes.add(9),
                 payload: IPV4_HEADER,
-                ports: Some(*words.add(5)),
+                ports: *words.add(5),
+                at_hand: 1,
             });
         }
         if first >> 4 != 6 || start + IPV6_HEADER + size_of::<u32>() > end {
@@ -280,30 +404,39 @@ fn near(context: &SkBuffContext, way: Way) -> Option<Packet> {
             ]),
             protocol,
             payload: IPV6_HEADER,
-            ports: Some(*words.add(10)),
+            ports: *words.add(10),
+            at_hand: 1,
         })
     }
 }
 
-/// The headers wherever they are.
+/// The headers wherever they are, the first of them `at` so many bytes into the packet.
 #[inline(always)]
-fn far(context: &SkBuffContext, way: Way) -> Option<Packet> {
-    let first: [u8; IPV4_HEADER] = context.load(0).ok()?;
+fn far(context: &SkBuffContext, way: Way, at: usize) -> Option<Packet> {
+    let first: [u8; IPV4_HEADER] = context.load(at).ok()?;
     match first[0] >> 4 {
         4 => Some(Packet {
-            remote: Address::mapped(context.load(if way == Way::Out { 16 } else { 12 }).ok()?),
+            remote: Address::mapped(
+                context
+                    .load(at + if way == Way::Out { 16 } else { 12 })
+                    .ok()?,
+            ),
             protocol: first[9],
-            payload: usize::from(first[0] & 15) * 4,
-            ports: None,
+            payload: at + usize::from(first[0] & 15) * 4,
+            ports: 0,
+            at_hand: 0,
         }),
         6 => {
-            let remote = context.load(if way == Way::Out { 24 } else { 8 }).ok()?;
-            let (protocol, payload) = behind_extensions(context, first[6])?;
+            let remote = context
+                .load(at + if way == Way::Out { 24 } else { 8 })
+                .ok()?;
+            let (protocol, payload) = behind_extensions(context, at + IPV6_HEADER, first[6])?;
             Some(Packet {
                 remote: Address::of_words(remote),
                 protocol,
                 payload,
-                ports: None,
+                ports: 0,
+                at_hand: 0,
             })
         }
         _ => None,
@@ -317,10 +450,10 @@ fn is_extension(header: u8) -> bool {
     )
 }
 
-/// The protocol behind the extension headers of IPv6 (RFC 8200, section 4), and where its header begins.
+/// The protocol behind the extension headers of IPv6 (RFC 8200, section 4), of which the first begins `at`, and where its header
+/// begins.
 #[inline(always)]
-fn behind_extensions(context: &SkBuffContext, mut next: u8) -> Option<(u8, usize)> {
-    let mut at = IPV6_HEADER;
+fn behind_extensions(context: &SkBuffContext, mut at: usize, mut next: u8) -> Option<(u8, usize)> {
     for _ in 0..EXTENSIONS {
         if !is_extension(next) {
             break;
@@ -353,9 +486,10 @@ fn class(context: &SkBuffContext, kind: u32, packet: &Packet) -> Option<(u8, (u1
 
 #[inline(always)]
 fn ports(context: &SkBuffContext, packet: &Packet) -> Option<(u16, u16)> {
-    let word = match packet.ports {
-        Some(word) => word,
-        None => context.load(packet.payload).ok()?,
+    let word = if packet.at_hand == 0 {
+        context.load(packet.payload).ok()?
+    } else {
+        packet.ports
     };
     let both = u32::from_be(word);
     Some(((both >> 16) as u16, both as u16))

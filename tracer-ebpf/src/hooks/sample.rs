@@ -7,7 +7,7 @@ use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
 use tracer_common::map::{CONNECTION_ACCEPTED, CONNECTION_CARRIED, CONNECTION_CARRIER};
 
 use crate::{
-    address::{local_end, namespace, remote},
+    address::{interface, local_end, namespace, remote},
     maps::CONNECTIONS,
     memory::read,
     offsets::{
@@ -108,11 +108,12 @@ fn one(sock: u64) {
         return;
     };
     // SAFETY: a live map value.
-    let (began_ns, flags) = unsafe { ((*connection).began_ns, (*connection).flags) };
+    let (began_ns, flags) = unsafe { ((*connection).began_ns, u32::from((*connection).flags)) };
     let payload = payload(sock, flags);
     let cookie: u64 = read(sock, &SOCK_COOKIE);
-    let ((local, local_port), (_, remote_port)) = (local_end(sock), remote(sock));
+    let ((local, local_port), (remote_address, remote_port)) = (local_end(sock), remote(sock));
     let namespace = namespace(sock);
+    let interface = interface(&remote_address, sock);
     // The socket may have ended meanwhile and its memory may be another's by now. Its entry goes before its memory
     // does, so what was read is its own if the entry is still there.
     let Some(connection) = CONNECTIONS.get_ptr_mut(&sock) else {
@@ -130,5 +131,6 @@ fn one(sock: u64) {
         connection.local_port = local_port;
         connection.remote_port = remote_port;
         connection.namespace = namespace;
+        connection.interface = interface;
     }
 }

@@ -252,7 +252,8 @@ pub fn connection(
         local_port: 0,
         remote_port: 0,
         namespace: 0,
+        interface: 0,
         error: 0,
-        flags,
+        flags: flags as u16,
     }
 }

@@ -11,7 +11,7 @@ use tracer_common::{
 };
 
 use crate::{
-    address::{local_end, namespace, none, remote},
+    address::{interface, local_end, namespace, none, remote},
     clock::{now, zero},
     counts::tally,
     emit::{emit, emit_at_once},
@@ -72,7 +72,7 @@ pub fn end(sock: u64, after_handshake: bool) -> bool {
         return false;
     };
     // SAFETY: a field of a live map value.
-    let is_pending = unsafe { (*connection).flags } & CONNECTION_PENDING != 0;
+    let is_pending = u32::from(unsafe { (*connection).flags }) & CONNECTION_PENDING != 0;
     if is_pending && !after_handshake && has_passed(sock) == 0 {
         // Nobody was told of it.
         let _ = CONNECTIONS.remove(&sock);
@@ -100,7 +100,7 @@ fn end_followed(sock: u64, after_handshake: bool) -> u32 {
     };
     // SAFETY: a live map value, read before it is removed.
     let connection = unsafe { &*connection };
-    let is_carrier = connection.flags & CONNECTION_CARRIER != 0;
+    let is_carrier = u32::from(connection.flags) & CONNECTION_CARRIER != 0;
     let record = record(sock, connection, after_handshake);
     // Of two that end it at once one removes it.
     if CONNECTIONS.remove(&sock).is_ok() {
@@ -115,7 +115,7 @@ fn end_followed(sock: u64, after_handshake: bool) -> u32 {
 /// What is to be said of a connection that is over.
 #[inline(always)]
 pub fn record(sock: u64, connection: &Connection, after_handshake: bool) -> Record {
-    let flags = connection.flags;
+    let flags = u32::from(connection.flags);
     let Payload { sent, received } = payload(sock, flags);
     // A handshake for which no program was run is told by what came after it. That something was sent tells nothing: a SYN of
     // TCP Fast Open carries data.
@@ -126,7 +126,7 @@ pub fn record(sock: u64, connection: &Connection, after_handshake: bool) -> Reco
     let outcome = if is_established {
         ESTABLISHED
     } else {
-        failed(reason(sock, connection.error))
+        failed(reason(sock, connection.error.into()))
     };
     let (local, local_port) = local_end(sock);
     Record {
@@ -141,6 +141,7 @@ pub fn record(sock: u64, connection: &Connection, after_handshake: bool) -> Reco
         local_port,
         remote_port: remote(sock).1,
         namespace: namespace(sock),
+        interface: interface(&connection.destination.address, sock),
         outcome,
         flags: flags_of(flags),
     }
@@ -155,7 +156,7 @@ pub fn end_unseen(sock: u64) -> u32 {
     };
     // SAFETY: a live map value, read before it is removed.
     let connection = unsafe { &*connection };
-    if connection.flags & CONNECTION_PENDING != 0 {
+    if u32::from(connection.flags) & CONNECTION_PENDING != 0 {
         // Nobody was told of it.
         let _ = CONNECTIONS.remove(&sock);
         return 1;
@@ -177,8 +178,9 @@ pub fn end_unseen(sock: u64) -> u32 {
         local_port: connection.local_port,
         remote_port: connection.remote_port,
         namespace: connection.namespace,
+        interface: connection.interface,
         outcome,
-        flags: flags_of(connection.flags) | LATE,
+        flags: flags_of(connection.flags.into()) | LATE,
     };
     if CONNECTIONS.remove(&sock).is_ok() {
         tally(counter::END_MISSED);
@@ -196,6 +198,7 @@ pub fn let_out_unfollowed(
     established_ns: u64,
     flags: u32,
 ) -> u32 {
+    let flags = flags_of(flags) | LATE;
     tally(counter::CONNECTIONS_FULL);
     let zero = zero();
     let outcome = if established_ns == 0 {
@@ -215,15 +218,16 @@ pub fn let_out_unfollowed(
         local_port: 0,
         remote_port: 0,
         namespace: 0,
+        interface: 0,
         outcome,
-        flags: flags_of(flags) | LATE,
+        flags,
     });
     0
 }
 
 /// The flags of a record.
 #[inline(always)]
-fn flags_of(connection: u32) -> u32 {
+fn flags_of(connection: u32) -> u16 {
     let mut flags = 0;
     if connection & CONNECTION_NO_CONTACT != 0 {
         flags |= NO_CONTACT;
@@ -268,6 +272,7 @@ fn end_older(sock: u64) -> u32 {
         local_port: 0,
         remote_port: 0,
         namespace: 0,
+        interface: 0,
         outcome: UNKNOWN,
         flags: NO_CONTACT,
     });

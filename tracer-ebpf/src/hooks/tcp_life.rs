@@ -186,7 +186,7 @@ pub fn tcp_error_again(context: RawTracePointContext) -> i32 {
 #[inline(always)]
 fn report(sock: u64) {
     let Some(connection) = CONNECTIONS.get_ptr_mut(&sock) else {
-        flow::fail(sock);
+        let _ = flow::fail(sock);
         return;
     };
     if i32::from(read::<u8>(sock, &SOCK_STATE)) == CLOSE {
@@ -197,7 +197,7 @@ fn report(sock: u64) {
     // The program that owns the socket may have taken it already.
     if error != 0 {
         // SAFETY: a field of a live map value that nobody else writes.
-        unsafe { (*connection).error = error };
+        unsafe { (*connection).error = error as i16 };
     }
 }
 
@@ -206,7 +206,7 @@ fn report(sock: u64) {
 fn establish(sock: u64, before: i32, is_first: bool) {
     match CONNECTIONS.get_ptr_mut(&sock) {
         // SAFETY: as below.
-        Some(connection) if unsafe { (*connection).flags } & CONNECTION_PENDING != 0 => {
+        Some(connection) if u32::from(unsafe { (*connection).flags }) & CONNECTION_PENDING != 0 => {
             let _ = complete(sock, 0);
         }
         // SAFETY: the state changes of one socket do not run at once, so nobody else writes this value's times.

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    activate, attempts, churn, datagram, echo, flood, loopback, multipath, packets, pass, raw,
-    reborn, sctp,
+    activate, attempts, churn, datagram, echo, flood, judge, loopback, multipath, packets, pass,
+    raw, reborn, sctp,
 };
 
 /// Makes traffic whose truth it knows, and prints that truth as JSON lines.
@@ -48,6 +48,8 @@ pub enum Command {
     Flood(flood::Flood),
     /// Send a datagram from each of many addresses, all to one server
     FloodIn(flood::FloodIn),
+    /// Let each packet of a netfilter queue go on
+    Judge(judge::Judge),
     /// Send ICMP echo requests
     EchoRequests(echo::EchoRequests),
     /// Send raw IP datagrams

@@ -14,6 +14,7 @@ mod flood;
 mod header;
 mod hold;
 mod ip;
+mod judge;
 mod kernel;
 mod loopback;
 mod message;
@@ -57,6 +58,7 @@ fn run(arguments: Arguments) -> Result<()> {
     kernel::end_after(arguments.deadline);
     kernel::allow_many_files()?;
     match arguments.command {
+        Command::Judge(judge) => judge::run(&judge),
         Command::Serve(serve) => serve::run(&serve),
         Command::Activate(activate) => activate::run(&activate),
         Command::Connect(connect) => connect::run(&connect, arguments.deadline),

@@ -66,6 +66,26 @@ pub fn encode(address: SocketAddr) -> Encoded {
     }
 }
 
+/// Has what is sent go by `hop` first (RFC 791, "Loose Source and Record Route").
+pub fn route_through(socket: &OwnedFd, hop: Ipv4Addr) -> Result<()> {
+    const LOOSE_SOURCE_ROUTE: u8 = 131;
+    const END: u8 = 0;
+    let [a, b, c, d] = hop.octets();
+    // Kind, length, where the next address stands, that address.
+    let options = [LOOSE_SOURCE_ROUTE, 7, 4, a, b, c, d, END];
+    // SAFETY: the kernel reads so many bytes there.
+    let set = checked(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IP,
+            libc::IP_OPTIONS,
+            options.as_ptr().cast(),
+            options.len() as libc::socklen_t,
+        )
+    });
+    set.context("IP_OPTIONS").map(drop)
+}
+
 /// The reverse of `encode`; none for an address that is neither v4 nor v6.
 pub fn decode(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
     let pointer = std::ptr::from_ref(storage);

@@ -15,6 +15,8 @@ pub fn json(contact: &Contact, live: bool) -> Value {
         Destination::Other | Destination::Unknown => None,
     };
     let (outcome, reason) = outcome(contact.outcome);
+    let detail = contact.detail.as_deref();
+    let translated = detail.and_then(|detail| detail.translated);
     json!({
         "id": contact.id,
         "live": live,
@@ -30,6 +32,9 @@ pub fn json(contact: &Contact, live: bool) -> Value {
         "local_port": contact.local.port,
         "remote_address": contact.remote.address.map(|address| address.to_canonical().to_string()),
         "remote_port": contact.remote.port,
+        "translated_address": translated.and_then(|end| end.address).map(|address| address.to_string()),
+        "translated_port": translated.and_then(|end| end.port),
+        "interface": detail.and_then(|detail| detail.interface.as_deref()),
         "namespace": contact.namespace,
         "began": contact.began.map(rfc3339),
         "established": contact.established.map(rfc3339),
@@ -41,11 +46,18 @@ pub fn json(contact: &Contact, live: bool) -> Value {
     })
 }
 
-/// The label `destination`: the name, else the address in canonical text.
+/// The label `destination`: the name, else the address in canonical text, here with its interface where it needs that (RFC 4007
+/// section 11).
 pub fn destination(contact: &Contact) -> String {
     match (&contact.name, contact.destination) {
         (Some(name), _) => name.text.as_ref().to_owned(),
-        (None, Destination::Address { address, .. }) => address.to_canonical().to_string(),
+        (None, Destination::Address { address, .. }) => {
+            let address = address.to_canonical();
+            match contact.detail.as_deref().map(|detail| &detail.interface) {
+                Some(Some(interface)) => format!("{address}%{interface}"),
+                _ => address.to_string(),
+            }
+        }
         (None, Destination::Other) => "~other".to_owned(),
         (None, Destination::Unknown) => String::new(),
     }

@@ -11,8 +11,8 @@ use super::{
     query::{DEFAULT, MAXIMUM, PARAMETERS, Query},
 };
 use crate::model::{
-    Contact, ContactList, Destination, Direction, Endpoint, Identity, Kind, Name, NameSource,
-    Outcome, Program, Protocol, Snapshot,
+    Contact, ContactList, Destination, Detail, Direction, Endpoint, Identity, Kind, Name,
+    NameSource, Outcome, Program, Protocol, Snapshot,
 };
 
 fn document() -> Value {
@@ -56,6 +56,10 @@ fn known(id: u64, name: NameSource, protocol: Protocol, outcome: Outcome) -> Con
         }),
         local: end(50_000),
         remote: end(443),
+        detail: Some(Box::new(Detail {
+            translated: Some(end(8443)),
+            interface: Some("eth0".into()),
+        })),
         namespace: Some(4_026_531_840),
         began: Some(id),
         established: Some(id + 1),

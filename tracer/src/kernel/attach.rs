@@ -79,7 +79,7 @@ pub fn attach(ebpf: &mut Ebpf, hook: &Hook) -> anyhow::Result<()> {
                     };
                     program.attach(root, way, mode).context("attach")?;
                 }
-                Cgroup::Connect4 | Cgroup::Connect6 => {
+                Cgroup::Connect4 | Cgroup::Connect6 | Cgroup::Sendmsg4 | Cgroup::Sendmsg6 => {
                     let program: &mut CgroupSockAddr = program.try_into().context("its type")?;
                     program.attach(root, mode).context("attach")?;
                 }

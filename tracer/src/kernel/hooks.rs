@@ -53,6 +53,8 @@ pub enum Cgroup {
     Connect6 = 11,
     PostBind4 = 12,
     PostBind6 = 13,
+    Sendmsg4 = 14,
+    Sendmsg6 = 15,
     SockRelease = 34,
 }
 
@@ -70,6 +72,8 @@ impl Attach {
             Self::Cgroup(Cgroup::Connect6) => "cgroup_connect6",
             Self::Cgroup(Cgroup::PostBind4) => "cgroup_post_bind4",
             Self::Cgroup(Cgroup::PostBind6) => "cgroup_post_bind6",
+            Self::Cgroup(Cgroup::Sendmsg4) => "cgroup_sendmsg4",
+            Self::Cgroup(Cgroup::Sendmsg6) => "cgroup_sendmsg6",
             Self::Cgroup(Cgroup::SockCreate) => "cgroup_sock_create",
             Self::Cgroup(Cgroup::SockRelease) => "cgroup_sock_release",
             Self::Kprobe(functions) => functions[0],
@@ -303,6 +307,17 @@ pub const HOOKS: &[Hook] = &[
         "socket_closed",
         Attach::Cgroup(Cgroup::SockRelease),
         Signal::SocketEnd,
+    ),
+    // Before what leaves is seen: nothing that does has an unknown call then.
+    extra(
+        "call4",
+        Attach::Cgroup(Cgroup::Sendmsg4),
+        Signal::DatagramCall,
+    ),
+    extra(
+        "call6",
+        Attach::Cgroup(Cgroup::Sendmsg6),
+        Signal::DatagramCall,
     ),
     hook(
         "packet_out",

@@ -204,6 +204,11 @@ fn load_one(options: &Options, globals: &Globals, way: Way) -> anyhow::Result<Lo
             loader.map_max_entries(name, entries);
         }
     }
+    if way == Way::Tracing {
+        for name in preallocated::AT_CGROUP {
+            loader.map_max_entries(name, 1);
+        }
+    }
     let object = preallocated::object(may_allocate)?;
     let mut ebpf = loader.load(&object).map_err(|error| explain_load(&error))?;
     let hooks = || {

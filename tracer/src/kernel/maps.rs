@@ -9,7 +9,7 @@ use aya::{
 };
 use tracer_common::{
     Attempt, Charge, Connection, Counts, DestinationKey, Flow, FlowKey, ListenedPort, Listener,
-    Listeners, Older, ProcessFacts, ProcessKey, SocketFacts, fast::FastFlows,
+    Listeners, Older, ProcessFacts, ProcessKey, SocketFacts, Translation, fast::FastFlows,
 };
 
 /// `BPF_NOEXIST`: insert, or fail where the key is there.
@@ -25,6 +25,7 @@ pub struct Maps {
     pub flows: HashMap<MapData, FlowKey, Flow>,
     pub fast_flows: Array<MapData, FastFlows>,
     pub sockets: HashMap<MapData, u64, SocketFacts>,
+    pub translations: HashMap<MapData, FlowKey, Translation>,
     pub listeners: HashMap<MapData, u64, Listener>,
     pub ports: HashMap<MapData, ListenedPort, Listeners>,
     pub connections: HashMap<MapData, u64, Connection>,
@@ -83,6 +84,7 @@ impl Maps {
             fast_flows: take("FAST_FLOWS")?.try_into()?,
             sockets: sockets.try_into()?,
             listeners: listeners.try_into()?,
+            translations: take("TRANSLATIONS")?.try_into()?,
             ports: take("PORTS")?.try_into()?,
             processes: processes.try_into()?,
             attempts: take("ATTEMPTS")?.try_into()?,

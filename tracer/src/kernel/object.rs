@@ -107,7 +107,9 @@ mod tests {
                         hook.program
                     );
                 }
-                Attach::Cgroup(Cgroup::Connect4 | Cgroup::Connect6) => {
+                Attach::Cgroup(
+                    Cgroup::Connect4 | Cgroup::Connect6 | Cgroup::Sendmsg4 | Cgroup::Sendmsg6,
+                ) => {
                     assert!(
                         matches!(section, ProgramSection::CgroupSockAddr { .. }),
                         "{}",

@@ -24,6 +24,9 @@ pub const ALLOCATES: u32 = 1;
 /// `BPF_MAP_TYPE_HASH`, `…_PERCPU_HASH` and `…_HASH_OF_MAPS`: those of which the kernel asks it (`check_map_prealloc`).
 const HASHES: [u32; 3] = [1, 5, 13];
 
+/// Tables that only programs at the cgroup use, which may allocate everywhere.
+pub const AT_CGROUP: [&str; 3] = ["CALLS", "CLOSED", "TRANSLATIONS"];
+
 /// What tables hold there, where what the object says is too much to take at once: an entry of `FLOWS` takes 168 bytes. A datagram
 /// whose flow finds no room is counted all the same, by itself.
 const ENTRIES: &[(&str, u32)] = &[("FLOWS", 65_536)];
@@ -50,7 +53,7 @@ pub fn entries(may_allocate: bool, is_phone: bool) -> &'static [(&'static str, u
 }
 
 /// Sizes of the tables that are as large as another one says. Each program may need an entry of `OVERFLOW` for each protocol and
-/// direction, and what has no program needs the same; each listener one of `PORTS`.
+/// direction, and what has no program needs the same; each listener one of `PORTS`, each UDP socket one of `CALLS`.
 pub fn dependent(name: &str, entries: u32) -> Vec<(&'static str, u32)> {
     match name {
         "PROCESSES" => {
@@ -58,6 +61,7 @@ pub fn dependent(name: &str, entries: u32) -> Vec<(&'static str, u32)> {
             vec![("OVERFLOW", overflow), ("FACTS", entries)]
         }
         "LISTENERS" => vec![("PORTS", entries)],
+        "SOCKETS" => vec![("CALLS", entries)],
         _ => Vec::new(),
     }
 }
@@ -84,7 +88,7 @@ pub fn object(may_allocate: bool) -> anyhow::Result<Cow<'static, [u8]>> {
     Ok(Cow::Owned(preallocated))
 }
 
-/// The object, with all hashes preallocated. aya has no way to say so.
+/// The object, with all hashes of its tracing programs preallocated. aya has no way to say so.
 fn preallocate(object: &[u8]) -> anyhow::Result<Vec<u8>> {
     let file = object::File::parse(object).context("read the object")?;
     let mut changed = object.to_vec();
@@ -102,8 +106,9 @@ fn preallocate(object: &[u8]) -> anyhow::Result<Vec<u8>> {
             .symbols()
             .filter(|symbol| symbol.section_index() == Some(section.index()));
         for symbol in symbols {
+            let name = symbol.name().unwrap_or_default();
             // The section's own name can be one too.
-            if symbol.size() == 0 {
+            if symbol.size() == 0 || AT_CGROUP.contains(&name) {
                 continue;
             }
             let definition = place(range, symbol.address())
@@ -157,7 +162,8 @@ mod tests {
         let (before, after) = (maps(OBJECT), maps(&changed));
         let mut cleared = 0;
         for (name, before) in &before {
-            let is_hash = HASHES.contains(&before.map_type());
+            let is_hash =
+                HASHES.contains(&before.map_type()) && !AT_CGROUP.contains(&name.as_str());
             let flags = before.map_flags();
             let expected = if is_hash { flags & !ALLOCATES } else { flags };
             assert_eq!(after[name].map_flags(), expected, "{name}");
@@ -195,7 +201,8 @@ mod tests {
         }
         let mut taken = BTreeMap::new();
         for (name, map) in maps(OBJECT) {
-            if !HASHES.contains(&map.map_type()) {
+            if !HASHES.contains(&map.map_type()) || AT_CGROUP.contains(&name.as_str()) {
+                sizes.remove(name.as_str());
                 continue;
             }
             let default = map.max_entries();

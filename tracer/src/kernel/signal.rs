@@ -17,6 +17,8 @@ pub enum Signal {
     TcpAttempt,
     /// Datagrams (UDP, ICMP, SCTP, raw) that leave.
     DatagramsOut,
+    /// Whom the call named that sends a datagram.
+    DatagramCall,
     /// Datagrams that arrive.
     DatagramsIn,
     /// Datagrams that arrived and found their socket's queue full.
@@ -48,6 +50,7 @@ impl Signal {
             Self::TcpBytes => "tcp_bytes",
             Self::TcpAttempt => "tcp_attempt",
             Self::DatagramsOut => "datagrams_out",
+            Self::DatagramCall => "datagram_call",
             Self::DatagramsIn => "datagrams_in",
             Self::DatagramRefused => "datagram_refused",
             Self::DatagramFiltered => "datagram_filtered",
@@ -100,6 +103,10 @@ impl Signal {
                 "TCP connects that fail before a SYN, for want of a route or because they are forbidden"
             }
             Self::DatagramsOut => "every contact over UDP, ICMP, SCTP or raw IP",
+            Self::DatagramCall => {
+                "whom an app addressed over UDP where this machine leads the datagram elsewhere (REDIRECT, DNAT, source routes, \
+                 SRv6, IPsec): it counts as the packet says"
+            }
             Self::DatagramsIn => "answers, and contacts accepted, over UDP, ICMP, SCTP or raw IP",
             Self::DatagramRefused => {
                 "that a datagram was not received although it arrived: its socket's queue was full"

@@ -13,10 +13,10 @@ use aya::{
 };
 use tracer_common::{
     Attempt, Connection, Counts, DestinationKey, Flow, FlowKey, Listener, Older, ProcessFacts,
-    Record, SocketFacts,
+    Record, SocketFacts, Translation,
     map::{
         CONNECTION_PENDING, DIRECTION_OUT, FLAG_DESCRIBED, HANDLE_UNATTRIBUTED,
-        HANDLE_USER_MAXIMUM, PROTOCOL_TCP, PROTOCOL_UDP,
+        HANDLE_USER_MAXIMUM, PROTOCOL_TCP, PROTOCOL_UDP, counter,
     },
 };
 use zerocopy::FromBytes as _;
@@ -55,6 +55,7 @@ pub struct Kernel {
     open_sockets: Batch<u64, SocketFacts>,
     listeners: Batch<u64, Listener>,
     older: Batch<u64, Older>,
+    translations: Batch<FlowKey, Translation>,
     /// Keys of the connections that are sampled; kept for its room.
     sockets: Vec<u64>,
     /// Contacts that had ended before anybody asked for them.
@@ -81,6 +82,7 @@ impl Kernel {
             open_sockets: Batch::new(4096),
             listeners: Batch::new(512),
             older: Batch::new(512),
+            translations: Batch::new(512),
             sockets: Vec::new(),
             early: Vec::new(),
         };
@@ -248,6 +250,17 @@ impl Kernel {
         self.listeners.read(descriptor(&self.maps.listeners), each)
     }
 
+    /// How many translations have been noted so far.
+    pub fn translations_noted(&self) -> u64 {
+        self.maps.counter(counter::TRANSLATIONS)
+    }
+
+    /// To whom the datagrams of flows left, where that is not whom their calls named.
+    pub fn translations(&mut self, each: impl FnMut(&FlowKey, &Translation)) -> io::Result<u64> {
+        self.translations
+            .read(descriptor(&self.maps.translations), each)
+    }
+
     /// The fast path of datagrams, which hooks of the control group have. Where its memory is not to be had, all flows go the
     /// other way.
     pub fn fast_flows(&self) -> Option<FastFlows> {
@@ -304,7 +317,7 @@ impl Kernel {
             }
         }
         self.connections.read(map, |sock, connection| {
-            if connection.flags & CONNECTION_PENDING == 0 {
+            if u32::from(connection.flags) & CONNECTION_PENDING == 0 {
                 each(sock, connection);
             }
         })

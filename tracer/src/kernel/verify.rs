@@ -87,9 +87,9 @@ fn load_one(program: &mut Program, hook: &Hook, globals: &Globals) -> anyhow::Re
         Attach::Cgroup(Cgroup::Ingress | Cgroup::Egress) => {
             <&mut CgroupSkb>::try_from(program)?.load()
         }
-        Attach::Cgroup(Cgroup::Connect4 | Cgroup::Connect6) => {
-            <&mut CgroupSockAddr>::try_from(program)?.load()
-        }
+        Attach::Cgroup(
+            Cgroup::Connect4 | Cgroup::Connect6 | Cgroup::Sendmsg4 | Cgroup::Sendmsg6,
+        ) => <&mut CgroupSockAddr>::try_from(program)?.load(),
         Attach::Cgroup(
             Cgroup::SockCreate | Cgroup::PostBind4 | Cgroup::PostBind6 | Cgroup::SockRelease,
         ) => <&mut CgroupSock>::try_from(program)?.load(),

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    Contact, Destination, Direction, Identity, Name, Program,
+    Contact, Destination, Detail, Direction, Identity, Name, Program,
     packed::{self, Packed},
 };
 
@@ -32,6 +32,7 @@ struct Who {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Whom {
     name: Option<Name>,
+    detail: Option<Box<Detail>>,
     /// The destination, where it is another one than [`usual`].
     destination: Option<Destination>,
 }
@@ -102,6 +103,7 @@ impl Block {
             program,
             destination,
             name,
+            detail,
             local,
             namespace,
             id: _,
@@ -123,7 +125,12 @@ impl Block {
         };
         packed.who = index(&mut self.whos, who);
         let destination = (destination != usual).then_some(destination);
-        packed.whom = index(&mut self.whoms, Whom { name, destination });
+        let whom = Whom {
+            name,
+            detail,
+            destination,
+        };
+        packed.whom = index(&mut self.whoms, whom);
         self.contacts.push(packed);
     }
 
@@ -204,6 +211,7 @@ impl Kept<'_> {
         contact.namespace = who.namespace;
         contact.local.address = who.local;
         contact.name.clone_from(&whom.name);
+        contact.detail.clone_from(&whom.detail);
         contact.destination = whom.destination.unwrap_or_else(|| usual(&contact));
         contact
     }

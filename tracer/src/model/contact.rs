@@ -60,6 +60,15 @@ pub enum Outcome {
     Failed(u8),
 }
 
+/// What few contacts have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Detail {
+    /// To whom this machine led what was sent, in place of the remote (REDIRECT, DNAT).
+    pub translated: Option<Endpoint>,
+    /// The interface of a link-local remote: its name, or its index where that has none any more.
+    pub interface: Option<Box<str>>,
+}
+
 /// One contact. What is `None` is not known; nothing is guessed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contact {
@@ -76,6 +85,7 @@ pub struct Contact {
     pub name: Option<Name>,
     pub local: Endpoint,
     pub remote: Endpoint,
+    pub detail: Option<Box<Detail>>,
     pub direction: Direction,
     pub protocol: Protocol,
     /// Inode number of the network namespace.
@@ -105,6 +115,7 @@ impl Contact {
             name: None,
             local: Endpoint::default(),
             remote: Endpoint::default(),
+            detail: None,
             direction,
             protocol,
             namespace: None,

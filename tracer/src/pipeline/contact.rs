@@ -18,7 +18,7 @@ use super::{
 use crate::{
     decode,
     kernel::source,
-    model::{Contact, Destination, Endpoint, Outcome},
+    model::{Contact, Destination, Detail, Endpoint, Outcome},
 };
 
 /// The numbers of those that were shown while they lived, and by which clock.
@@ -78,7 +78,8 @@ impl Pipeline {
             } else {
                 Outcome::Connecting
             };
-            contacts.push(contact(known, &found.record, seen, outcome));
+            let detail = self.book.details.of(known, &found.record);
+            contacts.push(contact(known, &found.record, seen, (outcome, detail)));
         }
         contacts
     }
@@ -92,7 +93,8 @@ impl super::Book {
         }
         let seen = self.seen.contacts.remove(&Id::of_record(record));
         let seen = seen.unwrap_or_else(|| (self.seen.number(), Clock::now()));
-        let contact = contact(known, record, seen, outcome_of(record));
+        let detail = self.details.of(known, record);
+        let contact = contact(known, record, seen, (outcome_of(record), detail));
         self.contacts.end(contact);
     }
 }
@@ -112,7 +114,7 @@ fn contact(
     known: &Known,
     record: &Record,
     (number, clock): (u64, Clock),
-    outcome: Outcome,
+    (outcome, detail): (Outcome, Option<Box<Detail>>),
 ) -> Contact {
     let key = &record.destination;
     // Times at which something was noticed are not those at which it happened.
@@ -145,6 +147,7 @@ fn contact(
         established,
         ended: clock.wall(record.ended_ns),
         outcome,
+        detail,
         sent: is_followed.then_some(record.sent),
         received: is_followed.then_some(record.received),
         ..Contact::new(number, decode::direction(key), decode::protocol(key))
@@ -173,7 +176,12 @@ mod tests {
             ..Record::default()
         };
         let said = |record: &Record| {
-            let said = contact(&NAMELESS, record, (1, Clock::now()), outcome_of(record));
+            let said = contact(
+                &NAMELESS,
+                record,
+                (1, Clock::now()),
+                (outcome_of(record), None),
+            );
             (said.outcome, said.sent, said.received)
         };
         assert_eq!(said(&ended), (Outcome::Closed, Some(2), Some(0)));

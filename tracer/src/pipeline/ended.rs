@@ -34,6 +34,7 @@ impl Pipeline {
     /// As [`Self::drain`]; each that is booked is taken out of those that were live a moment ago.
     pub(super) fn drain_beside(&mut self, live: &mut Live) {
         self.learn();
+        self.book.details.refresh(&mut self.kernel);
         let mut waiting = std::mem::take(&mut self.waiting.0);
         let second = self.second;
         let Self {

@@ -33,7 +33,9 @@ impl Found {
         room: impl FnOnce(&Flow) -> Option<u32>,
     ) {
         let lasts = flow.last_second.wrapping_sub(flow.opened).cast_signed() >= LASTING as i32;
-        if key.protocol != PROTOCOL_UDP || flow.followed == 0 || !lasts {
+        // A slot does not say which interface a link-local remote is on.
+        let has_place = key.protocol == PROTOCOL_UDP && key.interface == 0 && flow.followed != 0;
+        if !has_place || !lasts {
             return;
         }
         let Some(slot) = room(flow) else {
@@ -107,6 +109,11 @@ mod tests {
             ..key(6)
         };
         found.consider(&ping, &large, |_| Some(2));
+        let link_local = FlowKey {
+            interface: 3,
+            ..key(8)
+        };
+        found.consider(&link_local, &large, |_| Some(2));
         found.consider(&key(7), &large, |_| None);
         let chosen: Vec<_> = found.chosen.into_iter().collect();
         assert_eq!(chosen, [(1, (key(2), large))]);

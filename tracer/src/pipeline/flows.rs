@@ -133,7 +133,7 @@ impl Pipeline {
 }
 
 /// What the record of a flow says, but for its end.
-fn of_flow(key: &FlowKey, flow: &Flow, outcome: u32) -> Record {
+fn of_flow(key: &FlowKey, flow: &Flow, outcome: u16) -> Record {
     Record {
         destination: flow.destination,
         socket: key.socket,
@@ -141,6 +141,8 @@ fn of_flow(key: &FlowKey, flow: &Flow, outcome: u32) -> Record {
         sent: flow.sent,
         received: flow.received,
         remote_port: key.port,
+        namespace: flow.namespace,
+        interface: key.interface,
         outcome,
         ..Record::default()
     }

@@ -81,7 +81,7 @@ impl Pipeline {
             let is_open = record.outcome == ESTABLISHED && record.flags & NO_CONTACT == 0;
             let has_times = is_open
                 && destination.direction == DIRECTION_OUT
-                && connection.flags & CONNECTION_LATE == 0;
+                && u32::from(connection.flags) & CONNECTION_LATE == 0;
             if has_times
                 && let Some(known) = programs.find(destination.process)
                 && book.observed.insert(id)
@@ -113,10 +113,10 @@ fn of_connection(socket: u64, connection: &Connection) -> Record {
         },
         ..Record::default()
     };
-    if connection.flags & CONNECTION_NO_CONTACT != 0 {
+    if u32::from(connection.flags) & CONNECTION_NO_CONTACT != 0 {
         record.flags |= NO_CONTACT;
     }
-    if connection.flags & CONNECTION_LATE != 0 {
+    if u32::from(connection.flags) & CONNECTION_LATE != 0 {
         record.flags |= LATE;
     }
     // A sample of another connection of the same place in memory is none of this one.
@@ -127,6 +127,7 @@ fn of_connection(socket: u64, connection: &Connection) -> Record {
         record.local_port = connection.local_port;
         record.remote_port = connection.remote_port;
         record.namespace = connection.namespace;
+        record.interface = connection.interface;
     }
     record
 }

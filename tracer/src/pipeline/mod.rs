@@ -2,6 +2,7 @@
 
 mod attempts;
 mod contact;
+mod details;
 mod ended;
 mod fast_flows;
 mod flows;
@@ -28,6 +29,7 @@ use crate::{
 };
 
 use contact::Seen;
+use details::Details;
 use ended::Waiting;
 use followed::OlderSockets;
 use live::Id;
@@ -62,6 +64,7 @@ struct Book {
     observed: HashSet<Id>,
     contacts: Contacts,
     seen: Seen,
+    details: Details,
 }
 
 /// Contacts of programs without a name, by [`Unattributed`]: those that live, those that have ended, and what was shown last.
@@ -91,6 +94,7 @@ impl Pipeline {
                 observed: HashSet::new(),
                 contacts: Contacts::default(),
                 seen: Seen::default(),
+                details: Details::default(),
             },
             failed_reads: 0,
             waiting: Waiting::default(),

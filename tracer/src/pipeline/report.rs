@@ -35,6 +35,7 @@ impl Pipeline {
             kernel("sockets_full", counter::SOCKETS_FULL),
             kernel("listeners_full", counter::LISTENERS_FULL),
             kernel("calls_full", counter::CALLS_FULL),
+            kernel("payload_hidden", counter::PAYLOAD_HIDDEN),
             Loss {
                 stage: "kernel",
                 reason: "read_failed",

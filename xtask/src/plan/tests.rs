@@ -460,6 +460,11 @@ pub const TESTS: &[Test] = &[
         Long::On(ONLY_HERE),
     ),
     row(
+        "scope::one_link_local_address_on_two_interfaces_is_two_machines",
+        &[HERE, "x86-6.1", "x86-7"],
+        Long::Everywhere,
+    ),
+    row(
         "service::it_asks_for_the_processor_before_others",
         ONLY_HERE,
         Long::On(ONLY_HERE),
@@ -552,6 +557,21 @@ pub const TESTS: &[Test] = &[
     row(
         "traffic::traffic_of_every_shape_is_counted_to_the_contact_and_to_the_byte",
         ONLY_HERE,
+        Long::Everywhere,
+    ),
+    row(
+        "translated::what_is_led_elsewhere_counts_for_whom_the_call_named",
+        &[HERE, "x86-6.1", "x86-7"],
+        Long::Everywhere,
+    ),
+    row(
+        "translated::what_a_firewall_in_user_space_lets_go_on_is_its_senders",
+        &[HERE, "x86-6.12"],
+        Long::Everywhere,
+    ),
+    row(
+        "translated::what_a_route_carries_inside_counts_for_whom_the_call_named",
+        &[HERE, "x86-6.12"],
         Long::Everywhere,
     ),
     row(

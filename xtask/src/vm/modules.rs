@@ -43,6 +43,8 @@ const WANTED: &[&str] = &[
     "nft_chain_nat",
     "nft_masq",
     "nft_nat",
+    "nfnetlink_queue",
+    "nft_queue",
     "ip_tables",
 ];
 

@@ -1,6 +1,6 @@
 //! The command lines of `datagrams` and `serve-datagrams`.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use clap::{Args, ValueEnum};
 
@@ -25,6 +25,9 @@ pub struct Datagrams {
     /// Reach a v4 destination through a v6 socket
     #[arg(long)]
     pub v4_mapped: bool,
+    /// Have them go by this address first: a loose source route (IPv4)
+    #[arg(long)]
+    pub through: Option<Ipv4Addr>,
     /// Open the sockets, then do all of that once for each line on standard input, and tell the truth of each round; the
     /// sockets stay open until there are no more lines
     #[arg(long, conflicts_with = "threads")]

@@ -2,7 +2,7 @@
 
 use std::io::stdin;
 use std::mem;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::Duration;
@@ -29,6 +29,7 @@ pub struct Plan {
     pub mode: Mode,
     pub times: u64,
     pub bytes: u64,
+    pub through: Option<Ipv4Addr>,
 }
 
 /// One socket and its contact with the one destination.
@@ -52,6 +53,7 @@ pub fn run(arguments: &Datagrams, deadline: u32) -> Result<()> {
         mode: arguments.mode,
         times: arguments.times,
         bytes: arguments.bytes,
+        through: arguments.through,
     };
     ensure!(
         arguments.mode != Mode::Fork || arguments.threads == 1,
@@ -82,7 +84,7 @@ pub fn run(arguments: &Datagrams, deadline: u32) -> Result<()> {
 #[expect(clippy::print_stdout, reason = "a test waits for this word")]
 fn run_rounds(plan: &Plan, arguments: &Datagrams, deadline: u32) -> Result<()> {
     let mut clients = (0..arguments.sockets)
-        .map(|_| Client::open(plan.to))
+        .map(|_| Client::open(plan))
         .collect::<Result<Vec<_>>>()?;
     println!("ready");
     for line in stdin().lines() {
@@ -100,7 +102,7 @@ fn run_rounds(plan: &Plan, arguments: &Datagrams, deadline: u32) -> Result<()> {
 fn repeat(plan: &Plan, sockets: u64, deadline: u32) -> Result<Truth> {
     let mut truth = Truth::default();
     for index in 0..sockets {
-        let mut client = Client::open(plan.to)?;
+        let mut client = Client::open(plan)?;
         client.act(plan, index, deadline, &mut truth)?;
         client.tell(&mut truth);
     }
@@ -108,8 +110,12 @@ fn repeat(plan: &Plan, sockets: u64, deadline: u32) -> Result<Truth> {
 }
 
 impl Client {
-    pub fn open(to: SocketAddr) -> Result<Self> {
+    pub fn open(plan: &Plan) -> Result<Self> {
+        let to = plan.to;
         let socket = socket::open_as(socket::family(to.ip()), libc::SOCK_DGRAM, 0)?;
+        if let Some(hop) = plan.through {
+            socket::route_through(&socket, hop)?;
+        }
         message::make_room(&socket, ROOM)?;
         message::give_up_after(&socket, PATIENCE)?;
         Ok(Self {

@@ -22,6 +22,8 @@ pub const PROGRAMS: &[(&str, Option<&str>)] = &[
 /// The object's tables, of which none is used here: one entry is the least there can be.
 const TABLES: &[&str] = &[
     "ATTEMPTS",
+    "CALLS",
+    "CLOSED",
     "CONNECTIONS",
     "DESTINATIONS",
     "FACTS",
@@ -34,6 +36,7 @@ const TABLES: &[&str] = &[
     "PROCESSES",
     "SENDING",
     "SOCKETS",
+    "TRANSLATIONS",
 ];
 
 /// Looks at kernel memory, as seen by one thread.

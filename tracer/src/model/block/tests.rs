@@ -76,6 +76,15 @@ fn name() -> impl Strategy<Value = Option<Name>> {
     )
 }
 
+fn detail() -> impl Strategy<Value = Option<Box<Detail>>> {
+    let detail =
+        (option::of(end()), option::of("[ab]{0,2}")).prop_map(|(translated, interface)| Detail {
+            translated,
+            interface: interface.map(Into::into),
+        });
+    option::of(detail.prop_map(Box::new))
+}
+
 fn outcome() -> impl Strategy<Value = Outcome> {
     let few = [
         Outcome::Unknown,
@@ -107,12 +116,18 @@ fn contact() -> impl Strategy<Value = Contact> {
         Protocol::Raw,
     ]);
     (
-        (any::<u64>(), identity(), program(), destination(), name()),
+        (
+            any::<u64>(),
+            identity(),
+            program(),
+            destination(),
+            (name(), detail()),
+        ),
         (end(), end(), direction, protocol, small()),
         (number(), number(), number(), outcome(), number(), number()),
     )
         .prop_map(|(who, how, what)| {
-            let (id, identity, program, destination, name) = who;
+            let (id, identity, program, destination, (name, detail)) = who;
             let (local, remote, direction, protocol, namespace) = how;
             let (began, established, ended, outcome, sent, received) = what;
             let mut contact = Contact {
@@ -123,6 +138,7 @@ fn contact() -> impl Strategy<Value = Contact> {
                 name,
                 local,
                 remote,
+                detail,
                 direction,
                 protocol,
                 namespace,

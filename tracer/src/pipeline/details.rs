@@ -1,0 +1,162 @@
+//! What few contacts have: over which interface a link-local remote is, and to whom this machine led datagrams instead.
+
+use std::{collections::HashMap, ffi::CStr, fs, io, os::unix::fs::MetadataExt as _};
+
+use tracer_common::{FlowKey, Record, map::PROTOCOL_TCP};
+
+use super::programs::Known;
+use crate::{
+    decode,
+    kernel::source::Kernel,
+    model::{Detail, Endpoint},
+};
+
+/// Names of interfaces that are remembered until the next second.
+const NAMES: usize = 1_024;
+
+#[derive(Default)]
+pub struct Details {
+    translations: HashMap<FlowKey, Endpoint>,
+    /// How many the kernel side had noted when they were read.
+    noted: u64,
+    /// By network namespace and index; `None` where it has no name that could be found.
+    names: HashMap<(u32, u32), Option<Box<str>>>,
+    /// The tracer's own network namespace.
+    own: Option<u32>,
+}
+
+impl Details {
+    /// Learns what has been translated since the last time. A flow outlives its socket, so what ended since then is told too.
+    pub fn refresh(&mut self, kernel: &mut Kernel) {
+        // An interface may have another name by now.
+        self.names.clear();
+        let noted = kernel.translations_noted();
+        if noted == self.noted {
+            return;
+        }
+        let mut translations = HashMap::new();
+        let read = kernel.translations(|key, to| {
+            let to = Endpoint {
+                address: Some(decode::ip(to.address)),
+                port: Some(to.port),
+            };
+            translations.insert(*key, to);
+        });
+        // What could not be read is read the next time.
+        if read.is_ok() {
+            self.translations = translations;
+            self.noted = noted;
+        }
+    }
+
+    /// `None` for a contact that has none of it, which is almost every one.
+    pub fn of(&mut self, known: &Known, record: &Record) -> Option<Box<Detail>> {
+        let translated = self.translated(record);
+        let interface = (record.interface != 0).then(|| self.interface(known, record));
+        (translated.is_some() || interface.is_some()).then(|| {
+            Box::new(Detail {
+                translated,
+                interface,
+            })
+        })
+    }
+
+    fn translated(&self, record: &Record) -> Option<Endpoint> {
+        if self.translations.is_empty() || record.destination.protocol == PROTOCOL_TCP {
+            return None;
+        }
+        let key = FlowKey {
+            socket: record.socket,
+            address: record.destination.address,
+            port: record.remote_port,
+            protocol: record.destination.protocol,
+            padding: 0,
+            interface: record.interface,
+        };
+        self.translations.get(&key).copied()
+    }
+
+    /// The interface's name, as its network namespace has it; its index where that cannot be asked any more.
+    fn interface(&mut self, known: &Known, record: &Record) -> Box<str> {
+        let place = (record.namespace, record.interface);
+        if self.names.len() >= NAMES {
+            self.names.clear();
+        }
+        let own = *self
+            .own
+            .get_or_insert_with(|| namespace_of("self").unwrap_or(0));
+        let process = known.program.as_ref().and_then(|program| program.process);
+        let name = self.names.entry(place).or_insert_with(|| match place {
+            (0, _) => None,
+            (namespace, index) if namespace == own => own_name(index),
+            (namespace, index) => name_at(process?, namespace, index),
+        });
+        name.clone()
+            .unwrap_or_else(|| record.interface.to_string().into())
+    }
+}
+
+fn namespace_of(process: &str) -> io::Result<u32> {
+    let inode = fs::metadata(format!("/proc/{process}/ns/net"))?.ino();
+    u32::try_from(inode).map_err(io::Error::other)
+}
+
+/// The name of an interface of the tracer's own network namespace.
+fn own_name(index: u32) -> Option<Box<str>> {
+    let mut name = [0; libc::IF_NAMESIZE];
+    // SAFETY: the buffer is as long as the call asks for.
+    let found = unsafe { libc::if_indextoname(index, name.as_mut_ptr().cast()) };
+    let name = CStr::from_bytes_until_nul(&name).ok()?.to_str().ok()?;
+    (!found.is_null()).then(|| name.into())
+}
+
+/// That of one of another namespace, as a process in it sees it. One with a link-local remote has an address, so it is in the list.
+fn name_at(process: u32, namespace: u32, index: u32) -> Option<Box<str>> {
+    let is_there = namespace_of(&process.to_string()).is_ok_and(|there| there == namespace);
+    let list = fs::read_to_string(format!("/proc/{process}/net/if_inet6")).ok()?;
+    is_there.then(|| name_in(&list, index)).flatten()
+}
+
+/// The name in `/proc/net/if_inet6`: address, index, length of the prefix, scope, flags, all of them hexadecimal, and the name.
+fn name_in(list: &str, index: u32) -> Option<Box<str>> {
+    list.lines().find_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        let found = u32::from_str_radix(words.nth(1)?, 16).ok()?;
+        (found == index)
+            .then(|| words.nth(3))
+            .flatten()
+            .map(Into::into)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = "00000000000000000000000000000001 01 80 10 80       lo\n\
+        fe8000000000000000000000000000a1 1f 40 20 80     eth0\n";
+
+    #[test]
+    fn a_list_of_addresses_names_interfaces() {
+        assert_eq!(name_in(LIST, 1).as_deref(), Some("lo"));
+        assert_eq!(name_in(LIST, 31).as_deref(), Some("eth0"));
+        assert_eq!(name_in(LIST, 2), None);
+        for length in 0..LIST.len() {
+            let name = name_in(&LIST[..length], 31);
+            let is_begun = name.is_none_or(|name| "eth0".starts_with(&*name));
+            assert!(is_begun, "{length}");
+        }
+    }
+
+    #[test]
+    fn the_loopback_interface_has_its_name_here_and_seen_by_a_process() {
+        let index = c"lo";
+        // SAFETY: a string that ends with NUL.
+        let index = unsafe { libc::if_nametoindex(index.as_ptr()) };
+        assert_eq!(own_name(index).as_deref(), Some("lo"));
+        assert_eq!(own_name(u32::MAX), None);
+        let own = namespace_of("self").expect("a namespace");
+        let (here, elsewhere) = (std::process::id(), own.wrapping_add(1));
+        assert_eq!(name_at(here, elsewhere, index), None);
+    }
+}
