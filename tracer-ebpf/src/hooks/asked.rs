@@ -51,8 +51,9 @@ pub fn call6(context: SockAddrContext) -> i32 {
 fn note(context: &SockAddrContext, address: Address) {
     // SAFETY: a field of the context.
     let port = unsafe { (*context.sock_addr).user_port } as u16;
-    // Over an open flow of the fast path nothing is translated.
-    if fast_path::has(context, &address, port) {
+    // A call that names nobody and has a control message comes here too. Over an open flow of the fast path nothing is translated.
+    let names_nobody = port == 0 && address.is_any();
+    if names_nobody || fast_path::has(context, &address, port) {
         return;
     }
     // SAFETY: helpers that read the current task, and one that takes the context as it came.

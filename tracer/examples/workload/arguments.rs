@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     activate, attempts, churn, datagram, echo, flood, judge, loopback, multipath, packets, pass,
-    raw, reborn, sctp,
+    raw, reborn, sctp, shapes,
 };
 
 /// Makes traffic whose truth it knows, and prints that truth as JSON lines.
@@ -48,6 +48,8 @@ pub enum Command {
     Flood(flood::Flood),
     /// Send a datagram from each of many addresses, all to one server
     FloodIn(flood::FloodIn),
+    /// Do what a seed says: a random program of socket calls
+    Shapes(shapes::Shapes),
     /// Let each packet of a netfilter queue go on
     Judge(judge::Judge),
     /// Send ICMP echo requests

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
-use crate::kernel::checked;
+use crate::kernel::{checked, length};
 
 #[derive(Args)]
 pub struct Judge {
@@ -59,7 +59,7 @@ pub fn run(arguments: &Judge) -> Result<()> {
     let mut buffer = vec![0; 1 << 17];
     loop {
         // SAFETY: the kernel writes at most so many bytes there.
-        let length = size(unsafe {
+        let received = length(unsafe {
             libc::recv(
                 socket.as_raw_fd(),
                 buffer.as_mut_ptr().cast(),
@@ -67,7 +67,7 @@ pub fn run(arguments: &Judge) -> Result<()> {
                 0,
             )
         });
-        let message = &buffer[..length.context("receive from the queue")?];
+        let message = &buffer[..received.context("receive from the queue")? as usize];
         let kind = message
             .get(4..6)
             .map(|bytes| u16::from_ne_bytes([bytes[0], bytes[1]]));
@@ -104,21 +104,21 @@ fn open() -> io::Result<OwnedFd> {
 /// One message with one attribute.
 fn ask(socket: &OwnedFd, kind: u16, queue: u16, attribute: u16, value: &[u8]) -> Result<()> {
     const REQUEST: u16 = 1;
-    let length = ATTRIBUTE + value.len();
+    let bytes = ATTRIBUTE + value.len();
     let mut message = Vec::new();
-    let whole = HEADERS + length.next_multiple_of(4);
+    let whole = HEADERS + bytes.next_multiple_of(4);
     message.extend((whole as u32).to_ne_bytes());
     message.extend(kind.to_ne_bytes());
     message.extend(REQUEST.to_ne_bytes());
     // Sequence and port: nobody asks for an answer. Then family, version, and the queue.
     message.extend([0; 8 + 2]);
     message.extend(queue.to_be_bytes());
-    message.extend((length as u16).to_ne_bytes());
+    message.extend((bytes as u16).to_ne_bytes());
     message.extend(attribute.to_ne_bytes());
     message.extend(value);
     message.resize(whole, 0);
     // SAFETY: the message is as long as is said.
-    let sent = size(unsafe {
+    let sent = length(unsafe {
         libc::send(
             socket.as_raw_fd(),
             message.as_ptr().cast(),
@@ -127,14 +127,10 @@ fn ask(socket: &OwnedFd, kind: u16, queue: u16, attribute: u16, value: &[u8]) ->
         )
     });
     ensure!(
-        sent.context("send to the queue")? == whole,
+        sent.context("send to the queue")? as usize == whole,
         "half a message"
     );
     Ok(())
-}
-
-fn size(answer: isize) -> io::Result<usize> {
-    usize::try_from(answer).map_err(|_| io::Error::last_os_error())
 }
 
 /// A packet's number, in network byte order.

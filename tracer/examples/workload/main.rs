@@ -27,6 +27,7 @@ mod reborn;
 mod sctp;
 mod serve;
 mod session;
+mod shapes;
 mod socket;
 mod storm;
 mod truth;
@@ -58,6 +59,7 @@ fn run(arguments: Arguments) -> Result<()> {
     kernel::end_after(arguments.deadline);
     kernel::allow_many_files()?;
     match arguments.command {
+        Command::Shapes(shapes) => shapes::run(&shapes),
         Command::Judge(judge) => judge::run(&judge),
         Command::Serve(serve) => serve::run(&serve),
         Command::Activate(activate) => activate::run(&activate),

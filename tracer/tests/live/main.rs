@@ -30,6 +30,7 @@ mod prometheus;
 mod refusals;
 mod scope;
 mod service;
+mod shapes;
 mod silence;
 mod sockets;
 mod sources;

@@ -505,6 +505,16 @@ pub const TESTS: &[Test] = &[
         Long::On(ONLY_HERE),
     ),
     row(
+        "shapes::random_programs_are_counted_as_their_calls_say",
+        &[HERE, "x86-6.12"],
+        Long::Everywhere,
+    ),
+    row(
+        "shapes::ten_thousand_random_programs_are_counted_as_their_calls_say",
+        NOWHERE,
+        Long::On(ONLY_HERE),
+    ),
+    row(
         "silence::after_two_minutes_of_silence_a_contact_is_over_and_the_next_datagram_begins_another",
         NOWHERE,
         Long::Everywhere,
