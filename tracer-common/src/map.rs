@@ -145,6 +145,8 @@ pub const CONNECTION_LATE: u32 = 16;
 /// [`Connection::flags`]: a socket that a listener has made, whose handshake is not known to be complete. Of its destination only the
 /// program is known.
 pub const CONNECTION_PENDING: u32 = 32;
+/// [`Connection::flags`]: it was seen in a sockmap, where what is sent may go from socket to socket, and past TCP.
+pub const CONNECTION_PAST: u32 = 64;
 /// [`Connection::flags`] of what is no contact of its own.
 pub const CONNECTION_NO_CONTACT: u32 = CONNECTION_CARRIER | CONNECTION_JOINED;
 

@@ -15,6 +15,8 @@ pub const FAILED: u16 = 2;
 pub const NO_CONTACT: u16 = 1;
 /// [`Record::flags`]: its times are those at which it was noticed, later than those at which it happened.
 pub const LATE: u16 = 2;
+/// [`Record::flags`]: it was seen in a sockmap, and its bytes are those alone that went through TCP.
+pub const PAST: u16 = 4;
 
 /// [`Record::outcome`] of a contact that failed for the reason of this index. The reverse of [`reason`].
 #[must_use]
@@ -63,6 +65,6 @@ pub struct Record {
     pub interface: u32,
     /// `UNKNOWN`, `ESTABLISHED`, or `FAILED` and the reason.
     pub outcome: u16,
-    /// `NO_CONTACT`, `LATE`.
+    /// `NO_CONTACT`, `LATE`, `PAST`.
     pub flags: u16,
 }

@@ -109,6 +109,10 @@ pub static ATTEMPTS: HashMap<u64, Attempt> = HashMap::with_max_entries(32_768, 0
 #[map]
 pub static SENDING: HashMap<u64, Sending> = HashMap::with_max_entries(32_768, MOSTLY_EMPTY);
 
+/// Address of TCP's own function that sends, as its first connection has it; 0 before.
+#[map]
+pub static TCP_SEND: Array<u64> = Array::with_max_entries(1, 0);
+
 /// Seconds since the tracer began, as user space counts them: to read it costs a datagram less than a clock.
 #[map]
 pub static SECONDS: Array<u32> = Array::with_max_entries(1, 0);

@@ -12,6 +12,7 @@ pub mod listener;
 pub mod multipath;
 pub mod owner;
 pub mod packet;
+pub mod past;
 pub mod peek;
 pub mod sample;
 pub mod tcp_begin;

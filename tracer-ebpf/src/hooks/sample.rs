@@ -4,7 +4,11 @@
 //! open ones when user space asks.
 
 use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
-use tracer_common::map::{CONNECTION_ACCEPTED, CONNECTION_CARRIED, CONNECTION_CARRIER};
+use tracer_common::map::{
+    CONNECTION_ACCEPTED, CONNECTION_CARRIED, CONNECTION_CARRIER, CONNECTION_PAST,
+};
+
+use super::past;
 
 use crate::{
     address::{interface, local_end, namespace, remote},
@@ -114,6 +118,7 @@ fn one(sock: u64) {
     let ((local, local_port), (remote_address, remote_port)) = (local_end(sock), remote(sock));
     let namespace = namespace(sock);
     let interface = interface(&remote_address, sock);
+    let is_past = past::is_past(sock);
     // The socket may have ended meanwhile and its memory may be another's by now. Its entry goes before its memory
     // does, so what was read is its own if the entry is still there.
     let Some(connection) = CONNECTIONS.get_ptr_mut(&sock) else {
@@ -132,5 +137,8 @@ fn one(sock: u64) {
         connection.remote_port = remote_port;
         connection.namespace = namespace;
         connection.interface = interface;
+        if is_past {
+            connection.flags |= CONNECTION_PAST as u16;
+        }
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     hooks::{
         attempt, listener,
         multipath::{self, Subflow},
+        past,
         tcp_close::{end_unseen, let_out_unfollowed},
     },
     maps::CONNECTIONS,
@@ -38,6 +39,7 @@ pub fn begin(context: *mut c_void, sock: u64) -> u32 {
         return 0;
     }
     let noted = attempt::strike_off(sock);
+    past::learn(sock);
     let subflow = multipath::subflow(sock);
     if join(sock, subflow.as_ref(), 0) {
         return 0;

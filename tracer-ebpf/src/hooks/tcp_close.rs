@@ -4,10 +4,10 @@ use tracer_common::{
     Connection, DestinationKey, Record,
     map::{
         CONNECTION_ACCEPTED, CONNECTION_CARRIER, CONNECTION_LATE, CONNECTION_NO_CONTACT,
-        CONNECTION_PENDING, DIRECTION_IN, counter,
+        CONNECTION_PAST, CONNECTION_PENDING, DIRECTION_IN, counter,
     },
     outcome,
-    record::{ESTABLISHED, LATE, NO_CONTACT, UNKNOWN, failed},
+    record::{ESTABLISHED, LATE, NO_CONTACT, PAST, UNKNOWN, failed},
 };
 
 use crate::{
@@ -234,6 +234,9 @@ fn flags_of(connection: u32) -> u16 {
     }
     if connection & CONNECTION_LATE != 0 {
         flags |= LATE;
+    }
+    if connection & CONNECTION_PAST != 0 {
+        flags |= PAST;
     }
     flags
 }

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     activate, attempts, churn, datagram, echo, flood, judge, loopback, multipath, packets, pass,
-    raw, reborn, sctp, shapes,
+    raw, reborn, sctp, shapes, sockmap,
 };
 
 /// Makes traffic whose truth it knows, and prints that truth as JSON lines.
@@ -50,6 +50,8 @@ pub enum Command {
     FloodIn(flood::FloodIn),
     /// Do what a seed says: a random program of socket calls
     Shapes(shapes::Shapes),
+    /// Have the payload of a connection go past TCP
+    Sockmap(sockmap::Sockmap),
     /// Let each packet of a netfilter queue go on
     Judge(judge::Judge),
     /// Send ICMP echo requests
@@ -104,6 +106,9 @@ pub struct Serve {
     /// Listen without a bind, so that the kernel chooses the port, at any address of the family
     #[arg(long)]
     pub unbound: bool,
+    /// Take what is for other addresses (`IP_TRANSPARENT`)
+    #[arg(long)]
+    pub transparent: bool,
     /// Accept nothing until a line comes from stdin
     #[arg(long, requires = "until_stdin_closes")]
     pub wait: bool,

@@ -29,6 +29,7 @@ mod serve;
 mod session;
 mod shapes;
 mod socket;
+mod sockmap;
 mod storm;
 mod truth;
 
@@ -60,6 +61,7 @@ fn run(arguments: Arguments) -> Result<()> {
     kernel::allow_many_files()?;
     match arguments.command {
         Command::Shapes(shapes) => shapes::run(&shapes),
+        Command::Sockmap(sockmap) => sockmap::run(&sockmap),
         Command::Judge(judge) => judge::run(&judge),
         Command::Serve(serve) => serve::run(&serve),
         Command::Activate(activate) => activate::run(&activate),

@@ -35,6 +35,7 @@ pub fn json(contact: &Contact, live: bool) -> Value {
         "translated_address": translated.and_then(|end| end.address).map(|address| address.to_string()),
         "translated_port": translated.and_then(|end| end.port),
         "interface": detail.and_then(|detail| detail.interface.as_deref()),
+        "past_tcp": detail.is_some_and(|detail| detail.past_tcp),
         "namespace": contact.namespace,
         "began": contact.began.map(rfc3339),
         "established": contact.established.map(rfc3339),

@@ -59,6 +59,7 @@ fn known(id: u64, name: NameSource, protocol: Protocol, outcome: Outcome) -> Con
         detail: Some(Box::new(Detail {
             translated: Some(end(8443)),
             interface: Some("eth0".into()),
+            past_tcp: true,
         })),
         namespace: Some(4_026_531_840),
         began: Some(id),

@@ -67,6 +67,8 @@ pub struct Detail {
     pub translated: Option<Endpoint>,
     /// The interface of a link-local remote: its name, or its index where that has none any more.
     pub interface: Option<Box<str>>,
+    /// It was seen in a sockmap: its bytes are those alone that went through TCP.
+    pub past_tcp: bool,
 }
 
 /// One contact. What is `None` is not known; nothing is guessed.

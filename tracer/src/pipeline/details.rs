@@ -1,8 +1,9 @@
-//! What few contacts have: over which interface a link-local remote is, and to whom this machine led datagrams instead.
+//! What few contacts have: over which interface a link-local remote is, to whom this machine led datagrams instead, and payload that
+//! went past TCP.
 
 use std::{collections::HashMap, ffi::CStr, fs, io, os::unix::fs::MetadataExt as _};
 
-use tracer_common::{FlowKey, Record, map::PROTOCOL_TCP};
+use tracer_common::{FlowKey, Record, map::PROTOCOL_TCP, record::PAST};
 
 use super::programs::Known;
 use crate::{
@@ -53,12 +54,12 @@ impl Details {
     pub fn of(&mut self, known: &Known, record: &Record) -> Option<Box<Detail>> {
         let translated = self.translated(record);
         let interface = (record.interface != 0).then(|| self.interface(known, record));
-        (translated.is_some() || interface.is_some()).then(|| {
-            Box::new(Detail {
-                translated,
-                interface,
-            })
-        })
+        let detail = Detail {
+            translated,
+            interface,
+            past_tcp: record.flags & PAST != 0,
+        };
+        (detail != Detail::default()).then(|| Box::new(detail))
     }
 
     fn translated(&self, record: &Record) -> Option<Endpoint> {

@@ -4,8 +4,8 @@ use std::{collections::HashMap, io};
 
 use tracer_common::{
     Address, Connection, Flow, FlowKey, Record,
-    map::{CONNECTION_LATE, CONNECTION_NO_CONTACT, DIRECTION_OUT, PROTOCOL_TCP},
-    record::{ESTABLISHED, LATE, NO_CONTACT, UNKNOWN},
+    map::{CONNECTION_LATE, CONNECTION_NO_CONTACT, CONNECTION_PAST, DIRECTION_OUT, PROTOCOL_TCP},
+    record::{ESTABLISHED, LATE, NO_CONTACT, PAST, UNKNOWN},
 };
 
 use super::Pipeline;
@@ -118,6 +118,9 @@ fn of_connection(socket: u64, connection: &Connection) -> Record {
     }
     if u32::from(connection.flags) & CONNECTION_LATE != 0 {
         record.flags |= LATE;
+    }
+    if u32::from(connection.flags) & CONNECTION_PAST != 0 {
+        record.flags |= PAST;
     }
     // A sample of another connection of the same place in memory is none of this one.
     if connection.sampled_ns == connection.began_ns {

@@ -1,10 +1,11 @@
 //! Whose is what is accepted? Of the socket that listened, whatever its address and port are.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path};
 
 use crate::support::{
-    Directory, Helper, Metrics, Namespace, Tracer,
+    Directory, Helper, Metrics, Namespace, Tracer, ip,
     network::Network,
+    run,
     truth::{self, Counts},
 };
 
@@ -184,6 +185,52 @@ fn who_is_refused_to_listen_takes_over_nothing() {
         6,
     );
     check(&tracer, "refused-client", 6, vec![("granted", server)]);
+}
+
+/// What is for 10.66.0.1, which is nowhere, is led to a proxy.
+const TO_PROXY: &str = "table ip lead { chain in { type filter hook prerouting priority -150; \
+    ip daddr 10.66.0.1 tcp dport 7070 tproxy to 127.0.0.1:9000 meta mark set 1 accept; }; }";
+
+#[test]
+fn what_is_led_to_a_proxy_is_the_proxys_whoever_listens_at_that_port() {
+    let (directory, network) = (Directory::new("proxy"), Network::new());
+    let tracer = Tracer::start(&[]);
+    let host = &network.server;
+    ip(&format!("-n {} rule add fwmark 1 lookup 100", host.0));
+    ip(&format!(
+        "-n {} route add local 0.0.0.0/0 dev lo table 100",
+        host.0
+    ));
+    run(host.command(Path::new("nft")).arg(TO_PROXY));
+    let bystander = serve(
+        host,
+        &directory,
+        "bystander",
+        &format!("--listen 0.0.0.0:{PORT}"),
+    );
+    let proxy = serve(
+        host,
+        &directory,
+        "proxy",
+        "--transparent --listen 127.0.0.1:9000",
+    );
+    let client = &network.client;
+    connect(
+        client,
+        &directory,
+        "led-client",
+        &format!("10.66.0.1:{PORT}"),
+        5,
+    );
+    check(&tracer, "led-client", 5, vec![("proxy", proxy)]);
+    connect(
+        client,
+        &directory,
+        "direct-client",
+        &format!("10.77.0.2:{PORT}"),
+        3,
+    );
+    check(&tracer, "direct-client", 3, vec![("bystander", bystander)]);
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod namespaces;
 mod nested;
 mod older;
 mod overload;
+mod past;
 mod programs;
 mod prometheus;
 mod refusals;

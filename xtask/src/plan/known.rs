@@ -52,7 +52,7 @@ const LINUX_7: &[&str] = &["x86-7"];
 const ACCEPTED: &str =
     "at the cgroup the socket that accepts an association looks like one that begins it";
 
-const PAST: &str = "payload that goes past TCP is not seen";
+const PAST: &str = "what a sockmap sends past TCP is in no count: a limit, which the contact says";
 /// All that it says, but for how many packets its firewall has judged.
 const ENDS_EARLY: &str = "packets judged): DIFFERENT
     c07-app|out|10.91.0.2|7007|udp

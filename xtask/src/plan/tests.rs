@@ -300,6 +300,11 @@ pub const TESTS: &[Test] = &[
         Long::Everywhere,
     ),
     row(
+        "listeners::what_is_led_to_a_proxy_is_the_proxys_whoever_listens_at_that_port",
+        &[HERE, "x86-6.1", "x86-7"],
+        Long::Everywhere,
+    ),
+    row(
         "multipath::subflows_are_no_further_contacts_and_their_bytes_are_the_contacts",
         &[HERE, "x86-6.12"],
         Long::Everywhere,
@@ -403,6 +408,11 @@ pub const TESTS: &[Test] = &[
         "overload::an_app_that_contacts_a_million_addresses_takes_a_bounded_place",
         NOWHERE,
         Long::On(ONLY_HERE),
+    ),
+    row(
+        "past::a_contact_whose_payload_goes_past_tcp_says_so_live_and_ended",
+        &[HERE, "x86-6.12"],
+        Long::Everywhere,
     ),
     row(
         "programs::every_program_loads_and_is_half_as_long_as_the_verifier_allows_or_shorter",

@@ -45,6 +45,7 @@ const WANTED: &[&str] = &[
     "nft_nat",
     "nfnetlink_queue",
     "nft_queue",
+    "nft_tproxy",
     "ip_tables",
 ];
 

@@ -119,6 +119,9 @@ fn prepare(arguments: &Serve, asked: SocketAddr) -> Result<OwnedFd> {
     if arguments.reuse_port {
         socket::set(&socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, &on)?;
     }
+    if arguments.transparent {
+        socket::set(&socket, libc::SOL_IP, libc::IP_TRANSPARENT, &on)?;
+    }
     if let Some(device) = &arguments.device {
         let mut name = [0_u8; libc::IFNAMSIZ];
         let bytes = device.as_bytes();

@@ -77,11 +77,13 @@ fn name() -> impl Strategy<Value = Option<Name>> {
 }
 
 fn detail() -> impl Strategy<Value = Option<Box<Detail>>> {
-    let detail =
-        (option::of(end()), option::of("[ab]{0,2}")).prop_map(|(translated, interface)| Detail {
+    let detail = (option::of(end()), option::of("[ab]{0,2}"), any::<bool>()).prop_map(
+        |(translated, interface, past_tcp)| Detail {
             translated,
             interface: interface.map(Into::into),
-        });
+            past_tcp,
+        },
+    );
     option::of(detail.prop_map(Box::new))
 }
 

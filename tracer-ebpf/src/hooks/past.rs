@@ -1,0 +1,39 @@
+//! Does a connection's payload go past TCP? In a sockmap (`BPF_MAP_TYPE_SOCKMAP`, since 4.14) programs send it on from socket to socket,
+//! and `struct tcp_sock` knows nothing of it. Such a socket has other functions than TCP's own.
+
+use crate::{
+    maps::TCP_SEND,
+    memory::read,
+    offsets::{PROTO_SEND, SOCK_PROTO, TCP_UPPER, is_known},
+};
+
+/// Learns TCP's own function of the socket at `sock`, which sends its SYN: none is in a sockmap before its handshake is complete.
+#[inline(always)]
+pub fn learn(sock: u64) {
+    if let Some(own) = TCP_SEND.get_ptr_mut(0) {
+        // SAFETY: a live map value; all write the same.
+        unsafe {
+            if *own == 0 {
+                *own = send_of(sock);
+            }
+        }
+    }
+}
+
+/// Whether the socket at `sock` is in a sockmap now. TLS in the kernel has functions of its own too, and sends through TCP.
+#[inline(always)]
+pub fn is_past(sock: u64) -> bool {
+    // SAFETY: a live map value.
+    let own = TCP_SEND.get_ptr(0).map_or(0, |own| unsafe { *own });
+    own != 0 && send_of(sock) != own && read::<u64>(sock, &TCP_UPPER) == 0
+}
+
+/// Address of the function that sends; TCP's own over IPv4 and IPv6 are one. 0 where the kernel does not tell where it stands.
+#[inline(always)]
+fn send_of(sock: u64) -> u64 {
+    if is_known(&SOCK_PROTO) && is_known(&PROTO_SEND) && is_known(&TCP_UPPER) {
+        read(read(sock, &SOCK_PROTO), &PROTO_SEND)
+    } else {
+        0
+    }
+}
