@@ -39,7 +39,6 @@ pub fn begin(context: *mut c_void, sock: u64) -> u32 {
         return 0;
     }
     let noted = attempt::strike_off(sock);
-    past::learn(sock);
     let subflow = multipath::subflow(sock);
     if join(sock, subflow.as_ref(), 0) {
         return 0;
@@ -51,6 +50,7 @@ pub fn begin(context: *mut c_void, sock: u64) -> u32 {
     };
     let destination = key(process, remote(sock), PROTOCOL_TCP, DIRECTION_OUT);
     let flags = carry(sock, subflow.as_ref(), destination);
+    past::learn(sock);
     follow(sock, &destination, now(), zero(), flags)
 }
 
