@@ -1,10 +1,12 @@
 //! Does a connection's payload go past TCP? In a sockmap (`BPF_MAP_TYPE_SOCKMAP`, since 4.14) programs send it on from socket to socket,
 //! and `struct tcp_sock` knows nothing of it. Such a socket has other functions than TCP's own.
 
+use tracer_common::map::PROTOCOL_TCP;
+
 use crate::{
     maps::TCP_SEND,
     memory::read,
-    offsets::{PROTO_SEND, SOCK_PROTO, TCP_UPPER, is_known},
+    offsets::{PROTO_SEND, SOCK_PROTO, SOCK_PROTOCOL, TCP_UPPER, is_known},
 };
 
 /// Learns TCP's own function of the socket at `sock`, which sends its SYN: none is in a sockmap before its handshake is complete.
@@ -13,7 +15,7 @@ pub fn learn(sock: u64) {
     if let Some(own) = TCP_SEND.get_ptr_mut(0) {
         // SAFETY: a live map value; all write the same.
         unsafe {
-            if *own == 0 {
+            if *own == 0 && read::<u16>(sock, &SOCK_PROTOCOL) == u16::from(PROTOCOL_TCP) {
                 *own = send_of(sock);
             }
         }

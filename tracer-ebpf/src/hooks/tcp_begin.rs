@@ -19,7 +19,6 @@ use crate::{
     hooks::{
         attempt, listener,
         multipath::{self, Subflow},
-        past,
         tcp_close::{end_unseen, let_out_unfollowed},
     },
     maps::CONNECTIONS,
@@ -50,7 +49,6 @@ pub fn begin(context: *mut c_void, sock: u64) -> u32 {
     };
     let destination = key(process, remote(sock), PROTOCOL_TCP, DIRECTION_OUT);
     let flags = carry(sock, subflow.as_ref(), destination);
-    past::learn(sock);
     follow(sock, &destination, now(), zero(), flags)
 }
 

@@ -1,7 +1,7 @@
 //! The life of a TCP connection: attempt, established, failed with its reason, closed.
 
 use super::{
-    attempt, flow, listener,
+    attempt, flow, listener, past,
     tcp_begin::{accept, arrive, begin, complete},
     tcp_close::{close, end},
 };
@@ -70,7 +70,10 @@ fn change_state(context: *mut c_void, sock: u64, before: i32, after: i32) {
     // SAFETY: this processor's own value.
     unsafe { *latest = change(sock, after) };
     match after {
-        SYN_SENT => _ = begin(context, sock),
+        SYN_SENT => {
+            past::learn(sock);
+            let _ = begin(context, sock);
+        }
         ESTABLISHED => establish(sock, before, true),
         SYN_RECV if before == LISTEN => _ = arrive(sock),
         LISTEN => _ = listener::begin(context, sock),
