@@ -75,11 +75,11 @@ pub fn is_closed(sock: u64) -> bool {
     sock != 0 && read::<u64>(sock, &SOCK_SOCKET) == 0
 }
 
-/// Whether the socket at `sock` has sent something that is still on its way.
+/// Whether the socket at `sock` may have sent something that is still on its way.
 #[inline(always)]
-pub fn has_more_to_send(sock: u64) -> bool {
+pub fn may_have_more_to_send(sock: u64) -> bool {
     // One of it is the socket's own.
-    is_known(&SOCK_WRITTEN) && read::<u32>(sock, &SOCK_WRITTEN) > 1
+    !is_known(&SOCK_WRITTEN) || read::<u32>(sock, &SOCK_WRITTEN) > 1
 }
 
 /// Address of the file that programs hold of the socket at `sock`; 0 where none does.

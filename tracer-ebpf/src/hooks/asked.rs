@@ -81,6 +81,9 @@ fn note(context: &SockAddrContext, address: Address) {
     } else {
         // SAFETY: a field of the context.
         let sock = address_of(unsafe { (*context.sock_addr).__bindgen_anon_1.sk });
+        if socket::is_kernels(sock) {
+            return;
+        }
         socket::own(cookie, cookie, process::current_by_task(context, sock));
     }
     // As a whole: whoever reads it meanwhile has the one or the other. Without room the packets say whom the calls are for.

@@ -67,7 +67,7 @@ pub fn socket_closed(context: SockContext) -> i32 {
     if kind != SOCK_STREAM || protocol == u32::from(PROTOCOL_SCTP) {
         let sock = address_of(context.sock);
         if let Some(owner) = socket::known_owner(cookie)
-            && socket::has_more_to_send(sock)
+            && socket::may_have_more_to_send(sock)
         {
             let _ = CLOSED.insert(&cookie, &owner, ANY);
         }

@@ -86,8 +86,12 @@ fn other_out(context: *mut c_void) {
     if form == NONE || leave_over_open(&datagram).is_some() {
         return;
     }
-    if socket::is_kernels(datagram.sock) && !socket::is_closed(datagram.sock) {
-        return;
+    if socket::is_kernels(datagram.sock) {
+        // What a program has sent may leave when it has closed the socket. What SCTP still says then is nobody's contact.
+        let is_late = socket::is_closed(datagram.sock) && datagram.flow.protocol != PROTOCOL_SCTP;
+        if !is_late {
+            return;
+        }
     }
     if form == HIDDEN {
         tally(counter::PAYLOAD_HIDDEN);
