@@ -270,8 +270,8 @@ pub struct Flow {
     pub slot: u32,
     /// Inode number of the network namespace, 0 where it is not known.
     pub namespace: u32,
-    /// Zero.
-    pub padding: u32,
+    /// 1 where its datagrams leave to another remote than the calls name: packets alone do not tell whose they are.
+    pub led: u32,
 }
 
 /// A flow over which nothing has passed for more than so many seconds is over, as long as conntrack keeps one that was

@@ -64,7 +64,7 @@ pub const FIELDS: &[Field] = &[
     field("SOCK_TYPE", "sock", "sk_type"),
     optional("SOCK_WRITTEN", "sock", "sk_wmem_alloc"),
     optional("SOCK_PROTO", "sock_common", "skc_prot"),
-    optional("PROTO_SEND", "proto", "sendmsg"),
+    optional("PROTO_RECEIVE", "proto", "recvmsg"),
     optional("TCP_UPPER", "inet_connection_sock", "icsk_ulp_ops"),
     optional("SOCK_INTERFACE", "sock_common", "skc_bound_dev_if"),
     field("MESSAGE_NAME", "msghdr", "msg_name"),

@@ -109,9 +109,9 @@ pub static ATTEMPTS: HashMap<u64, Attempt> = HashMap::with_max_entries(32_768, 0
 #[map]
 pub static SENDING: HashMap<u64, Sending> = HashMap::with_max_entries(32_768, MOSTLY_EMPTY);
 
-/// Address of TCP's own function that sends, as its first connection has it; 0 before.
+/// Address of TCP's own function that receives, as its first connection has it; 0 before.
 #[map]
-pub static TCP_SEND: Array<u64> = Array::with_max_entries(1, 0);
+pub static TCP_RECEIVE: Array<u64> = Array::with_max_entries(1, 0);
 
 /// Seconds since the tracer began, as user space counts them: to read it costs a datagram less than a clock.
 #[map]

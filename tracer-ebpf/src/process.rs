@@ -62,7 +62,8 @@ pub fn current_by_task<C: EbpfContext>(context: &C, sock: u64) -> u64 {
     identify(context, task, read(task, &TASK_PROCESS), user, cgroup)
 }
 
-/// Whether the program of that handle, if it is known, runs in another process than the current task's.
+/// Whether the program of that handle runs in another process than the current task's. Of those that user space found the kernel side
+/// knows no process.
 #[inline(always)]
 pub fn is_other(handle: u64) -> bool {
     // SAFETY: a helper that reads the current task; there always is one.
@@ -70,20 +71,26 @@ pub fn is_other(handle: u64) -> bool {
     // SAFETY: a field of a live map value.
     FACTS
         .get_ptr(&handle)
-        .is_some_and(|facts| unsafe { (*facts).key.process } != process)
+        .is_none_or(|facts| unsafe { (*facts).key.process } != process)
 }
 
 /// Descriptors that are read at once, and most that are looked at.
 const DESCRIPTORS: usize = 16;
 const MOST_DESCRIPTORS: u32 = 1024;
 
-/// Whether the running program has a descriptor of that file, among its first ones. `false` where that cannot be told.
+/// An answer of [`holds`].
+pub const NO: u32 = 0;
+const YES: u32 = 1;
+const NOT_TOLD: u32 = 2;
+
+/// Whether the running program has a descriptor of that file. Where it has more than are looked at, or the kernel does not tell of its
+/// types, nobody knows.
 ///
 /// A function of its own: what it needs of the stack is given back before its caller goes on.
 #[inline(never)]
 pub fn holds(file: u64) -> u32 {
     if !is_known(&TASK_FILES) || file == 0 {
-        return 0;
+        return NOT_TOLD;
     }
     // SAFETY: a helper that reads the current task; there always is one.
     let task = unsafe { bpf_get_current_task() };
@@ -94,12 +101,12 @@ pub fn holds(file: u64) -> u32 {
         let some: [u64; DESCRIPTORS] = read_at(files.wrapping_add(u64::from(first) * 8));
         for each in some {
             if each == file {
-                return 1;
+                return YES;
             }
         }
         first += DESCRIPTORS as u32;
     }
-    0
+    if first < size { NOT_TOLD } else { NO }
 }
 
 /// For whom a program acts.

@@ -11,10 +11,7 @@ use aya_ebpf::{
     macros::cgroup_sock_addr,
     programs::SockAddrContext,
 };
-use tracer_common::{
-    Address, Call, FlowKey, Translation,
-    map::{HANDLE_NO_OWNER, counter},
-};
+use tracer_common::{Address, Call, FlowKey, Translation, map::counter};
 
 use super::{
     attempt::{named4, named6},
@@ -22,7 +19,7 @@ use super::{
 };
 use crate::{
     address::AF_INET6,
-    counts::{ANY, NOT_THERE, tally},
+    counts::{ANY, tally},
     maps::{CALLS, CLOSED, TRANSLATIONS},
     memory::address_of,
     process, socket,
@@ -51,7 +48,8 @@ pub fn call6(context: SockAddrContext) -> i32 {
 fn note(context: &SockAddrContext, address: Address) {
     // SAFETY: a field of the context.
     let port = unsafe { (*context.sock_addr).user_port } as u16;
-    // A call that names nobody and has a control message comes here too. Over an open flow of the fast path nothing is translated.
+    // A call that names nobody and has a control message comes here too. Nothing that is led elsewhere is on the
+    // fast path.
     let names_nobody = port == 0 && address.is_any();
     if names_nobody || fast_path::has(context, &address, port) {
         return;
@@ -86,8 +84,10 @@ fn note(context: &SockAddrContext, address: Address) {
         }
         socket::own(cookie, cookie, process::current_by_task(context, sock));
     }
-    // As a whole: whoever reads it meanwhile has the one or the other. Without room the packets say whom the calls are for.
-    let _ = CALLS.insert(&cookie, &call, ANY);
+    // As a whole: whoever reads it meanwhile has the one or the other.
+    if CALLS.insert(&cookie, &call, ANY).is_err() {
+        tally(counter::CALLS_FULL);
+    }
 }
 
 /// Forgets the calls of a socket: it is closed, or connected, and names its remote no more.
@@ -97,13 +97,11 @@ pub fn forget(cookie: u64) {
     let _ = CALLS.remove(&cookie);
 }
 
-/// Whose a socket was that is closed.
+/// Whose a socket was that is closed, where that is known.
 #[inline(always)]
-pub fn owner_of_closed(cookie: u64) -> u64 {
-    // SAFETY: a live map value, of which each is whole.
-    CLOSED
-        .get_ptr(&cookie)
-        .map_or(HANDLE_NO_OWNER, |owner| unsafe { *owner })
+pub fn owner_of_closed(cookie: u64) -> Option<u64> {
+    // SAFETY: a live map value.
+    CLOSED.get_ptr(&cookie).map(|owner| unsafe { *owner })
 }
 
 /// Whether the running thread is the one that called last.
@@ -168,8 +166,11 @@ pub fn translated(asked: &FlowKey, packet: &FlowKey) {
         padding: 0,
         more_padding: 0,
     };
-    // Once is enough.
-    if TRANSLATIONS.insert(asked, &to, NOT_THERE).is_ok() {
+    // SAFETY: a live map value.
+    let is_known = TRANSLATIONS
+        .get_ptr(asked)
+        .is_some_and(|known| unsafe { (*known).address == to.address && (*known).port == to.port });
+    if !is_known && TRANSLATIONS.insert(asked, &to, ANY).is_ok() {
         tally(counter::TRANSLATIONS);
     }
 }

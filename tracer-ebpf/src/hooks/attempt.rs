@@ -284,6 +284,10 @@ fn begin_at_cgroup(context: &SockAddrContext, address: Address) {
     };
     let sock = address_of(sock);
     if kind != SOCK_STREAM {
+        // As for a bind, the end of the kernel's own is not told.
+        if socket::is_kernels(sock) {
+            return;
+        }
         // Whoever connects a socket of datagrams waits for them, bound or not. SAFETY: the helper takes the context as it came.
         let cookie = unsafe { bpf_get_socket_cookie(context.as_ptr()) };
         let owner = process::current_by_task(context, sock);

@@ -161,6 +161,10 @@ fn send(context: &ProbeContext, sock: u64, message: u64) {
     }) else {
         return;
     };
+    if name == 0 && address.is_any() {
+        // It names nobody, and the socket is connected to nobody: the kernel refuses it.
+        return;
+    }
     let address = address::of_this_host(sock, address);
     let flow = FlowKey {
         socket: socket::identify(sock),

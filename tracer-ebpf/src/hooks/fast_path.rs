@@ -75,6 +75,7 @@ pub fn has(context: &SockAddrContext, address: &Address, remote_port: u16) -> bo
     // SAFETY: fields of a live map value; the only reference is to what does not change while `port` is what it is.
     unsafe {
         (*flow).sock == sock as u64
+            && !is_silent((*flow).last_second, (*flow).second)
             && (*flow).port == fast::port(address, u16::from_be(remote_port))
             && (*flow).address == *address
     }

@@ -59,22 +59,23 @@ pub fn leave(
         // SAFETY: a field of a live map value; no reference is made.
         return Some(unsafe { (*flow).destination });
     }
-    Some(begin(datagram, socket, sender()?))
+    let sender = sender()?;
+    socket::own(socket, datagram.flow.socket, sender);
+    Some(begin(datagram, socket, sender))
 }
 
-/// The same of the first one of a flow, as [`arrive_first`].
+/// The same of the first one of a flow, as [`arrive_first`]. Of a socket that is closed nobody would tell the end, so it is not owned.
 #[inline(never)]
-pub fn leave_first(datagram: &Datagram, socket: u64, sender: u64) -> u32 {
+pub fn leave_first(datagram: &Datagram, socket: u64, sender: u64, is_closed: bool) -> u32 {
+    if !is_closed {
+        socket::own(socket, datagram.flow.socket, sender);
+    }
     let _ = begin(datagram, socket, sender);
     0
 }
 
 #[inline(always)]
 fn begin(datagram: &Datagram, socket: u64, sender: u64) -> DestinationKey {
-    // Of one that is closed nobody would tell the end.
-    if !socket::is_closed(datagram.sock) {
-        socket::own(socket, datagram.flow.socket, sender);
-    }
     let destination = key(
         sender,
         (datagram.flow.address, datagram.flow.port),
@@ -92,6 +93,20 @@ pub fn leave_over_open(datagram: &Datagram) -> Option<*mut Flow> {
     // SAFETY: a field of a live map value; no reference is made.
     add(unsafe { &raw mut (*flow).sent }, datagram.bytes);
     Some(flow)
+}
+
+/// What leaves over a flow is led elsewhere: it is not for the fast path, where the packet alone tells.
+#[inline(always)]
+pub fn mark_led(key: &FlowKey, sock: u64) {
+    if let Some(flow) = FLOWS.get_ptr_mut(key) {
+        // SAFETY: a field of a live map value; all write the same.
+        unsafe {
+            if (*flow).led == 0 {
+                (*flow).led = 1;
+                fast_path::close(sock);
+            }
+        }
+    }
 }
 
 /// A call that was noted when it began has sent `bytes`.
@@ -327,7 +342,7 @@ fn make(datagram: &Datagram, followed: u16, destination: &DestinationKey, began_
         opened: second,
         slot: fast_path::slot_of(datagram.sock),
         namespace: namespace(datagram.sock),
-        padding: 0,
+        led: 0,
     };
     if FLOWS.insert(&datagram.flow, &flow, NOT_THERE).is_ok() {
         counts::open(destination);

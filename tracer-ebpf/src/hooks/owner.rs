@@ -84,7 +84,9 @@ pub fn socket_closed(context: SockContext) -> i32 {
 #[inline(always)]
 fn bound(context: &SockContext) {
     // SAFETY: a field of the context.
-    if unsafe { (*context.sock).type_ } != SOCK_STREAM {
+    let is_stream = unsafe { (*context.sock).type_ } == SOCK_STREAM;
+    // The kernel's own are bound here too, and their end is not told.
+    if !is_stream && !socket::is_kernels(address_of(context.sock)) {
         own(context);
     }
 }

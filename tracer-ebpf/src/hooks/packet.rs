@@ -15,12 +15,15 @@ use aya_ebpf::{
 };
 use tracer_common::{
     Address, FlowKey,
-    map::{PROTOCOL_ICMP, PROTOCOL_RAW, PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP, counter},
+    map::{
+        HANDLE_NO_OWNER, PROTOCOL_ICMP, PROTOCOL_RAW, PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP,
+        counter,
+    },
 };
 
 use super::{
     asked, fast_path,
-    flow::{Datagram, arrive, arrive_over_open, leave_first, leave_over_open},
+    flow::{Datagram, arrive, arrive_over_open, leave_first, leave_over_open, mark_led},
 };
 use crate::{
     counts::tally,
@@ -38,6 +41,8 @@ const SOCK_RAW: u32 = 3;
 // Protocol numbers of IANA that name no class of their own.
 const UDP_LITE: u8 = 136;
 pub const ICMPV6: u8 = 58;
+/// The port of IPsec's packets inside UDP (RFC 3948), and of who negotiates them.
+const ESP_IN_UDP: u16 = 4500;
 const IPV4_INSIDE: u8 = 4;
 const IPV6_INSIDE: u8 = 41;
 const HOP_BY_HOP: u8 = 0;
@@ -83,28 +88,29 @@ fn over_open_out(context: *mut c_void) -> bool {
 fn other_out(context: *mut c_void) {
     let mut datagram = Datagram::default();
     let form = any(context, Way::Out, &mut datagram);
-    if form == NONE || leave_over_open(&datagram).is_some() {
-        return;
-    }
-    if socket::is_kernels(datagram.sock) {
-        // What a program has sent may leave when it has closed the socket. What SCTP still says then is nobody's contact.
-        let is_late = socket::is_closed(datagram.sock) && datagram.flow.protocol != PROTOCOL_SCTP;
-        if !is_late {
-            return;
-        }
-    }
     if form == HIDDEN {
         tally(counter::PAYLOAD_HIDDEN);
     }
-    if datagram.flow.protocol == PROTOCOL_UDP
-        && ask(context, form, &mut datagram.flow) != 0
-        && leave_over_open(&datagram).is_some()
-    {
+    if form == NONE || leave_over_open(&datagram).is_some() {
         return;
     }
     let (sock, cookie) = (datagram.sock, datagram.flow.socket);
-    let sender = sender(context, sock, cookie);
-    let _ = leave_first(&datagram, cookie, sender);
+    let is_closed = socket::is_closed(sock);
+    // What a program has sent may leave when it has closed the socket. What SCTP still says then is nobody's contact.
+    let is_late = is_closed && datagram.flow.protocol != PROTOCOL_SCTP;
+    if socket::is_kernels(sock) && !is_late {
+        return;
+    }
+    let is_led =
+        datagram.flow.protocol == PROTOCOL_UDP && ask(context, form, &mut datagram.flow) != 0;
+    if !is_led || leave_over_open(&datagram).is_none() {
+        forget(&mut datagram);
+        let sender = sender(context, sock, cookie);
+        let _ = leave_first(&datagram, cookie, sender, is_closed);
+    }
+    if is_led {
+        mark_led(&datagram.flow, sock);
+    }
 }
 
 /// Puts the remote that the call named in place of the one that the packet has. 0 where that is the same, or not known.
@@ -131,13 +137,17 @@ fn ask(context: *mut c_void, form: u32, flow: &mut FlowKey) -> u32 {
 /// does not hold the socket; its owner is taken then.
 #[inline(never)]
 fn sender(context: *mut c_void, sock: u64, cookie: u64) -> u64 {
+    // Even where the socket is not quite closed yet.
+    if let Some(owner) = asked::owner_of_closed(cookie) {
+        return owner;
+    }
     if socket::is_closed(sock) {
-        return asked::owner_of_closed(cookie);
+        return HANDLE_NO_OWNER;
     }
     if !asked::is_callers(cookie)
         && let Some(owner) = socket::known_owner(cookie)
         && process::is_other(owner)
-        && process::holds(socket::file(sock)) == 0
+        && process::holds(socket::file(sock)) == process::NO
     {
         return owner;
     }
@@ -267,7 +277,11 @@ fn any(context: *mut c_void, way: Way, into: &mut Datagram) -> u32 {
     let Some(mut class) = class(context, kind, &packet) else {
         return NONE;
     };
-    if may_carry && class.0 == PROTOCOL_RAW && protocol == u32::from(PROTOCOL_UDP) {
+    // SAFETY: a full socket's field, in the machine's byte order.
+    let own_port = unsafe { (*sock).src_port };
+    let is_wrapped =
+        class.0 == PROTOCOL_RAW || (class.1.0 == ESP_IN_UDP && own_port != u32::from(ESP_IN_UDP));
+    if may_carry && is_wrapped && protocol == u32::from(PROTOCOL_UDP) {
         // Encrypted, as a rule.
         class = (PROTOCOL_UDP, (0, 0), u64::MAX);
         form = HIDDEN;

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::OwnedFd;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -21,6 +23,9 @@ pub struct Flood {
     /// Rounds over all remotes
     #[arg(long, default_value_t = 1)]
     pub repeat: u64,
+    /// Milliseconds between two rounds
+    #[arg(long, default_value_t = 0)]
+    pub pause: u64,
     /// The remotes differ in their port, not in their address
     #[arg(long)]
     pub vary_ports: bool,
@@ -52,7 +57,10 @@ pub fn run(arguments: &Flood) -> Result<()> {
     let socket = open(arguments.to)?;
     let payload = datagram::payload(datagram::SINK, arguments.bytes);
     let mut sent = 0;
-    for _ in 0..arguments.repeat {
+    for round in 0..arguments.repeat {
+        if round > 0 {
+            thread::sleep(Duration::from_millis(arguments.pause));
+        }
         for remote in &remotes {
             let to = socket::encode(*remote);
             sent += message::send(&socket, &payload, Some(&to), 0)

@@ -19,7 +19,7 @@ use crate::decode;
 /// Contacts that may wait for their program to get a name. A phone has nowhere near as many in the two seconds that it takes.
 const WAITING: usize = 65_536;
 /// Seconds that they wait, and no longer.
-const PATIENCE: u32 = 4;
+pub const PATIENCE: u32 = 4;
 
 /// Ended contacts of programs that have no name yet, and the second in which each came.
 #[derive(Default)]

@@ -33,8 +33,11 @@ impl Found {
         room: impl FnOnce(&Flow) -> Option<u32>,
     ) {
         let lasts = flow.last_second.wrapping_sub(flow.opened).cast_signed() >= LASTING as i32;
-        // A slot does not say which interface a link-local remote is on.
-        let has_place = key.protocol == PROTOCOL_UDP && key.interface == 0 && flow.followed != 0;
+        // A slot does not say which interface a link-local remote is on, nor whom the call named.
+        let has_place = key.protocol == PROTOCOL_UDP
+            && key.interface == 0
+            && flow.led == 0
+            && flow.followed != 0;
         if !has_place || !lasts {
             return;
         }
@@ -114,6 +117,8 @@ mod tests {
             ..key(8)
         };
         found.consider(&link_local, &large, |_| Some(2));
+        let led = Flow { led: 1, ..large };
+        found.consider(&key(9), &led, |_| Some(2));
         found.consider(&key(7), &large, |_| None);
         let chosen: Vec<_> = found.chosen.into_iter().collect();
         assert_eq!(chosen, [(1, (key(2), large))]);

@@ -17,8 +17,10 @@ use tracer_common::{
 
 use super::{
     Pipeline,
+    ended::PATIENCE,
     fast_flows::Found,
     live::{Contact, Id, Live},
+    programs::NAMELESS,
 };
 use crate::kernel::{signal::Signal, source};
 
@@ -102,16 +104,24 @@ impl Pipeline {
         }
         let own = self.kernel.own_handle == handle;
         let known = self.programs.find(handle);
-        if (known.is_none() && !own) || self.kernel.maps.flows.remove(key).is_err() {
+        // Of a program that is gone already, a flow that a late packet opened is nobody's.
+        let is_late = self.second.wrapping_sub(flow.opened) >= PATIENCE;
+        if (known.is_none() && !own && !is_late) || self.kernel.maps.flows.remove(key).is_err() {
             return false;
         }
+        if own {
+            return true;
+        }
+        let outcome = outcome::of_flow(flow.answered != 0, closed, flow.error, flow.refused);
+        let record = Record {
+            ended_ns: source::monotonic_ns(),
+            ..of_flow(key, flow, outcome)
+        };
         if let Some(known) = known {
-            let outcome = outcome::of_flow(flow.answered != 0, closed, flow.error, flow.refused);
-            let record = Record {
-                ended_ns: source::monotonic_ns(),
-                ..of_flow(key, flow, outcome)
-            };
             self.book.end(known, &record);
+        } else {
+            self.lost_records += 1;
+            self.book.end(&NAMELESS, &record);
         }
         true
     }
