@@ -17,7 +17,8 @@ use tracer_common::{
 use super::{
     arrived::OPEN_FLOW,
     flow::is_silent,
-    packet::{IPV4_HEADER, IPV4_WITHOUT_OPTIONS, IPV6_HEADER, UDP_HEADER, Way},
+    headers::{IPV4_HEADER, IPV4_WITHOUT_OPTIONS, IPV6_HEADER, Way},
+    packet::UDP_HEADER,
 };
 use crate::{
     counts::add,

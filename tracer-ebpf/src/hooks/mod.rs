@@ -8,6 +8,7 @@ pub mod call;
 pub mod fast_path;
 mod flow;
 pub mod frame;
+mod headers;
 pub mod listener;
 pub mod multipath;
 pub mod owner;

@@ -2,9 +2,9 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::process::{number_after, open_files};
 
@@ -38,55 +38,53 @@ impl Statistics {
 }
 
 /// How often a program ran, and for how long in all.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Runs {
     pub count: u64,
     pub nanoseconds: u64,
 }
 
-/// The programs that `process` attached to a tracepoint, told by their links, in the order in which they were loaded.
-pub fn runs(process: u32, tracepoint: &str) -> Result<Vec<Runs>> {
-    let files = open_files(process)?;
-    let is_link = |text: &&String| {
-        text.contains("link_type:")
-            && text
-                .lines()
-                .any(|line| line == format!("tp_name:\t{tracepoint}"))
-    };
-    let links = files.iter().filter(is_link);
-    let programs: Result<Vec<u64>> = links.map(|link| number_after(link, "prog_id:")).collect();
-    let mut programs = programs?;
-    programs.sort_unstable();
-    let runs = |program: u64| {
-        let is_program = |text: &&String| {
-            text.contains("run_cnt:")
-                && number_after(text, "prog_id:").is_ok_and(|id| id == program)
+/// What `process` holds of the program of that name, as the kernel has it: cut to 15 bytes.
+pub fn runs(process: u32, program: &str) -> Result<Runs> {
+    for text in open_files(process)? {
+        let Ok(id) = number_after(&text, "prog_id:") else {
+            continue;
         };
-        let program = files.iter().find(is_program);
-        let program = program.with_context(|| format!("a program at {tracepoint}"))?;
-        Ok(Runs {
-            count: number_after(program, "run_cnt:")?,
-            nanoseconds: number_after(program, "run_time_ns:")?,
-        })
+        if text.contains("run_cnt:") && name_of(id)? == program {
+            return Ok(Runs {
+                count: number_after(&text, "run_cnt:")?,
+                nanoseconds: number_after(&text, "run_time_ns:")?,
+            });
+        }
+    }
+    bail!("the tracer holds no program {program}")
+}
+
+/// `BPF_PROG_GET_FD_BY_ID` and `BPF_OBJ_GET_INFO_BY_FD`, since 4.13.
+const BY_ID: libc::c_long = 13;
+const INFO: libc::c_long = 15;
+/// Where `struct bpf_prog_info` has the name, since 4.15.
+const NAME: std::ops::Range<usize> = 64..80;
+
+fn name_of(program: u64) -> Result<String> {
+    let call = |command: libc::c_long, attributes: &[u64]| {
+        let bytes = size_of_val(attributes);
+        // SAFETY: the kernel reads and writes so many bytes, and what they point to, which outlives the call.
+        let answer = unsafe { libc::syscall(libc::SYS_bpf, command, attributes.as_ptr(), bytes) };
+        if answer < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(answer as i32)
     };
-    programs.into_iter().map(runs).collect()
-}
-
-/// A map, and the kernel memory it takes.
-pub struct Map {
-    pub entries: u64,
-    pub bytes: u64,
-}
-
-/// The map of destinations: the only one whose key has 32 bytes (`tracer_common::DestinationKey`).
-pub fn destinations(process: u32) -> Result<Map> {
-    let files = open_files(process)?;
-    let is_it = |text: &&String| number_after(text, "key_size:").is_ok_and(|size| size == 32);
-    let map = files.iter().find(is_it).context("no map of destinations")?;
-    Ok(Map {
-        entries: number_after(map, "max_entries:")?,
-        bytes: number_after(map, "memlock:")?,
-    })
+    let descriptor = call(BY_ID, &[program, 0]).context("open a program")?;
+    // SAFETY: the descriptor is new, and nobody else's.
+    let program = unsafe { OwnedFd::from_raw_fd(descriptor) };
+    let mut info = [0_u8; NAME.end];
+    let descriptor = u64::from(program.as_raw_fd().cast_unsigned());
+    let length = (NAME.end as u64) << 32;
+    call(INFO, &[descriptor | length, info.as_mut_ptr() as u64]).context("ask for its name")?;
+    let name = info[NAME].split(|byte| *byte == 0).next();
+    Ok(String::from_utf8_lossy(name.unwrap_or_default()).into_owned())
 }
 
 /// Kernel memory of all maps.

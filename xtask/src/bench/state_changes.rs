@@ -1,9 +1,9 @@
 //! How long does the kernel side run at each change of a TCP socket's state, by the kernel's own clock?
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use super::Bench;
-use super::kernel::{Runs, Statistics, runs};
+use super::kernel::{self, Runs, Statistics};
 use super::pairs::median;
 use super::storm::Storm;
 use super::table;
@@ -54,14 +54,11 @@ pub fn measure(bench: &Bench) -> Result<()> {
 }
 
 /// In the order of [`PROGRAMS`].
-fn all(tracer: &Tracer) -> Result<Vec<Runs>> {
-    let of = |tracepoint| runs(tracer.id(), tracepoint);
-    let all = [of("inet_sock_set_state")?, of("tcp_destroy_sock")?].concat();
-    ensure!(
-        all.len() == PROGRAMS.len(),
-        "{} programs instead of {PROGRAMS:?}",
-        all.len()
-    );
+fn all(tracer: &Tracer) -> Result<[Runs; PROGRAMS.len()]> {
+    let mut all = [Runs::default(); PROGRAMS.len()];
+    for (runs, program) in all.iter_mut().zip(PROGRAMS) {
+        *runs = kernel::runs(tracer.id(), program)?;
+    }
     Ok(all)
 }
 
