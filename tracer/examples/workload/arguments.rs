@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    activate, attempts, churn, datagram, echo, flood, judge, loopback, multipath, packets, pass,
-    raw, reborn, sctp, shapes, sockmap,
+    activate, attempts, churn, datagram, echo, flood, judge, loopback, meet, multipath, packets,
+    pass, raw, reborn, sctp, shapes, sockmap,
 };
 
 /// Makes traffic whose truth it knows, and prints that truth as JSON lines.
@@ -52,6 +52,8 @@ pub enum Command {
     Shapes(shapes::Shapes),
     /// Have the payload of a connection go past TCP
     Sockmap(sockmap::Sockmap),
+    /// Have two sockets connect to each other, or one to itself
+    Meet(meet::Meet),
     /// Let each packet of a netfilter queue go on
     Judge(judge::Judge),
     /// Send ICMP echo requests
@@ -106,6 +108,9 @@ pub struct Serve {
     /// Listen without a bind, so that the kernel chooses the port, at any address of the family
     #[arg(long)]
     pub unbound: bool,
+    /// The socket of the group, by its place in it, that gets all connections (`SO_ATTACH_REUSEPORT_CBPF`)
+    #[arg(long, requires = "reuse_port")]
+    pub chosen: Option<u32>,
     /// Take what is for other addresses (`IP_TRANSPARENT`)
     #[arg(long)]
     pub transparent: bool,

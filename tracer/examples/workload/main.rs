@@ -17,6 +17,7 @@ mod ip;
 mod judge;
 mod kernel;
 mod loopback;
+mod meet;
 mod message;
 mod multipath;
 mod packets;
@@ -62,6 +63,7 @@ fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::Shapes(shapes) => shapes::run(&shapes),
         Command::Sockmap(sockmap) => sockmap::run(&sockmap),
+        Command::Meet(meet) => meet::run(&meet),
         Command::Judge(judge) => judge::run(&judge),
         Command::Serve(serve) => serve::run(&serve),
         Command::Activate(activate) => activate::run(&activate),

@@ -185,6 +185,27 @@ pub fn begin_to_listen(socket: &impl AsFd, address: SocketAddr) -> Result<()> {
     Ok(())
 }
 
+/// Has the socket at that place of its `SO_REUSEPORT` group get all that comes for the group.
+pub fn choose(socket: &impl AsFd, place: u32) -> Result<()> {
+    // `return place`, in classic BPF.
+    let mut code = [libc::sock_filter {
+        code: (libc::BPF_RET | libc::BPF_K) as u16,
+        jt: 0,
+        jf: 0,
+        k: place,
+    }];
+    let program = libc::sock_fprog {
+        len: code.len() as u16,
+        filter: code.as_mut_ptr(),
+    };
+    set(
+        socket,
+        libc::SOL_SOCKET,
+        libc::SO_ATTACH_REUSEPORT_CBPF,
+        &program,
+    )
+}
+
 /// Makes the coming close a reset: no time-wait, no source port kept.
 pub fn reset_on_close(socket: &impl AsFd) -> Result<()> {
     let now = libc::linger {

@@ -5,9 +5,11 @@
 
 use std::{
     collections::HashMap,
+    fs,
     path::{Path, PathBuf},
     sync::{
         Arc, Weak,
+        atomic::{AtomicI32, Ordering::Relaxed},
         mpsc::{self, RecvTimeoutError, Sender},
     },
     thread,
@@ -23,6 +25,9 @@ const PATIENCE_AT_START: Duration = Duration::from_secs(5);
 
 /// A look that finds nothing and takes longer than this is not worth a second one soon: a network that answers with errors.
 const SLOW: Duration = Duration::from_millis(100);
+
+/// On a machine that gives the looking thread no processor, it is asked so often whether it still wants one.
+const STEP: Duration = Duration::from_millis(50);
 
 /// Nanoseconds for which a place that took too long is left alone.
 const AGAIN_NS: u64 = 60_000_000_000;
@@ -41,6 +46,8 @@ pub struct Scout {
     looks: Option<Sender<Look>>,
     /// Each thread has one more of it.
     threads: Arc<()>,
+    /// Number of the thread that looks; 0 before it has begun.
+    thread: Arc<AtomicI32>,
     slow: HashMap<PathBuf, Slow>,
     late: u64,
 }
@@ -115,7 +122,14 @@ impl Scout {
         };
         // It fails only where the thread has panicked; then nobody answers either.
         let _ = looks.send(Box::new(job));
-        let found = answered.recv_timeout(patience.left);
+        let mut found = answered.recv_timeout(patience.left);
+        // One that wants a processor waits for no file.
+        while matches!(found, Err(RecvTimeoutError::Timeout))
+            && began.elapsed() < PATIENCE_AT_START
+            && is_runnable(self.thread.load(Relaxed))
+        {
+            found = answered.recv_timeout(STEP);
+        }
         let took = began.elapsed();
         patience.left = patience.left.saturating_sub(took);
         match found {
@@ -147,16 +161,20 @@ impl Scout {
         self.late
     }
 
-    fn thread(&self) -> Option<Sender<Look>> {
+    fn thread(&mut self) -> Option<Sender<Look>> {
         if Arc::strong_count(&self.threads) > THREADS {
             return None;
         }
         let (looks, asked) = mpsc::channel::<Look>();
         let counted = Arc::clone(&self.threads);
+        let number = Arc::new(AtomicI32::new(0));
+        self.thread = Arc::clone(&number);
         thread::Builder::new()
             .name("files".to_owned())
             .stack_size(STACK)
             .spawn(move || {
+                // SAFETY: no memory is involved.
+                number.store(unsafe { libc::gettid() }, Relaxed);
                 for look in asked {
                     look();
                 }
@@ -165,6 +183,18 @@ impl Scout {
             .ok()?;
         Some(looks)
     }
+}
+
+/// Whether a thread of this process runs or waits for a processor, and for nothing else. One that has not begun does.
+fn is_runnable(thread: i32) -> bool {
+    if thread == 0 {
+        return true;
+    }
+    let status = fs::read_to_string(format!("/proc/self/task/{thread}/stat")).unwrap_or_default();
+    // The state stands behind the name, which may have anything in it.
+    status
+        .rsplit_once(')')
+        .is_some_and(|(_, rest)| rest.trim_start().starts_with('R'))
 }
 
 #[cfg(test)]
@@ -266,5 +296,23 @@ mod tests {
         };
         assert!(fails("slow", SLOW * 2));
         assert!(!fails("fast", Duration::ZERO));
+    }
+
+    #[test]
+    fn who_gets_no_processor_is_waited_for_and_who_waits_for_a_file_is_not() {
+        let mut scout = Scout::default();
+        let busy = || {
+            let began = Instant::now();
+            while began.elapsed() < PATIENCE * 2 {}
+            Some(7)
+        };
+        let found = scout.look(Path::new("/busy"), &mut Patience::at(0), busy);
+        assert_eq!((found, scout.late()), (Some(7), 0));
+        let asleep = || {
+            thread::sleep(PATIENCE * 2);
+            Some(7)
+        };
+        let found = scout.look(Path::new("/asleep"), &mut Patience::at(0), asleep);
+        assert_eq!((found, scout.late()), (None, 1));
     }
 }

@@ -93,6 +93,27 @@ fn two_programs_at_one_port_have_each_what_it_accepts() {
 }
 
 #[test]
+fn of_two_programs_at_one_port_the_chosen_one_has_it_all() {
+    let (directory, network) = (Directory::new("chosen"), Network::new());
+    let tracer = Tracer::start(&[]);
+    let host = &network.server;
+    let arguments = format!("--reuse-port --listen 0.0.0.0:{PORT}");
+    let first = serve(host, &directory, "first", &arguments);
+    let second = serve(
+        host,
+        &directory,
+        "second",
+        &format!("--chosen 1 {arguments}"),
+    );
+    let to = format!("10.77.0.2:{PORT}");
+    connect(&network.client, &directory, "chosen-client", &to, 20);
+    check(&tracer, "chosen-client", 20, vec![("second", second)]);
+    assert_eq!(end(first), [0; 4], "it was not chosen");
+    let metrics = tracer.metrics();
+    assert_eq!(truth::counted(&metrics, &[("app", "first")]), [0; 4]);
+}
+
+#[test]
 fn of_two_older_programs_at_one_port_one_may_end() {
     let (directory, network) = (Directory::new("older-reuse"), Network::new());
     let host = &network.server;

@@ -20,6 +20,7 @@ mod filters;
 mod frames;
 mod hidden;
 mod listeners;
+mod meeting;
 mod multipath;
 mod namespaces;
 mod nested;

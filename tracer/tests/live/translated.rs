@@ -402,3 +402,37 @@ fn what_a_route_carries_inside_counts_for_whom_the_call_named() {
         tracer.metrics().assert_nothing_lost();
     }
 }
+
+#[test]
+fn what_a_tunnel_carries_below_is_counted_once_above() {
+    for hooks in ways() {
+        let (directory, network) = (Directory::new(&format!("tunnel-{hooks}")), Network::new());
+        for (host, link, remote, address) in [
+            (&network.client, "c0", "10.77.0.2", "10.61.0.1"),
+            (&network.server, "s0", "10.77.0.1", "10.61.0.2"),
+        ] {
+            let host = &host.0;
+            ip(&format!(
+                "-n {host} link add above type vxlan id 7 remote {remote} dstport 4789 dev {link}"
+            ));
+            ip(&format!("-n {host} addr add {address}/24 dev above"));
+            ip(&format!("-n {host} link set above up"));
+        }
+        let to = "10.61.0.2:7000";
+        let mut command = network.server.command(&directory.app("server"));
+        command.args(["serve-datagrams", "--until-stdin-closes", "--listen", to]);
+        let server = Helper::start(&mut command, "ready");
+        let tracer = Tracer::start(&["--hooks", hooks]);
+        for (app, mode) in [("above", "echo"), ("above-connected", "echo-connected")] {
+            let arguments = format!("datagrams --to {to} --mode {mode} --sockets 4 --times 20");
+            let told = truth::told(&play(&network, &directory, app, &arguments));
+            check(&tracer, hooks, (app, to, ""), "udp", told);
+        }
+        server.finish();
+        let metrics = tracer.metrics();
+        let below = [("port", "4789")];
+        assert_eq!(truth::counted(&metrics, &below), [0; 4], "with {hooks}");
+        metrics.assert_all_have_an_app();
+        metrics.assert_nothing_lost();
+    }
+}

@@ -48,7 +48,6 @@ const fn often(
     }
 }
 
-const LINUX_7: &[&str] = &["x86-7"];
 const ACCEPTED: &str =
     "at the cgroup the socket that accepts an association looks like one that begins it";
 
@@ -70,11 +69,6 @@ const ENDS_EARLY: &str = "packets judged): DIFFERENT
 
 /// Where the tracer is wrong.
 pub const KNOWN: &[Row] = &[
-    row(
-        "calibration::every_measured_field_stands_where_the_kernels_types_say",
-        LINUX_7,
-        "a third way leads to a task's memory there",
-    ),
     row(
         "associations::at_the_control_group_an_association_is_of_the_one_to_one_socket_that_accepts_it",
         &["x86-5.10", "x86-6.12", "x86-7"],

@@ -305,6 +305,16 @@ pub const TESTS: &[Test] = &[
         Long::Everywhere,
     ),
     row(
+        "listeners::of_two_programs_at_one_port_the_chosen_one_has_it_all",
+        ONLY_HERE,
+        Long::Everywhere,
+    ),
+    row(
+        "meeting::who_connects_to_who_connects_has_begun_what_both_have",
+        &[HERE, "x86-6.1", "x86-7"],
+        Long::Everywhere,
+    ),
+    row(
         "multipath::subflows_are_no_further_contacts_and_their_bytes_are_the_contacts",
         &[HERE, "x86-6.12"],
         Long::Everywhere,
@@ -591,6 +601,11 @@ pub const TESTS: &[Test] = &[
     ),
     row(
         "translated::what_a_route_carries_inside_counts_for_whom_the_call_named",
+        &[HERE, "x86-6.12"],
+        Long::Everywhere,
+    ),
+    row(
+        "translated::what_a_tunnel_carries_below_is_counted_once_above",
         &[HERE, "x86-6.12"],
         Long::Everywhere,
     ),

@@ -46,6 +46,7 @@ const WANTED: &[&str] = &[
     "nfnetlink_queue",
     "nft_queue",
     "nft_tproxy",
+    "vxlan",
     "ip_tables",
 ];
 

@@ -50,6 +50,9 @@ pub fn run(arguments: &Serve) -> Result<()> {
             return be_refused(&socket, *asked);
         }
         socket::begin_to_listen(&socket, *asked)?;
+        if let Some(place) = arguments.chosen {
+            socket::choose(&socket, place)?;
+        }
         let listener = TcpListener::from(socket);
         if arguments.fast_open {
             allow_fast_open(&listener)?;

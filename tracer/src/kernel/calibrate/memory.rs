@@ -47,12 +47,13 @@ pub fn measure(
 }
 
 /// A task points at its memory twice: at its own (`mm`), and right behind at that which it uses (`active_mm`), which may
-/// be somebody else's in a thread of the kernel. In a program they are the same.
+/// be somebody else's in a thread of the kernel. In a program they are the same. Elsewhere a kernel may point at it once more (Linux 7
+/// does).
 fn own_memory(left: &[(u32, u32)]) -> anyhow::Result<(u32, u32)> {
-    match left {
-        [(own, arguments), (used, same)] if *used == own + 8 && arguments == same => {
-            Ok((*own, *arguments))
-        }
+    let leads = |way: &(u32, u32)| left.contains(&(way.0 + 8, way.1));
+    let side_by_side: Vec<_> = left.iter().filter(|way| leads(way)).collect();
+    match side_by_side[..] {
+        [own] => Ok(*own),
         _ => bail!("TASK_MEMORY: two ways side by side should lead there, and these do: {left:?}"),
     }
 }
@@ -166,12 +167,19 @@ mod tests {
 
     #[test]
     fn only_two_ways_side_by_side_are_taken() {
-        assert_eq!(own_memory(&[(80, 4), (88, 4)]).expect("a pair"), (80, 4));
+        for left in [
+            &[(80, 4), (88, 4)][..],
+            &[(80, 4), (88, 4), (200, 4)],
+            &[(16, 4), (80, 4), (88, 4)],
+        ] {
+            assert_eq!(own_memory(left).expect("a pair"), (80, 4), "{left:?}");
+        }
         for left in [
             &[(80, 4)][..],
             &[(80, 4), (96, 4)],
             &[(80, 4), (88, 8)],
             &[(80, 4), (88, 4), (96, 4)],
+            &[(16, 4), (24, 4), (80, 4), (88, 4)],
             &[],
         ] {
             assert!(own_memory(left).is_err(), "{left:?}");
