@@ -173,8 +173,9 @@ impl Scout {
             .name("files".to_owned())
             .stack_size(STACK)
             .spawn(move || {
-                // SAFETY: no memory is involved.
-                number.store(unsafe { libc::gettid() }, Relaxed);
+                // Not `gettid(3)`: std knows it as a symbol that may be missing, and with LTO it then is. SAFETY: no memory is involved.
+                let own = unsafe { libc::syscall(libc::SYS_gettid) };
+                number.store(i32::try_from(own).unwrap_or(0), Relaxed);
                 for look in asked {
                     look();
                 }

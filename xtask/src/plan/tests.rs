@@ -481,7 +481,7 @@ pub const TESTS: &[Test] = &[
     ),
     row(
         "scope::one_link_local_address_on_two_interfaces_is_two_machines",
-        &[HERE, "x86-6.1", "x86-7"],
+        &[HERE, "x86-7"],
         Long::Everywhere,
     ),
     row(
@@ -591,7 +591,7 @@ pub const TESTS: &[Test] = &[
     ),
     row(
         "translated::what_is_led_elsewhere_counts_for_whom_the_call_named",
-        &[HERE, "x86-6.1", "x86-7"],
+        &[HERE, "x86-7"],
         Long::Everywhere,
     ),
     row(
