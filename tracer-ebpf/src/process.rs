@@ -76,7 +76,7 @@ pub fn is_other(handle: u64) -> bool {
 
 /// Descriptors that are read at once, and most that are looked at.
 const DESCRIPTORS: usize = 16;
-const MOST_DESCRIPTORS: u32 = 1024;
+const MOST_DESCRIPTORS: u32 = 256;
 
 /// An answer of [`holds`].
 pub const NO: u32 = 0;
