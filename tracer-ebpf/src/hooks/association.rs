@@ -189,6 +189,7 @@ fn nothing(association: u64) -> Datagram {
         bytes: 0,
         sock: 0,
         packet: 0,
+        led: 0,
     }
 }
 

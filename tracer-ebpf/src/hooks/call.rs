@@ -188,6 +188,7 @@ fn send(context: &ProbeContext, sock: u64, message: u64) {
         bytes: 0,
         sock,
         packet: 0,
+        led: 0,
     };
     let destination = leave(&datagram, sock, || {
         (!socket::is_kernels(sock)).then(|| process::current(context, sock))
@@ -279,6 +280,7 @@ fn receive(sock: u64, packet: u64, protocol: u8) {
         bytes,
         sock,
         packet: 0,
+        led: 0,
     };
     arrive(&datagram, sock, || socket::is_kernels(sock));
 }

@@ -37,6 +37,8 @@ pub struct Datagram {
     pub sock: u64,
     /// Address of the `struct sk_buff`; 0 where no packet is known.
     pub packet: u64,
+    /// As [`Flow::led`].
+    pub led: u32,
 }
 
 /// Seconds since the tracer began.
@@ -66,8 +68,8 @@ pub fn leave(
 
 /// The same of the first one of a flow, as [`arrive_first`]. Of a socket that is closed nobody would tell the end, so it is not owned.
 #[inline(never)]
-pub fn leave_first(datagram: &Datagram, socket: u64, sender: u64, is_closed: bool) -> u32 {
-    if !is_closed {
+pub fn leave_first(datagram: &Datagram, socket: u64, sender: u64) -> u32 {
+    if !socket::is_closed(datagram.sock) {
         socket::own(socket, datagram.flow.socket, sender);
     }
     let _ = begin(datagram, socket, sender);
@@ -97,14 +99,12 @@ pub fn leave_over_open(datagram: &Datagram) -> Option<*mut Flow> {
 
 /// What leaves over a flow is led elsewhere: it is not for the fast path, where the packet alone tells.
 #[inline(always)]
-pub fn mark_led(key: &FlowKey, sock: u64) {
-    if let Some(flow) = FLOWS.get_ptr_mut(key) {
-        // SAFETY: a field of a live map value; all write the same.
-        unsafe {
-            if (*flow).led == 0 {
-                (*flow).led = 1;
-                fast_path::close(sock);
-            }
+pub fn mark_led(flow: *mut Flow, sock: u64) {
+    // SAFETY: a field of a live map value; all write the same.
+    unsafe {
+        if (*flow).led == 0 {
+            (*flow).led = 1;
+            fast_path::close(sock);
         }
     }
 }
@@ -342,7 +342,7 @@ fn make(datagram: &Datagram, followed: u16, destination: &DestinationKey, began_
         opened: second,
         slot: fast_path::slot_of(datagram.sock),
         namespace: namespace(datagram.sock),
-        led: 0,
+        led: datagram.led,
     };
     if FLOWS.insert(&datagram.flow, &flow, NOT_THERE).is_ok() {
         counts::open(destination);

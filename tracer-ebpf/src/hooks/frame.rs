@@ -117,6 +117,7 @@ fn count(context: *mut c_void, packet: u64, sock: u64) {
         bytes,
         sock: 0,
         packet: 0,
+        led: 0,
     };
     if let Some(flow) = pass(&datagram.flow, DIRECTION_IN) {
         // SAFETY: a field of a live map value; no reference is made.

@@ -83,28 +83,27 @@ fn other_out(context: *mut c_void) {
     if form == NONE || leave_over_open(&datagram).is_some() {
         return;
     }
-    let (sock, cookie) = (datagram.sock, datagram.flow.socket);
-    let is_closed = socket::is_closed(sock);
     // What a program has sent may leave when it has closed the socket. What SCTP still says then is nobody's contact.
-    let is_late = is_closed && datagram.flow.protocol != PROTOCOL_SCTP;
-    if socket::is_kernels(sock) && !is_late {
+    let is_late = socket::is_closed(datagram.sock) && datagram.flow.protocol != PROTOCOL_SCTP;
+    if socket::is_kernels(datagram.sock) && !is_late {
         return;
     }
-    let is_led =
-        datagram.flow.protocol == PROTOCOL_UDP && ask(context, form, &mut datagram.flow) != 0;
-    if !is_led || leave_over_open(&datagram).is_none() {
-        forget(&mut datagram);
-        let sender = sender(context, sock, cookie);
-        let _ = leave_first(&datagram, cookie, sender, is_closed);
+    if datagram.flow.protocol == PROTOCOL_UDP
+        && ask(context, form, &mut datagram) != 0
+        && let Some(flow) = leave_over_open(&datagram)
+    {
+        mark_led(flow, datagram.sock);
+        return;
     }
-    if is_led {
-        mark_led(&datagram.flow, sock);
-    }
+    forget(&mut datagram);
+    let sender = sender(context, datagram.sock, datagram.flow.socket);
+    let _ = leave_first(&datagram, datagram.flow.socket, sender);
 }
 
 /// Puts the remote that the call named in place of the one that the packet has. 0 where that is the same, or not known.
 #[inline(never)]
-fn ask(context: *mut c_void, form: u32, flow: &mut FlowKey) -> u32 {
+fn ask(context: *mut c_void, form: u32, datagram: &mut Datagram) -> u32 {
+    let flow = &mut datagram.flow;
     let context = SkBuffContext::new(context.cast());
     if let Some(sock) = full_socket(&context)
         && let Some((address, port)) = asked::asked(flow.socket, sock)
@@ -117,6 +116,7 @@ fn ask(context: *mut c_void, form: u32, flow: &mut FlowKey) -> u32 {
         if form == PLAIN {
             asked::translated(flow, &packet);
         }
+        datagram.led = 1;
         return 1;
     }
     0
@@ -299,6 +299,7 @@ fn datagram(
         sock,
         // To the program it is the context, which is the packet.
         packet: context.skb.skb as u64,
+        led: 0,
     }
 }
 
