@@ -17,8 +17,6 @@ const MAPPED: u32 = 0xffff_u32.to_be();
 impl Address {
     /// `::`
     pub const ANY: Self = Self([0; 4]);
-    /// `::ffff:0.0.0.0`
-    pub const ANY_IPV4: Self = Self::mapped(0);
 
     /// Of an IPv4 address, four bytes in network byte order read as a word.
     #[inline]
@@ -103,7 +101,7 @@ mod tests {
     #[test]
     fn no_hosts_address_is_known_in_both_families() {
         let own = Address::mapped(u32::from(Ipv4Addr::LOCALHOST).to_be());
-        assert!(Address::ANY.is_any() && Address::ANY_IPV4.is_any());
+        assert!(Address::ANY.is_any() && Address::mapped(0).is_any());
         assert!(!own.is_any() && !of("::1").is_any() && !of("0:0:1::").is_any());
     }
 }

@@ -2,16 +2,14 @@
 
 use std::ffi::CStr;
 use std::fs::{self, File};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::kernel::{allow_locked_memory, checked, length};
+use crate::bpf;
+use crate::kernel::{allow_locked_memory, checked};
 
-/// Of linux/bpf.h.
-const BPF_PROG_LOAD: libc::c_long = 5;
-const BPF_PROG_ATTACH: libc::c_long = 8;
+// include/uapi/linux/bpf.h
 const BPF_PROG_TYPE_CGROUP_SOCK_ADDR: u32 = 18;
 const BPF_CGROUP_INET4_CONNECT: u32 = 10;
 const BPF_CGROUP_INET6_CONNECT: u32 = 11;
@@ -29,33 +27,6 @@ pub struct Denial {
     group: PathBuf,
 }
 
-/// The head of `union bpf_attr` for BPF_PROG_LOAD; what follows is zero, and need not be given.
-#[repr(C)]
-#[derive(Default)]
-struct Load {
-    kind: u32,
-    instructions: u32,
-    program: u64,
-    licence: u64,
-    log_level: u32,
-    log_size: u32,
-    log: u64,
-    kernel_version: u32,
-    flags: u32,
-    name: [u8; 16],
-    interface: u32,
-    expected_attach: u32,
-}
-
-/// The same for BPF_PROG_ATTACH.
-#[repr(C)]
-struct Attach {
-    target: u32,
-    program: u32,
-    kind: u32,
-    flags: u32,
-}
-
 impl Denial {
     pub fn new() -> Result<Self> {
         allow_locked_memory();
@@ -68,14 +39,10 @@ impl Denial {
         let denial = Self { home, group };
         let group = File::open(&denial.group).context("open the cgroup")?;
         for kind in [BPF_CGROUP_INET4_CONNECT, BPF_CGROUP_INET6_CONNECT] {
-            let program = load(kind)?;
-            let attach = Attach {
-                target: group.as_raw_fd() as u32,
-                program: program.as_raw_fd() as u32,
-                kind,
-                flags: BPF_F_ALLOW_MULTI,
-            };
-            call(BPF_PROG_ATTACH, &attach).context("attach to the cgroup")?;
+            let program = bpf::load(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, kind, &REFUSE);
+            let program = program.context("load\nhint: needs CAP_BPF")?;
+            bpf::attach(&group, &program, kind, BPF_F_ALLOW_MULTI)
+                .context("attach to the cgroup")?;
         }
         fs::write(denial.group.join("cgroup.procs"), "0").context("enter the cgroup")?;
         Ok(denial)
@@ -117,24 +84,4 @@ fn mount(at: &CStr, kind: Option<&CStr>, flags: libc::c_ulong) -> std::io::Resul
     // SAFETY: the names are C strings, and no data is given.
     checked(unsafe { libc::mount(from, at.as_ptr(), kind, flags, none) })?;
     Ok(())
-}
-
-fn load(kind: u32) -> Result<OwnedFd> {
-    let load = Load {
-        kind: BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
-        instructions: REFUSE.len() as u32,
-        program: REFUSE.as_ptr() as u64,
-        licence: c"GPL".as_ptr() as u64,
-        expected_attach: kind,
-        ..Load::default()
-    };
-    let descriptor = call(BPF_PROG_LOAD, &load).context("load\nhint: needs CAP_BPF")?;
-    // SAFETY: the descriptor is new, and nobody else's.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor as libc::c_int) })
-}
-
-fn call<T>(command: libc::c_long, attributes: &T) -> std::io::Result<u64> {
-    let (start, size) = (std::ptr::from_ref(attributes), size_of::<T>());
-    // SAFETY: the kernel reads `size` bytes of the attributes, and what they point to outlives the call.
-    length(unsafe { libc::syscall(libc::SYS_bpf, command, start, size) } as libc::ssize_t)
 }

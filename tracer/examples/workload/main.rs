@@ -3,6 +3,7 @@
 mod activate;
 mod arguments;
 mod attempts;
+mod bpf;
 mod chain;
 mod checksum;
 mod churn;

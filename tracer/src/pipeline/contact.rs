@@ -155,8 +155,7 @@ fn contact(
 }
 
 fn address(address: Address) -> Option<std::net::IpAddr> {
-    let is_known = address != Address::ANY && address != Address::ANY_IPV4;
-    is_known.then(|| decode::ip(address))
+    (!address.is_any()).then(|| decode::ip(address))
 }
 
 fn port(port: u16) -> Option<u16> {

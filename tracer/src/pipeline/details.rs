@@ -156,8 +156,13 @@ mod tests {
         let index = unsafe { libc::if_nametoindex(index.as_ptr()) };
         assert_eq!(own_name(index).as_deref(), Some("lo"));
         assert_eq!(own_name(u32::MAX), None);
-        let own = namespace_of("self").expect("a namespace");
-        let (here, elsewhere) = (std::process::id(), own.wrapping_add(1));
-        assert_eq!(name_at(here, elsewhere, index), None);
+        let (own, here) = (
+            namespace_of("self").expect("a namespace"),
+            std::process::id(),
+        );
+        // Where it has an address of IPv6.
+        let list = fs::read_to_string("/proc/self/net/if_inet6").unwrap_or_default();
+        assert_eq!(name_at(here, own, index), name_in(&list, index));
+        assert_eq!(name_at(here, own.wrapping_add(1), index), None);
     }
 }
