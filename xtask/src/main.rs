@@ -24,6 +24,7 @@ mod plan;
 mod pool;
 mod run;
 mod setup;
+mod shipped;
 mod stages;
 mod step;
 mod test;

@@ -24,6 +24,7 @@ use crate::plan::table::{self, Column};
 use crate::plan::{self, HERE, Scope};
 use crate::pool::{self, Job};
 use crate::setup::setup;
+use crate::shipped;
 use crate::stages::Stages;
 use crate::step;
 use crate::tidy;
@@ -101,6 +102,7 @@ fn run(arguments: &Arguments, stages: &mut Stages) -> Result<()> {
         columns.extend(others(&cache, scope)?);
         Ok(())
     })?;
+    stages.run("the binary as it is shipped", || shipped::check(&live))?;
     if scope == Scope::Long {
         columns.push(stages.run("broken tracers", || broken::run(&live))?);
     }

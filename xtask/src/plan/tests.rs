@@ -205,6 +205,16 @@ pub const TESTS: &[Test] = &[
         Long::Everywhere,
     ),
     row(
+        "carried::what_a_route_carries_inside_counts_for_whom_the_call_named",
+        &[HERE, "x86-6.12"],
+        Long::Everywhere,
+    ),
+    row(
+        "carried::what_a_tunnel_carries_below_is_counted_once_above",
+        &[HERE, "x86-6.12"],
+        Long::Everywhere,
+    ),
+    row(
         "churn::under_churn_no_counter_falls_and_each_contact_is_in_one_state",
         ONLY_HERE,
         Long::Everywhere,
@@ -268,6 +278,11 @@ pub const TESTS: &[Test] = &[
         "hidden::what_programs_see_is_not_hidden_and_what_they_do_not_see_is",
         ONLY_HERE,
         Long::On(ONLY_HERE),
+    ),
+    row(
+        "judged::what_a_firewall_in_user_space_lets_go_on_is_its_senders",
+        &[HERE, "x86-6.12"],
+        Long::Everywhere,
     ),
     row(
         "listeners::of_two_older_programs_at_one_port_one_may_end",
@@ -592,21 +607,6 @@ pub const TESTS: &[Test] = &[
     row(
         "translated::what_is_led_elsewhere_counts_for_whom_the_call_named",
         &[HERE, "x86-7"],
-        Long::Everywhere,
-    ),
-    row(
-        "translated::what_a_firewall_in_user_space_lets_go_on_is_its_senders",
-        &[HERE, "x86-6.12"],
-        Long::Everywhere,
-    ),
-    row(
-        "translated::what_a_route_carries_inside_counts_for_whom_the_call_named",
-        &[HERE, "x86-6.12"],
-        Long::Everywhere,
-    ),
-    row(
-        "translated::what_a_tunnel_carries_below_is_counted_once_above",
-        &[HERE, "x86-6.12"],
         Long::Everywhere,
     ),
     row(
