@@ -51,7 +51,8 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        Contact, ContactList, Destination, Direction, Identity, Kind, Name, NameSource, Protocol,
+        Contact, ContactList, Destination, Detail, Direction, Identity, Kind, Name, NameSource,
+        Protocol,
     };
 
     fn identity(app: &str) -> Arc<Identity> {
@@ -123,6 +124,13 @@ mod tests {
             destination,
             ..contact(id, Some(id))
         };
+        let on_link = |id, interface: &str| Contact {
+            detail: Some(Box::new(Detail {
+                interface: Some(interface.into()),
+                ..Detail::default()
+            })),
+            ..of(id, "ssh", address("fe80::1"))
+        };
         let named = Contact {
             name: Some(Name {
                 text: "example.com".into(),
@@ -140,6 +148,8 @@ mod tests {
             named,
             of(5, "curl", Destination::Other),
             of(6, "", address("::ffff:192.0.2.1")),
+            on_link(7, "eth0"),
+            on_link(8, "eth1"),
         ];
         let snapshot = snapshot(Vec::new(), ended);
         let check = |query: &str, expected: &[u64]| {
@@ -155,6 +165,9 @@ mod tests {
         check("destination=example.com", &[4]);
         check("destination=", &[3]);
         check("destination=~other", &[5]);
+        check("destination=fe80::1", &[8, 7]);
+        check("destination=fe80::1%25eth1", &[8]);
+        check("destination=fe80::1%25eth2", &[]);
         check("app=wget&destination=example.com", &[4]);
         check("app=curl&destination=example.com", &[]);
     }
