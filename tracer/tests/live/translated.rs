@@ -151,8 +151,13 @@ pub fn check(
         ("port", port),
         ("protocol", protocol),
     ];
-    assert_eq!(truth::counted(&metrics, &asked), told, "{app} with {hooks}");
-    assert_eq!(truth::counted(&metrics, &all), told, "{app} with {hooks}");
+    for labels in [&asked[..], &all] {
+        let differences = truth::differences(&metrics, labels, told);
+        assert!(
+            differences.is_empty(),
+            "{app} with {hooks}: {differences:?}"
+        );
+    }
 }
 
 /// What the API says of an app's contacts: to whom they were led instead.

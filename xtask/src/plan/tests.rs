@@ -66,7 +66,7 @@ pub const TESTS: &[Test] = &[
     ),
     row(
         "apps::nobody_leaves_a_container_by_nesting_groups_or_by_their_names",
-        &[HERE, "x86-5.10"],
+        ONLY_HERE,
         Long::Everywhere,
     ),
     row(
@@ -136,7 +136,7 @@ pub const TESTS: &[Test] = &[
     ),
     row(
         "associations::associations_are_counted_to_the_contact_and_to_the_byte_at_both_ends",
-        &[HERE, "x86-5.10", "x86-6.12"],
+        &[HERE, "x86-6.12"],
         Long::Everywhere,
     ),
     row(
@@ -176,7 +176,7 @@ pub const TESTS: &[Test] = &[
     ),
     row(
         "beside::an_exclusive_owner_of_every_hook_keeps_them_and_can_come_and_go",
-        &[HERE, "x86-6.1"],
+        ONLY_HERE,
         Long::Everywhere,
     ),
     row(
@@ -191,7 +191,7 @@ pub const TESTS: &[Test] = &[
     ),
     row(
         "busy::with_busy_loops_on_every_processor_each_connect_is_its_callers",
-        &[HERE, "x86-6.1"],
+        &[HERE, "x86-7"],
         Long::Everywhere,
     ),
     row(
@@ -326,7 +326,7 @@ pub const TESTS: &[Test] = &[
     ),
     row(
         "meeting::who_connects_to_who_connects_has_begun_what_both_have",
-        &[HERE, "x86-6.1", "x86-7"],
+        &[HERE, "x86-7"],
         Long::Everywhere,
     ),
     row(
