@@ -9,4 +9,5 @@ pub mod expose;
 pub mod kernel;
 pub mod ledger;
 pub mod model;
+pub mod name;
 mod pipeline;
