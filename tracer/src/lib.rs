@@ -3,6 +3,7 @@
 //! The modules stand in the order in which a contact travels; only `pipeline` knows them all.
 
 pub mod attribute;
+pub mod capture;
 pub mod command;
 mod decode;
 pub mod expose;

@@ -1,0 +1,221 @@
+//! Which packets does a capture have? A pcap or pcapng file, read as it comes: a file may be larger than the memory.
+
+use std::io::{self, Read};
+
+use anyhow::{anyhow, bail};
+use pcap_parser::{
+    Block, OptionCode, PcapBlockOwned, PcapError, create_reader,
+    pcapng::InterfaceDescriptionBlock,
+    traits::{PcapNGPacketBlock as _, PcapReaderIterator},
+};
+
+/// Bytes that are read at a time. A packet has at most 262,144 in what tcpdump and Wireshark write.
+const BUFFER: usize = 1 << 19;
+/// Most bytes of a block. Larger than packets are only lists of names and keys.
+const LARGEST_BLOCK: usize = 1 << 24;
+/// Most interfaces of a section of pcapng.
+const MOST_INTERFACES: usize = 1 << 16;
+
+const SECOND: i128 = 1_000_000_000;
+
+/// A packet as it was captured.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet<'a> {
+    /// Nanoseconds since the Unix epoch, where that is known.
+    pub time: Option<u64>,
+    /// What its first header is: a number of the list of link types that libpcap has.
+    pub link: u16,
+    pub bytes: &'a [u8],
+    /// Whether it was longer, and the capture has only its beginning.
+    pub is_cut: bool,
+}
+
+/// How a capture ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Whole,
+    /// In the middle of a packet, as where who wrote it was killed.
+    CutOff,
+}
+
+/// What tells how packets of an interface are to be read.
+#[derive(Clone, Copy, Debug)]
+struct Interface {
+    link: u16,
+    /// Units of its clock in a second; `None` where that is no number.
+    units: Option<u128>,
+    /// Nanoseconds that are to be added.
+    offset: i128,
+}
+
+/// Calls `each` with every packet of a capture, until it fails.
+pub fn each(
+    capture: impl Read + Send,
+    mut each: impl FnMut(&Packet<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<End> {
+    let mut reader = create_reader(BUFFER, Full(capture)).map_err(|error| match error {
+        PcapError::ReadError => anyhow!("it cannot be read"),
+        _ => anyhow!(
+            "it is no capture\nhint: give a pcap or pcapng file; one that is compressed must be unpacked first"
+        ),
+    })?;
+    let mut interfaces = Vec::new();
+    let mut is_big_endian = false;
+    let mut size = BUFFER;
+    loop {
+        let taken = match reader.next() {
+            Ok((taken, block)) => {
+                match &block {
+                    PcapBlockOwned::LegacyHeader(header) => {
+                        let units = if header.is_nanosecond_precision() {
+                            1_000_000_000
+                        } else {
+                            1_000_000
+                        };
+                        interfaces = vec![Interface {
+                            // The upper half says how long the frames' checksums are.
+                            link: header.network.0 as u16,
+                            units: Some(units),
+                            offset: 0,
+                        }];
+                    }
+                    PcapBlockOwned::NG(Block::SectionHeader(section)) => {
+                        interfaces.clear();
+                        is_big_endian = section.big_endian();
+                    }
+                    PcapBlockOwned::NG(Block::InterfaceDescription(description)) => {
+                        if interfaces.len() == MOST_INTERFACES {
+                            bail!("it has more than {MOST_INTERFACES} interfaces");
+                        }
+                        interfaces.push(interface(description, is_big_endian));
+                    }
+                    block => {
+                        if let Some(packet) = packet(block, &interfaces) {
+                            each(&packet)?;
+                        }
+                    }
+                }
+                taken
+            }
+            Err(PcapError::Eof) => return Ok(End::Whole),
+            Err(PcapError::UnexpectedEof) => return Ok(End::CutOff),
+            Err(PcapError::Incomplete(_)) => {
+                refill(reader.as_mut())?;
+                continue;
+            }
+            Err(PcapError::BufferTooSmall) if size < LARGEST_BLOCK => {
+                size *= 2;
+                reader.grow(size);
+                continue;
+            }
+            Err(PcapError::BufferTooSmall) => bail!("it has a block of more than {size} bytes"),
+            Err(_) => bail!("behind byte {} it is no capture", reader.consumed()),
+        };
+        reader.consume(taken);
+    }
+}
+
+fn refill(reader: &mut dyn PcapReaderIterator) -> anyhow::Result<()> {
+    let before = reader.data().len();
+    if reader.refill().is_err() {
+        bail!("it cannot be read");
+    }
+    // Where neither holds, the next try would be this one again.
+    if reader.data().len() == before && !reader.reader_exhausted() {
+        bail!("behind byte {} it is no capture", reader.consumed());
+    }
+    Ok(())
+}
+
+fn packet<'a>(block: &'a PcapBlockOwned<'_>, interfaces: &[Interface]) -> Option<Packet<'a>> {
+    match block {
+        PcapBlockOwned::Legacy(packet) => {
+            let interface = interfaces.first()?;
+            let stamp = u64::from(packet.ts_sec) * interface.units? as u64;
+            Some(Packet {
+                time: interface.time(stamp + u64::from(packet.ts_usec)),
+                link: interface.link,
+                bytes: packet.data,
+                is_cut: packet.origlen as usize > packet.data.len(),
+            })
+        }
+        PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
+            let interface = interfaces.get(packet.if_id as usize)?;
+            let stamp = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
+            Some(Packet {
+                time: interface.time(stamp),
+                link: interface.link,
+                bytes: packet.packet_data(),
+                is_cut: packet.truncated(),
+            })
+        }
+        PcapBlockOwned::NG(Block::SimplePacket(packet)) => Some(Packet {
+            time: None,
+            link: interfaces.first()?.link,
+            bytes: packet.packet_data(),
+            is_cut: packet.origlen as usize > packet.data.len(),
+        }),
+        _ => None,
+    }
+}
+
+fn interface(description: &InterfaceDescriptionBlock<'_>, is_big_endian: bool) -> Interface {
+    // Of powers of two the library makes nothing, and it takes the offset for little-endian.
+    let resolution = description.if_tsresol;
+    let power = u32::from(resolution & 0x7f);
+    let units = if resolution & 0x80 == 0 {
+        10_u128.checked_pow(power)
+    } else {
+        1_u128.checked_shl(power)
+    };
+    let offset = description
+        .options
+        .iter()
+        .find(|option| option.code == OptionCode::IfTsoffset)
+        .and_then(|option| option.value.first_chunk::<8>().copied())
+        .map_or(0, |bytes| {
+            if is_big_endian {
+                i64::from_be_bytes(bytes)
+            } else {
+                i64::from_le_bytes(bytes)
+            }
+        });
+    Interface {
+        link: description.linktype.0 as u16,
+        units,
+        offset: i128::from(offset) * SECOND,
+    }
+}
+
+impl Interface {
+    /// Nanoseconds since the Unix epoch. A time before it, or after the year 2554, is none.
+    fn time(self, stamp: u64) -> Option<u64> {
+        let units = self.units?;
+        let (seconds, rest) = (u128::from(stamp) / units, u128::from(stamp) % units);
+        let nanoseconds = rest.checked_mul(SECOND as u128)? / units;
+        let time = seconds as i128 * SECOND + nanoseconds as i128 + self.offset;
+        u64::try_from(time).ok()
+    }
+}
+
+/// Reads as much as there is room for. The library takes what a pipe gives at once for all that there is of the header.
+struct Full<R>(R);
+
+impl<R: Read> Read for Full<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.0.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+}
+
+#[cfg(test)]
+#[path = "file/tests.rs"]
+mod tests;
