@@ -62,6 +62,8 @@ pub fn needs(purpose: Purpose) -> Vec<Need> {
         program("promtool", "prometheus"),
         program("bpftool", "bpftool"),
         program("curl", "curl"),
+        // What `tracer names` is compared with.
+        program("tshark", "tshark"),
         adb(),
         // The shells and tools of Android, in which the module's scripts are tested.
         program("busybox", "busybox-static"),

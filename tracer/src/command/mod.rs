@@ -3,6 +3,7 @@
 mod device;
 mod doctor;
 mod lines;
+pub mod names;
 mod readers;
 mod run;
 mod tick;
@@ -30,6 +31,8 @@ enum Command {
     Run(run::Arguments),
     /// Say what this kernel allows, which hook serves each signal, and what is therefore not seen.
     Doctor(doctor::Arguments),
+    /// Show the names in a file of packets: a line of JSON for each TLS or QUIC hello and each DNS message.
+    Names(names::Arguments),
     /// Do nothing, as a process of which the tracer knows everything, while it measures a kernel without BTF.
     #[command(name = stand_by::COMMAND, hide = true)]
     StandBy,
@@ -52,6 +55,7 @@ pub fn main() -> u8 {
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments).map(|()| DONE),
         Command::Doctor(arguments) => Ok(doctor::doctor(&arguments)),
+        Command::Names(arguments) => names::names(&arguments).map(|()| DONE),
         Command::StandBy => stand_by::stand_by().map(|()| DONE).map_err(Into::into),
     };
     result.unwrap_or_else(|error| {

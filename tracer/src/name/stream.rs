@@ -57,10 +57,25 @@ impl Beginning {
 
     /// All bytes from the start to the first gap.
     pub fn bytes(&self) -> &[u8] {
-        match self.parts.first() {
-            Some((0, end)) => &self.bytes[..*end],
+        self.bytes_from(0)
+    }
+
+    /// All bytes from an offset to the next gap.
+    pub fn bytes_from(&self, offset: usize) -> &[u8] {
+        let behind = self.parts.partition_point(|part| part.0 <= offset);
+        match self.parts[..behind].last() {
+            Some((_, end)) if *end > offset => &self.bytes[offset..*end],
             _ => &[],
         }
+    }
+
+    /// Lets the first bytes go, as if the stream began behind them.
+    pub fn forget(&mut self, count: usize) {
+        self.bytes.drain(..count.min(self.bytes.len()));
+        self.parts.retain_mut(|part| {
+            *part = (part.0.saturating_sub(count), part.1.saturating_sub(count));
+            part.0 < part.1
+        });
     }
 
     /// Whether nothing is missing up to the limit: no further part changes anything.
@@ -92,6 +107,30 @@ mod tests {
         check(5, b"", b"abcdefg");
         check(0, b"xxxxxxxhixxx", b"abcdefghij");
         assert!(stream.is_full());
+    }
+
+    #[test]
+    fn a_stream_is_read_from_anywhere_and_forgotten_from_the_start() {
+        let mut stream = Beginning::new(10);
+        stream.insert(0, b"abc");
+        stream.insert(5, b"fgh");
+        let check = |stream: &Beginning, offset, expected: &[u8]| {
+            assert_eq!(stream.bytes_from(offset), expected, "{offset}");
+        };
+        check(&stream, 1, b"bc");
+        check(&stream, 3, b"");
+        check(&stream, 6, b"gh");
+        check(&stream, 8, b"");
+        check(&stream, 99, b"");
+        stream.forget(2);
+        check(&stream, 0, b"c");
+        check(&stream, 3, b"fgh");
+        stream.forget(4);
+        check(&stream, 0, b"gh");
+        stream.forget(99);
+        check(&stream, 0, b"");
+        stream.insert(0, b"x");
+        check(&stream, 0, b"x");
     }
 
     #[test]
