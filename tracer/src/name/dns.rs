@@ -1,11 +1,11 @@
 //! Which name does a DNS message ask for, and which addresses has it? RFC 1035; mDNS (RFC 6762) and LLMNR (RFC 4795) have the
 //! same form.
 //!
-//! The library reads the records. It refuses a whole message for one record that it does not know, so it is shown a copy with
-//! nothing but the question and the answers. It follows a pointer only backwards; the bound on records bounds what that costs.
+//! The library reads the records of interest, in a copy that has no others (`plain.rs`).
 
 mod ech;
 mod name;
+mod plain;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -37,7 +37,8 @@ const TRUNCATED: u16 = 0x0200;
 const RESERVED: u16 = 0x0040;
 const CODE: u16 = 0x000f;
 
-/// Where the header counts questions, answers, authorities and additional records, and where it ends, in bytes.
+/// Where the header has these bits, where it counts questions, answers, authorities and additional records, and where it ends, in bytes.
+const FLAGS: usize = 2;
 const QUESTIONS: usize = 4;
 const ANSWERS: usize = 6;
 const AUTHORITIES: usize = 8;
@@ -84,7 +85,7 @@ pub enum Message {
 /// The message in a datagram, or in a stream behind its length. `None` where it is none, or has not exactly one question, or
 /// does not ask for something of the Internet. What stands behind its answers is not looked at.
 pub fn message(bytes: &[u8]) -> Option<Message> {
-    let flags = number(bytes, 2)?;
+    let flags = number(bytes, FLAGS)?;
     if flags & OPCODE != 0 || number(bytes, QUESTIONS)? != 1 {
         return None;
     }
@@ -93,21 +94,10 @@ pub fn message(bytes: &[u8]) -> Option<Message> {
     // The type and the class are behind the name.
     let kind_at = name::end(bytes, HEADER)?;
     let kind = number(bytes, kind_at)?;
-    // Its upper bit asks for an answer to this host alone (RFC 6762 section 5.4).
-    if number(bytes, kind_at + 2)? & 0x7fff != CLASS::IN as u16 {
+    if number(bytes, kind_at + 2)? & plain::CLASS_BITS != CLASS::IN as u16 {
         return None;
     }
-    let answers = if is_response && !truncated {
-        number(bytes, ANSWERS)?.min(MOST_RECORDS)
-    } else {
-        0
-    };
-    let mut copy = plain(bytes)?;
-    set(&mut copy, ANSWERS, answers);
-    set(&mut copy, AUTHORITIES, 0);
-    set(&mut copy, ADDITIONAL, 0);
-    // The library knows no questions of some types.
-    set(&mut copy, kind_at, 1);
+    let copy = plain::plain(bytes, is_response && !truncated, false)?;
     let packet = Packet::parse(&copy).ok()?;
     let question = Question {
         id: packet.id(),
@@ -137,27 +127,14 @@ pub fn announcements(bytes: &[u8]) -> Vec<(String, IpAddr, u32)> {
 }
 
 fn announced(bytes: &[u8]) -> Option<Vec<(String, IpAddr, u32)>> {
-    let flags = number(bytes, 2)?;
+    let flags = number(bytes, FLAGS)?;
     if flags & RESPONSE == 0 || flags & (OPCODE | TRUNCATED) != 0 {
         return None;
     }
-    let mut copy = plain(bytes)?;
-    for at in [QUESTIONS, ANSWERS, AUTHORITIES, ADDITIONAL] {
-        if number(bytes, at)? > MOST_RECORDS {
-            return None;
-        }
-    }
-    let packet = if let Ok(packet) = Packet::parse(&copy) {
-        packet
-    } else {
-        // What the library does not know is mostly among the other records.
-        set(&mut copy, AUTHORITIES, 0);
-        set(&mut copy, ADDITIONAL, 0);
-        Packet::parse(&copy).ok()?
-    };
+    let copy = plain::plain(bytes, true, true)?;
+    let packet = Packet::parse(&copy).ok()?;
     let records = packet.answers.iter().chain(&packet.additional_records);
     let addresses = records
-        .filter(|record| record.class == CLASS::IN)
         .filter_map(|record| Some((record, address(&record.rdata)?, seconds(record))))
         .filter(|(_, _, seconds)| *seconds > 0)
         .map(|(record, address, seconds)| (name::text(&record.name), address, seconds));
@@ -181,7 +158,6 @@ impl Answer {
     fn take(&mut self, records: &[ResourceRecord<'_>]) {
         let records: Vec<_> = records
             .iter()
-            .filter(|record| record.class == CLASS::IN)
             .map(|record| (name::text(&record.name), record))
             .collect();
         let mut owner = self.question.name.clone();
@@ -271,21 +247,7 @@ fn seconds(record: &ResourceRecord<'_>) -> u32 {
     }
 }
 
-/// A copy without the reserved bit, for which the library refuses a message; whoever receives one has to ignore it.
-fn plain(bytes: &[u8]) -> Option<Vec<u8>> {
-    let flags = number(bytes, 2)?;
-    bytes.get(..HEADER)?;
-    let mut copy = bytes.to_vec();
-    set(&mut copy, 2, flags & !RESERVED);
-    Some(copy)
-}
-
 fn number(bytes: &[u8], at: usize) -> Option<u16> {
     let bytes = bytes.get(at..)?.first_chunk::<2>()?;
     Some(u16::from_be_bytes(*bytes))
-}
-
-/// Sets a number that was read before.
-fn set(bytes: &mut [u8], at: usize, value: u16) {
-    bytes[at..at + 2].copy_from_slice(&value.to_be_bytes());
 }

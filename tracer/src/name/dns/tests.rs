@@ -173,13 +173,18 @@ fn a_refusal_has_its_code() {
 
 #[test]
 fn what_the_library_does_not_know_costs_no_answer() {
+    // A type and a class that nobody knows, and a TXT and a CNAME that say too much of their length.
     let unknown = record(QUESTION, 65_281, 9, &[1, 2, 3]);
+    let mut strange = record(QUESTION, A, 9, &[192, 0, 2, 9]);
+    strange[QUESTION.len() + 3] = 77;
+    let words = record(QUESTION, 16, 9, &[9, b'x']);
+    let alias = record(QUESTION, CNAME, 9, &[9, b'x']);
     let address = record(QUESTION, A, 60, &[192, 0, 2, 1]);
     let made = Made {
         flags: 0x81c0,
         // TSIG, of class ANY, and garbage.
         additional: vec![vec![0, 0, 250, 0, 255, 0, 0, 0, 0, 0, 1, 9], vec![9; 7]],
-        ..Made::answer(7, NAME, A, &[unknown, address])
+        ..Made::answer(7, NAME, A, &[unknown, strange, words, alias, address])
     };
     assert_eq!(answer(&made).addresses, [(text("192.0.2.1"), 60)]);
 }

@@ -227,6 +227,21 @@ fn packets_share_a_datagram() {
 }
 
 #[test]
+fn a_datagram_that_is_cut_off_has_no_hello() {
+    for vector in [ONE, TWO] {
+        for end in 0..vector.len() {
+            let progress = Initials::default().datagram(&vector[..end]);
+            assert_eq!(progress, Progress::Not, "{end}");
+        }
+        let more = [vector, b"more"].concat();
+        assert_eq!(
+            Initials::default().datagram(&more),
+            Initials::default().datagram(vector)
+        );
+    }
+}
+
+#[test]
 fn what_was_damaged_is_not_read() {
     let sound = datagram(&Initial::to(FIRST), crypto(0, &hello()));
     for at in (0..sound.len()).step_by(7) {
