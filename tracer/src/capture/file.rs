@@ -1,6 +1,9 @@
 //! Which packets does a capture have? A pcap or pcapng file, read as it comes: a file may be larger than the memory.
 
-use std::io::{self, Read};
+use std::{
+    io::{self, Read},
+    sync::OnceLock,
+};
 
 use anyhow::{anyhow, bail};
 use pcap_parser::{
@@ -53,9 +56,14 @@ pub fn each(
     capture: impl Read + Send,
     mut each: impl FnMut(&Packet<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<End> {
-    let mut reader = create_reader(BUFFER, Full(capture)).map_err(|error| match error {
-        PcapError::ReadError => anyhow!("it cannot be read"),
-        _ => anyhow!(
+    let failure = OnceLock::new();
+    let full = Full {
+        reader: capture,
+        failure: &failure,
+    };
+    let mut reader = create_reader(BUFFER, full).map_err(|_| match failure.get() {
+        Some(error) => anyhow!("{error}"),
+        None => anyhow!(
             "it is no capture\nhint: give a pcap or pcapng file; one that is compressed must be unpacked first"
         ),
     })?;
@@ -100,7 +108,7 @@ pub fn each(
             Err(PcapError::Eof) => return Ok(End::Whole),
             Err(PcapError::UnexpectedEof) => return Ok(End::CutOff),
             Err(PcapError::Incomplete(_)) => {
-                refill(reader.as_mut())?;
+                refill(reader.as_mut(), &failure)?;
                 continue;
             }
             Err(PcapError::BufferTooSmall) if size < LARGEST_BLOCK => {
@@ -115,10 +123,14 @@ pub fn each(
     }
 }
 
-fn refill(reader: &mut dyn PcapReaderIterator) -> anyhow::Result<()> {
+fn refill(
+    reader: &mut dyn PcapReaderIterator,
+    failure: &OnceLock<io::Error>,
+) -> anyhow::Result<()> {
     let before = reader.data().len();
-    if reader.refill().is_err() {
-        bail!("it cannot be read");
+    let is_failed = reader.refill().is_err();
+    if let Some(error) = failure.get().filter(|_| is_failed) {
+        bail!("{error}");
     }
     // Where neither holds, the next try would be this one again.
     if reader.data().len() == before && !reader.reader_exhausted() {
@@ -198,18 +210,27 @@ impl Interface {
     }
 }
 
-/// Reads as much as there is room for. The library takes what a pipe gives at once for all that there is of the header.
-struct Full<R>(R);
+/// Reads as much as there is room for, since the library takes what a pipe gives at once for all that there is of the header;
+/// and keeps why it failed, which the library does not tell.
+struct Full<'a, R> {
+    reader: R,
+    failure: &'a OnceLock<io::Error>,
+}
 
-impl<R: Read> Read for Full<R> {
+impl<R: Read> Read for Full<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
-            match self.0.read(&mut buffer[filled..]) {
+            match self.reader.read(&mut buffer[filled..]) {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) => {
+                    let kind = error.kind();
+                    // The first is the cause.
+                    let _ = self.failure.set(error);
+                    return Err(kind.into());
+                }
             }
         }
         Ok(filled)

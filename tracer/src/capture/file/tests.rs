@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use super::*;
 
 /// Time, link, bytes, and whether it was cut off.
-type Read = (Option<u64>, u16, Vec<u8>, bool);
+type Seen = (Option<u64>, u16, Vec<u8>, bool);
 
-fn read(bytes: &[u8]) -> anyhow::Result<(Vec<Read>, End)> {
+fn read(bytes: &[u8]) -> anyhow::Result<(Vec<Seen>, End)> {
     let mut packets = Vec::new();
     let end = each(bytes, |packet| {
         let Packet {
@@ -154,6 +154,30 @@ fn what_is_no_capture_is_refused_with_a_hint() {
     for bytes in [&b""[..], b"no capture", &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0]] {
         let error = read(bytes).expect_err("no capture").to_string();
         assert!(error.contains("\nhint: "), "{error}");
+    }
+}
+
+/// Fails when these bytes have been read.
+struct Failing<'a>(&'a [u8]);
+
+impl Read for Failing<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.0.is_empty() {
+            return Err(io::Error::other("the disk is gone"));
+        }
+        self.0.read(buffer)
+    }
+}
+
+#[test]
+fn why_reading_failed_is_told() {
+    let whole = pcap(0xa1b2_c3d4, 5, false);
+    let mut large = whole.clone();
+    large.extend(words(&[7, 5, 2_000_000, 2_000_000], false));
+    large.resize(BUFFER + 100, 0);
+    for bytes in [&b""[..], &whole, &large] {
+        let error = each(Failing(bytes), |_| Ok(())).expect_err("a failure");
+        assert_eq!(error.to_string(), "the disk is gone");
     }
 }
 
