@@ -67,41 +67,13 @@ pub fn each(
             "it is no capture\nhint: give a pcap or pcapng file; one that is compressed must be unpacked first"
         ),
     })?;
-    let mut interfaces = Vec::new();
-    let mut is_big_endian = false;
+    let mut section = Section::default();
     let mut size = BUFFER;
     loop {
         let taken = match reader.next() {
             Ok((taken, block)) => {
-                match &block {
-                    PcapBlockOwned::LegacyHeader(header) => {
-                        let units = if header.is_nanosecond_precision() {
-                            1_000_000_000
-                        } else {
-                            1_000_000
-                        };
-                        interfaces = vec![Interface {
-                            // The upper half says how long the frames' checksums are.
-                            link: header.network.0 as u16,
-                            units: Some(units),
-                            offset: 0,
-                        }];
-                    }
-                    PcapBlockOwned::NG(Block::SectionHeader(section)) => {
-                        interfaces.clear();
-                        is_big_endian = section.big_endian();
-                    }
-                    PcapBlockOwned::NG(Block::InterfaceDescription(description)) => {
-                        if interfaces.len() == MOST_INTERFACES {
-                            bail!("it has more than {MOST_INTERFACES} interfaces");
-                        }
-                        interfaces.push(interface(description, is_big_endian));
-                    }
-                    block => {
-                        if let Some(packet) = packet(block, &interfaces) {
-                            each(&packet)?;
-                        }
-                    }
+                if let Some(packet) = section.take(&block)? {
+                    each(&packet)?;
                 }
                 taken
             }
@@ -139,35 +111,76 @@ fn refill(
     Ok(())
 }
 
-fn packet<'a>(block: &'a PcapBlockOwned<'_>, interfaces: &[Interface]) -> Option<Packet<'a>> {
-    match block {
-        PcapBlockOwned::Legacy(packet) => {
-            let interface = interfaces.first()?;
-            let stamp = u64::from(packet.ts_sec) * interface.units? as u64;
-            Some(Packet {
-                time: interface.time(stamp + u64::from(packet.ts_usec)),
-                link: interface.link,
-                bytes: packet.data,
-                is_cut: packet.origlen as usize > packet.data.len(),
-            })
+/// What holds for all packets until the next section; a pcap file is one.
+#[derive(Default)]
+struct Section {
+    interfaces: Vec<Interface>,
+    is_big_endian: bool,
+}
+
+impl Section {
+    /// Takes a block. Gives the packet that it is.
+    fn take<'a>(&mut self, block: &'a PcapBlockOwned<'_>) -> anyhow::Result<Option<Packet<'a>>> {
+        match block {
+            PcapBlockOwned::LegacyHeader(header) => {
+                self.interfaces = vec![Interface {
+                    // The upper half says how long the frames' checksums are.
+                    link: header.network.0 as u16,
+                    units: Some(if header.is_nanosecond_precision() {
+                        1_000_000_000
+                    } else {
+                        1_000_000
+                    }),
+                    offset: 0,
+                }];
+            }
+            PcapBlockOwned::NG(Block::SectionHeader(header)) => {
+                self.interfaces.clear();
+                self.is_big_endian = header.big_endian();
+            }
+            PcapBlockOwned::NG(Block::InterfaceDescription(description)) => {
+                if self.interfaces.len() == MOST_INTERFACES {
+                    bail!("it has more than {MOST_INTERFACES} interfaces");
+                }
+                self.interfaces
+                    .push(interface(description, self.is_big_endian));
+            }
+            block => return Ok(self.packet(block)),
         }
-        PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
-            let interface = interfaces.get(packet.if_id as usize)?;
-            let stamp = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
-            Some(Packet {
-                time: interface.time(stamp),
-                link: interface.link,
+        Ok(None)
+    }
+
+    /// `None` where it is none, or of an interface that is not described.
+    fn packet<'a>(&self, block: &'a PcapBlockOwned<'_>) -> Option<Packet<'a>> {
+        let first = self.interfaces.first();
+        match block {
+            PcapBlockOwned::Legacy(packet) => {
+                let stamp = u64::from(packet.ts_sec) * first?.units? as u64;
+                Some(Packet {
+                    time: first?.time(stamp + u64::from(packet.ts_usec)),
+                    link: first?.link,
+                    bytes: packet.data,
+                    is_cut: packet.origlen as usize > packet.data.len(),
+                })
+            }
+            PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
+                let interface = self.interfaces.get(packet.if_id as usize)?;
+                let stamp = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
+                Some(Packet {
+                    time: interface.time(stamp),
+                    link: interface.link,
+                    bytes: packet.packet_data(),
+                    is_cut: packet.truncated(),
+                })
+            }
+            PcapBlockOwned::NG(Block::SimplePacket(packet)) => Some(Packet {
+                time: None,
+                link: first?.link,
                 bytes: packet.packet_data(),
-                is_cut: packet.truncated(),
-            })
+                is_cut: packet.origlen as usize > packet.data.len(),
+            }),
+            _ => None,
         }
-        PcapBlockOwned::NG(Block::SimplePacket(packet)) => Some(Packet {
-            time: None,
-            link: interfaces.first()?.link,
-            bytes: packet.packet_data(),
-            is_cut: packet.origlen as usize > packet.data.len(),
-        }),
-        _ => None,
     }
 }
 
