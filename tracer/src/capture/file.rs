@@ -12,9 +12,9 @@ use pcap_parser::{
     traits::{PcapNGPacketBlock as _, PcapReaderIterator},
 };
 
-/// Bytes that are read at a time. A packet has at most 262,144 in what tcpdump and Wireshark write.
-const BUFFER: usize = 1 << 19;
-/// Most bytes of a block. Larger than packets are only lists of names and keys.
+/// Bytes that are read at a time, where no block is larger.
+const BUFFER: usize = 1 << 17;
+/// Most bytes of a block. Packets have 262,144 at most in what tcpdump and Wireshark write, lists of names and keys may have more.
 const LARGEST_BLOCK: usize = 1 << 24;
 /// Most interfaces of a section of pcapng.
 const MOST_INTERFACES: usize = 1 << 16;
@@ -70,6 +70,9 @@ pub fn each(
     let mut section = Section::default();
     let mut size = BUFFER;
     loop {
+        if section.is_too_short(reader.data()) {
+            bail!("behind byte {} it is no capture", reader.consumed());
+        }
         let taken = match reader.next() {
             Ok((taken, block)) => {
                 if let Some(packet) = section.take(&block)? {
@@ -115,10 +118,28 @@ fn refill(
 #[derive(Default)]
 struct Section {
     interfaces: Vec<Interface>,
-    is_big_endian: bool,
+    /// Of pcapng alone.
+    is_big_endian: Option<bool>,
 }
 
 impl Section {
+    /// Whether a block of pcapng, as far as it is there, says that it ends within what each has. Over one of the kind that tells
+    /// of processes the library panics then.
+    fn is_too_short(&self, data: &[u8]) -> bool {
+        let length = data.get(4..).and_then(|data| data.first_chunk::<4>());
+        let (Some(is_big_endian), Some(length)) = (self.is_big_endian, length) else {
+            return false;
+        };
+        // A section is in an order of its own.
+        let is_section = data.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]);
+        let length = if is_big_endian {
+            u32::from_be_bytes(*length)
+        } else {
+            u32::from_le_bytes(*length)
+        };
+        length < 12 && !is_section
+    }
+
     /// Takes a block. Gives the packet that it is.
     fn take<'a>(&mut self, block: &'a PcapBlockOwned<'_>) -> anyhow::Result<Option<Packet<'a>>> {
         match block {
@@ -136,14 +157,14 @@ impl Section {
             }
             PcapBlockOwned::NG(Block::SectionHeader(header)) => {
                 self.interfaces.clear();
-                self.is_big_endian = header.big_endian();
+                self.is_big_endian = Some(header.big_endian());
             }
             PcapBlockOwned::NG(Block::InterfaceDescription(description)) => {
                 if self.interfaces.len() == MOST_INTERFACES {
                     bail!("it has more than {MOST_INTERFACES} interfaces");
                 }
-                self.interfaces
-                    .push(interface(description, self.is_big_endian));
+                let is_big_endian = self.is_big_endian.unwrap_or_default();
+                self.interfaces.push(interface(description, is_big_endian));
             }
             block => return Ok(self.packet(block)),
         }

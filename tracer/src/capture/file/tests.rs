@@ -157,6 +157,19 @@ fn what_is_no_capture_is_refused_with_a_hint() {
     }
 }
 
+#[test]
+fn a_block_that_ends_in_itself_is_refused() {
+    for is_big in [false, true] {
+        // That which tells of processes is 0x80000001; of the others the library refuses it.
+        for kind in [0x8000_0001, 1, 6, 0x0bad, 0x0a0d_0d0a] {
+            let mut bytes = pcapng(1, &[], 1, is_big);
+            bytes.extend(words(&[kind, 8, 8, 8, 8, 8, 8, 8], is_big));
+            let error = read(&bytes).expect_err("no block").to_string();
+            assert!(error.contains("it is no capture"), "{error}");
+        }
+    }
+}
+
 /// Fails when these bytes have been read.
 struct Failing<'a>(&'a [u8]);
 
@@ -174,7 +187,7 @@ fn why_reading_failed_is_told() {
     let whole = pcap(0xa1b2_c3d4, 5, false);
     let mut large = whole.clone();
     large.extend(words(&[7, 5, 2_000_000, 2_000_000], false));
-    large.resize(BUFFER + 100, 0);
+    large.resize(10 * BUFFER, 0);
     for bytes in [&b""[..], &whole, &large] {
         let error = each(Failing(bytes), |_| Ok(())).expect_err("a failure");
         assert_eq!(error.to_string(), "the disk is gone");
