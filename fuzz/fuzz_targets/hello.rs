@@ -1,4 +1,5 @@
-//! Feeds any bytes as what a TLS client sends first: more bytes never change an answer, nor do records, nor another parser.
+//! Feeds any bytes as what a TLS client sends first: more bytes never change an answer, nor do records, nor another
+//! parser.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

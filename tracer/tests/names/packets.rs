@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-/// Nanoseconds since the Unix epoch of 2026-11-28T12:00:00Z. Each packet of a capture is a microsecond after the one before.
+/// Seconds since the Unix epoch of 2026-11-28T12:00:00Z. Each packet of a capture is a microsecond after the one
+/// before.
 const BEGIN: u64 = 1_795_867_200;
 
 /// What stands before IP.
