@@ -1,5 +1,4 @@
-//! Feeds any bytes as what a TLS client sends first: more bytes never change an answer, nor do records, nor another
-//! parser.
+//! Feeds any bytes as what a TLS client sends first: more bytes never change an answer, nor do records, nor another parser.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

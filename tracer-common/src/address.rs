@@ -35,6 +35,14 @@ impl Address {
         Self(zerocopy::transmute!(octets))
     }
 
+    /// Of either kind of address.
+    pub const fn of(ip: core::net::IpAddr) -> Self {
+        Self::of_octets(match ip {
+            core::net::IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+            core::net::IpAddr::V6(ip) => ip.octets(),
+        })
+    }
+
     /// The sixteen bytes, in network byte order.
     pub const fn octets(self) -> [u8; 16] {
         zerocopy::transmute!(self.0)

@@ -8,6 +8,7 @@
 pub mod address;
 pub mod fast;
 pub mod map;
+pub mod name;
 pub mod offset;
 pub mod outcome;
 pub mod peek;
@@ -19,4 +20,5 @@ pub use map::{
     Attempt, Call, Charge, Connection, Counts, DestinationKey, Flow, FlowKey, ListenedPort,
     Listener, Listeners, Older, ProcessFacts, ProcessKey, Sending, SocketFacts, Translation,
 };
+pub use name::NameEvent;
 pub use record::Record;

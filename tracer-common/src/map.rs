@@ -202,6 +202,20 @@ pub struct Connection {
     pub error: i16,
     /// `CONNECTION_…`.
     pub flags: u16,
+    /// Where in what is sent a TLS hello begins, while one is looked for or goes on.
+    pub name_from: u16,
+    /// Where what comes next begins.
+    pub name_next: u16,
+    /// Where the hello ends; 0 as long as too little of it has been seen to tell.
+    pub name_to: u16,
+    /// [`crate::name::LOOKING`] and so on.
+    pub name_state: u16,
+    /// As [`crate::Record::thread`].
+    pub thread: u32,
+    /// Zero.
+    pub padding: u32,
+    /// The first bytes of the hello, as far as they came, big-endian.
+    pub name_head: u64,
 }
 
 /// A socket that was there before the tracer, found by its cookie.
@@ -272,6 +286,10 @@ pub struct Flow {
     pub namespace: u32,
     /// 1 where its datagrams leave to another remote than the calls name: packets alone do not tell whose they are.
     pub led: u32,
+    /// As [`crate::Record::thread`].
+    pub thread: u32,
+    /// Zero.
+    pub padding: u32,
 }
 
 /// A flow over which nothing has passed for more than so many seconds is over, as long as conntrack keeps one that was
@@ -422,8 +440,10 @@ pub mod counter {
     pub const PAYLOAD_HIDDEN: u32 = 11;
     /// Translations that have been noted. No loss: a change says that there is something to read.
     pub const TRANSLATIONS: u32 = 12;
+    /// Bytes that may have said a name and found no room in the ring buffer of names, in events.
+    pub const NAMES_FULL: u32 = 13;
     /// How many there are.
-    pub const COUNT: u32 = 13;
+    pub const COUNT: u32 = 14;
 }
 
 #[cfg(feature = "user")]

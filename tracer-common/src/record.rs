@@ -67,4 +67,8 @@ pub struct Record {
     pub outcome: u16,
     /// `NO_CONTACT`, `LATE`, `PAST`.
     pub flags: u16,
+    /// Number of the thread that began it, in the initial PID namespace; 0 where that is not known.
+    pub thread: u32,
+    /// Zero.
+    pub padding: u32,
 }

@@ -24,6 +24,17 @@ pub fn emit_at_once(record: &Record) {
 /// A function of its own: what it needs of the stack is given back before its caller goes on.
 #[inline(never)]
 fn let_out(record: &Record, at_once: bool) {
+    let_out_here(record, at_once);
+}
+
+/// As [`emit`], where the stack has no room for a further call: together the two need less of it.
+#[inline(always)]
+pub fn emit_here(record: &Record) {
+    let_out_here(record, false);
+}
+
+#[inline(always)]
+fn let_out_here(record: &Record, at_once: bool) {
     let Some(mut entry) = RECORDS.reserve::<Record>(0) else {
         tally(counter::RING_FULL);
         count(record);

@@ -159,6 +159,10 @@ pub struct Frame {
     pub device: u64,
 }
 
+/// What may say a name. Its reader is woken as that of `RECORDS` is.
+#[map]
+pub static NAMES: RingBuf = RingBuf::with_byte_size(1 << 19, 0);
+
 /// Details. At 180,000 connections a second, the most measured here, the reader has 40 ms from its wake-up.
 #[map]
 pub static RECORDS: RingBuf = RingBuf::with_byte_size(1 << 21, 0);

@@ -14,7 +14,7 @@ offsets! {
     SOCK_REMOTE_PORT SOCK_REMOTE_IPV4 SOCK_REMOTE_IPV6 SOCK_LOCAL_PORT SOCK_SOURCE_PORT SOCK_LOCAL_IPV4 SOCK_LOCAL_IPV6
     SOCK_NAMESPACE SOCK_SOCKET SOCK_USER NAMESPACE_INODE SOCKET_FILE SOCKET_SOCK SOCKET_STATE SOCK_TYPE SOCK_INTERFACE SOCK_WRITTEN
     SOCK_PROTO PROTO_RECEIVE TCP_UPPER
-    INET_FLAGS MESSAGE_NAME PACKET_LENGTH PACKET_HEAD PACKET_DATA PACKET_NETWORK PACKET_TRANSPORT
+    INET_FLAGS MESSAGE_NAME MESSAGE_DATA DATA_KIND DATA_SKIPPED DATA_PLACE DATA_LENGTH PACKET_LENGTH PACKET_HEAD PACKET_DATA PACKET_NETWORK PACKET_TRANSPORT
     PACKET_SOCK PACKET_CONTROL PACKET_DEVICE PACKET_DATA_LENGTH PACKET_END SHARED_FRAGMENTS
     TCP_IS_MULTIPATH TCP_SUBFLOW SUBFLOW_CONNECTION SUBFLOW_JOINS SUBFLOW_JOINED
     MULTIPATH_SENT MULTIPATH_RECEIVED
@@ -22,7 +22,7 @@ offsets! {
     DEVICE_UPPER ADJACENT_DEVICE ADJACENT_LIST RING_BLOCKS RING_HEAD RING_FRAME_BYTES RING_BLOCK_FRAMES
     TCP_SENT_LIST SOCK_PORT_BUCKET TCP_SEGMENTS_OUT TCP_BYTES_SENT TCP_BYTES_RETRANSMITTED TCP_BYTES_RECEIVED
     TCP_BYTES_ACKNOWLEDGED TCP_SEND_UNACKNOWLEDGED TCP_SEND_NEXT TCP_SEND_END
-    TASK_PROCESS TASK_CREDENTIALS CREDENTIALS_USER TASK_LEADER TASK_STARTED TASK_IMAGE TASK_MEMORY TASK_CGROUPS
+    TASK_PROCESS TASK_THREAD TASK_CREDENTIALS CREDENTIALS_USER TASK_LEADER TASK_STARTED TASK_IMAGE TASK_MEMORY TASK_CGROUPS
     TASK_FILES FILES_TABLE TABLE_FILES TABLE_SIZE
     MEMORY_EXECUTABLE MEMORY_ARGUMENTS FILE_ENTRY ENTRY_NAME
     CGROUPS_UNIFIED CGROUPS_SUBSYSTEMS SUBSYSTEM_CGROUP CGROUP_NODE NODE_ID NODE_NAME NODE_PARENT
@@ -45,6 +45,14 @@ pub static CGROUP_SUBSYSTEM: Global<i32> = Global::new(-1);
 #[unsafe(no_mangle)]
 pub static RING_WAKE_BYTES: Global<u64> = Global::new(1 << 18);
 
+/// The same for the ring buffer of names.
+#[unsafe(no_mangle)]
+pub static NAMES_WAKE_BYTES: Global<u64> = Global::new(1 << 17);
+
+/// 1 where names are looked for.
+#[unsafe(no_mangle)]
+pub static NAMES_WANTED: Global<u32> = Global::new(0);
+
 /// 1 where Android's rules hold: what a process does on another user's socket is that user's.
 #[unsafe(no_mangle)]
 pub static BY_SOCKETS_USER: Global<u32> = Global::new(0);
@@ -66,6 +74,17 @@ pub static IS_PREEMPTED: Global<u32> = Global::new(0);
 /// 1 where a program can ask what others have answered before it (`bpf_get_retval`); to the verifier a call behind 0 is not there.
 #[unsafe(no_mangle)]
 pub static TELLS_ANSWERS: Global<u32> = Global::new(0);
+
+/// What the bits of the byte at `DATA_KIND` that count say of what a call hands over: it is in one buffer of the program, or in several
+/// (`ITER_UBUF`, since 6.0; `ITER_IOVEC`).
+#[unsafe(no_mangle)]
+pub static DATA_KIND_BITS: Global<u32> = Global::new(0);
+/// See [`DATA_KIND_BITS`]; a number that no kind has where the kernel has none in one buffer.
+#[unsafe(no_mangle)]
+pub static DATA_IN_ONE: Global<u32> = Global::new(0);
+/// See [`DATA_KIND_BITS`].
+#[unsafe(no_mangle)]
+pub static DATA_IN_SEVERAL: Global<u32> = Global::new(0);
 
 /// The bit of the byte at `SUBFLOW_JOINS` that says that a subflow is to join a connection of MPTCP, begun here.
 #[unsafe(no_mangle)]

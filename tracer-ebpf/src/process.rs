@@ -33,7 +33,7 @@ use crate::{
         CREDENTIALS_USER, ENTRY_NAME, FILE_ENTRY, FILES_TABLE, MEMORY_ARGUMENTS, MEMORY_EXECUTABLE,
         NODE_ID, NODE_NAME, NODE_PARENT, SOCK_COOKIE, SOCK_USER, SUBSYSTEM_CGROUP, TABLE_FILES,
         TABLE_SIZE, TASK_CGROUPS, TASK_CREDENTIALS, TASK_FILES, TASK_IMAGE, TASK_LEADER,
-        TASK_MEMORY, TASK_PROCESS, TASK_STARTED, is_known,
+        TASK_MEMORY, TASK_PROCESS, TASK_STARTED, TASK_THREAD, is_known,
     },
 };
 
@@ -60,6 +60,13 @@ pub fn current_by_task<C: EbpfContext>(context: &C, sock: u64) -> u64 {
     let user = read(read(task, &TASK_CREDENTIALS), &CREDENTIALS_USER);
     let user = user_of(sock, user);
     identify(context, task, read(task, &TASK_PROCESS), user, cgroup)
+}
+
+/// Number of the running thread, in the initial PID namespace.
+#[inline(always)]
+pub fn thread() -> u32 {
+    // SAFETY: a helper that reads the current task; there always is one. That which says its numbers is not for all programs.
+    read(unsafe { bpf_get_current_task() }, &TASK_THREAD)
 }
 
 /// Whether the program of that handle runs in another process than the current task's. Of those that user space found the kernel side

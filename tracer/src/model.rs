@@ -10,7 +10,7 @@ use std::{net::IpAddr, sync::Arc};
 use tracer_common::outcome::REASONS;
 
 pub use block::{Block, Kept};
-pub use contact::{Contact, Detail, Endpoint, Name, NameSource, Outcome};
+pub use contact::{Candidate, Contact, Detail, Endpoint, Name, NameSource, Naming, Outcome, Via};
 pub use contact_list::ContactList;
 
 /// What the kernel side wrote down of a program at its first contact.
@@ -137,8 +137,10 @@ impl Protocol {
 }
 
 /// Whom an app contacted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Destination {
+    /// By its name, whatever address that had.
+    Named { name: Name, port: u16 },
     /// An IPv4 address is never written as v4-mapped IPv6 here.
     Address { address: IpAddr, port: u16 },
     /// What found no room of its own: `~other`. It has no port.
@@ -162,7 +164,7 @@ pub struct Totals {
 }
 
 /// One app at one destination: one series of each per-destination family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// Index into [`Snapshot::identities`].
     pub identity: u32,
@@ -226,6 +228,16 @@ pub struct HookState {
     pub missed: u64,
 }
 
+/// How often an app asked for a name; the name `~other` stands for those that found no room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lookups {
+    /// As [`Row::identity`].
+    pub identity: u32,
+    pub name: Arc<str>,
+    pub via: Via,
+    pub count: u64,
+}
+
 /// All that a reader sees, at one moment. It never changes once it is made.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -246,4 +258,10 @@ pub struct Snapshot {
     pub hooks: Vec<HookState>,
     /// The contacts one by one.
     pub contacts: ContactList,
+    /// Contacts that are in no row yet, since their name is not decided: identity, protocol, how many.
+    pub undecided: Vec<(u32, Protocol, u64)>,
+    /// Names that were asked for: identity, name, how, how often.
+    pub lookups: Vec<Lookups>,
+    /// How many ended contacts that this machine began were named by each source, in the order of [`NameSource`], and by none.
+    pub name_sources: [u64; 5],
 }

@@ -1,5 +1,8 @@
 //! Is what a scraper reads what the snapshot holds, and is it written as the formats demand?
 
+#[path = "exposition/read.rs"]
+mod read;
+
 use std::{
     collections::BTreeMap,
     io::Write,
@@ -10,11 +13,13 @@ use std::{
 use tracer::{
     expose::{format::Format, own::OwnMetrics, text::Exposition},
     model::{
-        DURATION_BOUNDS, Destination, Direction, Durations, HookState, Identity, Kind, Loss,
-        MapUse, Protocol, Row, Snapshot, Totals, Unattributed,
+        DURATION_BOUNDS, Destination, Direction, Durations, HookState, Identity, Kind, Lookups,
+        Loss, MapUse, Name, NameSource, Protocol, Row, Snapshot, Totals, Unattributed, Via,
     },
 };
 use tracer_common::outcome;
+
+use read::read;
 
 /// Family of each sample, its labels and its value, as they were read.
 type Samples = BTreeMap<(String, Vec<(String, String)>), String>;
@@ -49,6 +54,14 @@ fn address(text: &str, port: u16) -> Destination {
     }
 }
 
+fn named(text: &str, source: NameSource, port: u16) -> Destination {
+    let name = Name {
+        text: text.into(),
+        source,
+    };
+    Destination::Named { name, port }
+}
+
 fn filled() -> Arc<Snapshot> {
     let failed = std::array::from_fn(|index| index as u64);
     let busy = Totals {
@@ -75,6 +88,7 @@ fn filled() -> Arc<Snapshot> {
             Arc::new(vec![
                 row(1, address("192.0.2.1", 443), busy),
                 row(2, address("2001:db8::1", 80), older),
+                row(1, named(HOSTILE, NameSource::Dns, 443), busy),
             ]),
             Arc::new(vec![]),
             Arc::new(vec![
@@ -127,6 +141,14 @@ fn filled() -> Arc<Snapshot> {
                 missed: 3,
             },
         ],
+        undecided: vec![(1, Protocol::Tcp, 3), (2, Protocol::Udp, 4)],
+        lookups: vec![Lookups {
+            identity: 2,
+            name: HOSTILE.into(),
+            via: Via::Dns,
+            count: 5,
+        }],
+        name_sources: [1, 2, 3, 4, 5],
         ..Snapshot::default()
     })
 }
@@ -163,7 +185,12 @@ type Add<'a> = &'a mut dyn FnMut(&str, &[(&str, &str)], String);
 fn rows(snapshot: &Snapshot, add: Add) {
     for row in snapshot.rows.iter().flat_map(|block| block.iter()) {
         let identity = &snapshot.identities[row.identity as usize];
-        let (destination, port) = match row.destination {
+        let mut source = "none";
+        let (destination, port) = match &row.destination {
+            Destination::Named { name, port } => {
+                source = name.source.label();
+                (name.text.to_string(), port.to_string())
+            }
             Destination::Address { address, port } => (address.to_string(), port.to_string()),
             Destination::Other => ("~other".to_owned(), String::new()),
             Destination::Unknown => (String::new(), String::new()),
@@ -177,7 +204,7 @@ fn rows(snapshot: &Snapshot, add: Add) {
             ("protocol", "tcp"),
             ("company", ""),
             ("country", ""),
-            ("name_source", "none"),
+            ("name_source", source),
         ];
         let totals = row.totals;
         if totals.connections > 0 {
@@ -284,6 +311,34 @@ fn small(snapshot: &Snapshot, add: Add) {
         &[],
         snapshot.folded.to_string(),
     );
+    for (identity, protocol, count) in &snapshot.undecided {
+        let identity = &snapshot.identities[*identity as usize];
+        let labels = [
+            ("app", &*identity.app),
+            ("user", &*identity.user),
+            ("direction", "out"),
+            ("protocol", protocol.label()),
+        ];
+        add("tracer_connections_undecided", &labels, count.to_string());
+    }
+    for lookups in &snapshot.lookups {
+        let identity = &snapshot.identities[lookups.identity as usize];
+        let labels = [
+            ("app", &*identity.app),
+            ("user", &*identity.user),
+            ("destination", &*lookups.name),
+            ("via", lookups.via.label()),
+        ];
+        add("tracer_lookups_total", &labels, lookups.count.to_string());
+    }
+    let sources = ["sni", "quic", "lookup", "dns", "none"];
+    for (source, count) in sources.into_iter().zip(snapshot.name_sources) {
+        add(
+            "tracer_name_source_total",
+            &[("source", source)],
+            count.to_string(),
+        );
+    }
     for map in &snapshot.maps {
         add(
             "tracer_map_entries",
@@ -305,101 +360,6 @@ fn small(snapshot: &Snapshot, add: Add) {
         );
         add("tracer_hook_missed_total", &labels, hook.missed.to_string());
     }
-}
-
-/// Reads an exposition and panics at whatever the format does not allow.
-fn read(text: &str, format: Format) -> Samples {
-    assert!(text.ends_with('\n'), "the last line is cut");
-    let lines: Vec<_> = text.split_terminator('\n').collect();
-    let lines = match (format, &*lines) {
-        (Format::OpenMetrics, [lines @ .., "# EOF"]) | (Format::Prometheus, lines) => lines,
-        (Format::OpenMetrics, _) => panic!("OpenMetrics does not end in # EOF"),
-    };
-    let mut families: BTreeMap<&str, &str> = BTreeMap::new();
-    let (mut family, mut kind) = ("", "");
-    let mut samples = Samples::new();
-    for line in lines {
-        if let Some(help) = line.strip_prefix("# HELP ") {
-            let (name, help) = help.split_once(' ').expect("a name and a sentence");
-            assert!(
-                help.ends_with('.') && !help.contains(['\\', '"']),
-                "HELP is no sentence: {line}"
-            );
-            (family, kind) = (name, "");
-        } else if let Some(described) = line.strip_prefix("# TYPE ") {
-            let (name, described) = described.split_once(' ').expect("a name and a type");
-            assert_eq!(name, family, "TYPE does not follow the HELP of its family");
-            assert_eq!(
-                families.insert(name, described),
-                None,
-                "{name} stands in two places"
-            );
-            kind = described;
-        } else {
-            let (name, labels, value) = read_sample(line);
-            let suffixes: &[&str] = match (kind, format) {
-                ("counter", Format::OpenMetrics) => &["_total"],
-                ("counter", Format::Prometheus) | ("gauge", _) => &[""],
-                ("histogram", _) => &["_bucket", "_sum", "_count"],
-                _ => panic!("no type for: {line}"),
-            };
-            let suffix = name
-                .strip_prefix(family)
-                .unwrap_or_else(|| panic!("outside of its family: {line}"));
-            assert!(suffixes.contains(&suffix), "not a name of a {kind}: {line}");
-            value
-                .parse::<f64>()
-                .unwrap_or_else(|_| panic!("no number: {line}"));
-            assert_eq!(
-                samples.insert((name, labels), value),
-                None,
-                "a series is there twice: {line}"
-            );
-        }
-    }
-    samples
-}
-
-fn read_sample(line: &str) -> (String, Vec<(String, String)>, String) {
-    let end = line.find(['{', ' ']).expect("a name");
-    let (name, mut rest) = line.split_at(end);
-    assert!(
-        name.bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
-        "not a name: {line}"
-    );
-    let mut labels = Vec::new();
-    if let Some(inside) = rest.strip_prefix('{') {
-        rest = inside;
-        loop {
-            let (label, quoted) = rest.split_once("=\"").expect("a label");
-            let mut characters = quoted.chars();
-            let mut value = String::new();
-            loop {
-                match characters.next().expect("the end of a value") {
-                    '"' => break,
-                    '\\' => value.push(match characters.next() {
-                        Some('n') => '\n',
-                        Some(character @ ('\\' | '"')) => character,
-                        other => panic!("unknown escape {other:?}: {line}"),
-                    }),
-                    character => value.push(character),
-                }
-            }
-            labels.push((label.to_owned(), value));
-            rest = characters.as_str();
-            match rest.split_at_checked(1) {
-                Some((",", more)) => rest = more,
-                Some(("}", more)) => {
-                    rest = more;
-                    break;
-                }
-                _ => panic!("neither , nor }} after a value: {line}"),
-            }
-        }
-    }
-    let value = rest.strip_prefix(' ').expect("a space before the value");
-    (name.to_owned(), labels, value.to_owned())
 }
 
 #[test]

@@ -211,8 +211,7 @@ fn an_address_is_no_name() {
     assert_eq!(by_tracer(&capture), [Seen::Hello(1, 40_000, String::new())]);
 }
 
-/// The keys of later packets are those of the first, whatever their ids. tshark 4.0 needs the server's packets for
-/// that.
+/// The keys of later packets are those of the first, whatever their ids. tshark 4.0 needs the server's packets for that.
 #[test]
 fn a_retry_and_another_id_lead_to_the_same_name() {
     use quic::{Initial, crypto, padded};

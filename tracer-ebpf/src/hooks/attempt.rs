@@ -355,6 +355,8 @@ fn fail(attempt: &Attempt, outcome: u16) -> u32 {
         interface: 0,
         outcome,
         flags: 0,
+        thread: 0,
+        padding: 0,
     });
     0
 }

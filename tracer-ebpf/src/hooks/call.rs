@@ -13,7 +13,10 @@ use tracer_common::{
     map::{PROTOCOL_ICMP, PROTOCOL_RAW, PROTOCOL_SCTP, PROTOCOL_UDP, counter},
 };
 
-use super::flow::{Datagram, arrive, fail_to_leave, leave, sent};
+use super::{
+    flow::{Datagram, arrive, fail_to_leave, leave, sent},
+    said::{datagram_said, datagram_told},
+};
 use crate::{
     address::{self, AF_INET, AF_INET6, name_of, remote, scope_of},
     counts::tally,
@@ -197,6 +200,7 @@ fn send(context: &ProbeContext, sock: u64, message: u64) {
         return;
     };
     let _ = note(&flow, &destination, headers);
+    let _ = datagram_said(&flow, message);
 }
 
 /// Notes the call, for its return. A function of its own: what it needs of the stack is given back before its caller goes on.
@@ -283,4 +287,5 @@ fn receive(sock: u64, packet: u64, protocol: u8) {
         led: 0,
     };
     arrive(&datagram, sock, || socket::is_kernels(sock));
+    datagram_told(&datagram, packet);
 }

@@ -22,7 +22,7 @@ use crate::{
     maps::{FLOWS, SECONDS, SOCKETS},
     memory::read,
     offsets::{SOCK_ERROR, SOCK_PROTOCOL},
-    socket,
+    process, socket,
 };
 
 /// A datagram that passes.
@@ -261,7 +261,7 @@ pub fn end(key: &FlowKey, flow: *mut Flow) -> u32 {
     let record = record(
         key,
         &flow.destination,
-        (flow.began_ns, flow.namespace),
+        (flow.began_ns, flow.namespace, flow.thread),
         (sent, received),
         outcome::of_flow(answered, false, flow.error, flow.refused),
     );
@@ -275,7 +275,7 @@ pub fn end(key: &FlowKey, flow: *mut Flow) -> u32 {
 fn record(
     key: &FlowKey,
     destination: &DestinationKey,
-    (began_ns, namespace): (u64, u32),
+    (began_ns, namespace, thread): (u64, u32, u32),
     (sent, received): (u64, u64),
     outcome: u16,
 ) -> Record {
@@ -295,6 +295,8 @@ fn record(
         interface: key.interface,
         outcome,
         flags: 0,
+        thread,
+        padding: 0,
     }
 }
 
@@ -343,6 +345,12 @@ fn make(datagram: &Datagram, followed: u16, destination: &DestinationKey, began_
         slot: fast_path::slot_of(datagram.sock),
         namespace: namespace(datagram.sock),
         led: datagram.led,
+        thread: if destination.direction == DIRECTION_OUT {
+            process::thread()
+        } else {
+            0
+        },
+        padding: 0,
     };
     if FLOWS.insert(&datagram.flow, &flow, NOT_THERE).is_ok() {
         counts::open(destination);
@@ -368,7 +376,7 @@ fn count_alone(datagram: &Datagram, destination: &DestinationKey, began_ns: u64)
     counts::count(&record(
         &datagram.flow,
         destination,
-        (began_ns, namespace(datagram.sock)),
+        (began_ns, namespace(datagram.sock), 0),
         bytes_of(datagram, destination),
         record::UNKNOWN,
     ));

@@ -25,9 +25,11 @@ use super::{
     asked, fast_path,
     flow::{Datagram, arrive, arrive_over_open, leave_first, leave_over_open, mark_led},
     headers::{IPV4_WITHOUT_OPTIONS, IPV6_HEADER, Packet, Way, look_further, near, ports},
+    name,
 };
 use crate::{
     counts::tally,
+    maps::FLOWS,
     memory::{address_of, forget},
     process, socket,
 };
@@ -52,7 +54,14 @@ const BEYOND_RAW: u32 = 400;
 /// `BPF_CGROUP_INET_EGRESS`.
 #[cgroup_skb(egress)]
 pub fn packet_out(context: SkBuffContext) -> i32 {
-    if !fast_path::leave(&context) && !is_of_tcp(&context) {
+    if fast_path::leave(&context) {
+        return PASS;
+    }
+    if is_of_tcp(&context) {
+        if name::are_wanted() {
+            name::stream_out(&context);
+        }
+    } else {
         let context = context.as_ptr();
         if !over_open_out(context) {
             other_out(context);
@@ -68,7 +77,11 @@ pub fn packet_out(context: SkBuffContext) -> i32 {
 #[inline(never)]
 fn over_open_out(context: *mut c_void) -> bool {
     over_open(&SkBuffContext::new(context.cast()), Way::Out, |datagram| {
-        leave_over_open(datagram).is_some()
+        let flow = leave_over_open(datagram);
+        if let Some(flow) = flow {
+            name::datagram_out(context, datagram, flow);
+        }
+        flow.is_some()
     })
 }
 
@@ -80,7 +93,11 @@ fn other_out(context: *mut c_void) {
     if form == HIDDEN {
         tally(counter::PAYLOAD_HIDDEN);
     }
-    if form == NONE || leave_over_open(&datagram).is_some() {
+    if form == NONE {
+        return;
+    }
+    if let Some(flow) = leave_over_open(&datagram) {
+        name::datagram_out(context, &datagram, flow);
         return;
     }
     // What a program has sent may leave when it has closed the socket. What SCTP still says then is nobody's contact.
@@ -93,11 +110,17 @@ fn other_out(context: *mut c_void) {
         && let Some(flow) = leave_over_open(&datagram)
     {
         mark_led(flow, datagram.sock);
+        name::datagram_out(context, &datagram, flow);
         return;
     }
     forget(&mut datagram);
     let sender = sender(context, datagram.sock, datagram.flow.socket);
     let _ = leave_first(&datagram, datagram.flow.socket, sender);
+    if name::are_wanted()
+        && let Some(flow) = FLOWS.get_ptr_mut(&datagram.flow)
+    {
+        name::datagram_out(context, &datagram, flow);
+    }
 }
 
 /// Puts the remote that the call named in place of the one that the packet has. 0 where that is the same, or not known.
@@ -146,7 +169,14 @@ fn sender(context: *mut c_void, sock: u64, cookie: u64) -> u64 {
 /// `BPF_CGROUP_INET_INGRESS`.
 #[cgroup_skb(ingress)]
 pub fn packet_in(context: SkBuffContext) -> i32 {
-    if !fast_path::arrive(&context) && !is_of_tcp(&context) {
+    if fast_path::arrive(&context) {
+        return PASS;
+    }
+    if is_of_tcp(&context) {
+        if name::are_wanted() {
+            name::stream_in(&context);
+        }
+    } else {
         let context = context.as_ptr();
         if !over_open_in(context) {
             other_in(context);
@@ -159,7 +189,11 @@ pub fn packet_in(context: SkBuffContext) -> i32 {
 #[inline(never)]
 fn over_open_in(context: *mut c_void) -> bool {
     over_open(&SkBuffContext::new(context.cast()), Way::In, |datagram| {
-        arrive_over_open(datagram, datagram.flow.socket)
+        let is_open = arrive_over_open(datagram, datagram.flow.socket);
+        if is_open {
+            name::datagram_in(context, datagram);
+        }
+        is_open
     })
 }
 
@@ -171,6 +205,7 @@ fn other_in(context: *mut c_void) {
         arrive(&datagram, datagram.flow.socket, || {
             socket::is_kernels(datagram.sock)
         });
+        name::datagram_in(context, &datagram);
     }
 }
 

@@ -231,6 +231,16 @@ fn insert(
     u32::from(CONNECTIONS.insert(&sock, &connection, NOT_THERE).is_err())
 }
 
+/// The thread that began a connection: the running one, unless that came from outside or is looked at late.
+#[inline(always)]
+fn thread(flags: u32) -> u32 {
+    if flags & (CONNECTION_ACCEPTED | CONNECTION_LATE) == 0 {
+        process::thread()
+    } else {
+        0
+    }
+}
+
 /// What is known of one at its beginning.
 #[inline(always)]
 pub fn connection(
@@ -255,5 +265,12 @@ pub fn connection(
         interface: 0,
         error: 0,
         flags: flags as u16,
+        name_from: 0,
+        name_next: 0,
+        name_to: 0,
+        name_state: 0,
+        thread: thread(flags),
+        padding: 0,
+        name_head: zero,
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     address::{interface, local_end, namespace, none, remote},
     clock::{now, zero},
     counts::tally,
-    emit::{emit, emit_at_once},
+    emit::{emit, emit_at_once, emit_here},
     hooks::{
         attempt,
         flow::second,
@@ -144,6 +144,8 @@ pub fn record(sock: u64, connection: &Connection, after_handshake: bool) -> Reco
         interface: interface(&connection.destination.address, sock),
         outcome,
         flags: flags_of(flags),
+        thread: connection.thread,
+        padding: 0,
     }
 }
 
@@ -181,10 +183,12 @@ pub fn end_unseen(sock: u64) -> u32 {
         interface: connection.interface,
         outcome,
         flags: flags_of(connection.flags.into()) | LATE,
+        thread: connection.thread,
+        padding: 0,
     };
     if CONNECTIONS.remove(&sock).is_ok() {
         tally(counter::END_MISSED);
-        emit(&record);
+        emit_here(&record);
     }
     1
 }
@@ -221,6 +225,8 @@ pub fn let_out_unfollowed(
         interface: 0,
         outcome,
         flags,
+        thread: 0,
+        padding: 0,
     });
     0
 }
@@ -278,6 +284,8 @@ fn end_older(sock: u64) -> u32 {
         interface: 0,
         outcome: UNKNOWN,
         flags: NO_CONTACT,
+        thread: 0,
+        padding: 0,
     });
     1
 }

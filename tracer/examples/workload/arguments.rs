@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    activate, attempts, churn, datagram, echo, flood, judge, loopback, meet, multipath, packets,
-    pass, raw, reborn, sctp, shapes, sockmap,
+    activate, attempts, churn, datagram, echo, flood, judge, loopback, meet, multipath, named,
+    packets, pass, raw, reborn, sctp, shapes, sockmap,
 };
 
 /// Makes traffic whose truth it knows, and prints that truth as JSON lines.
@@ -54,6 +54,10 @@ pub enum Command {
     Sockmap(sockmap::Sockmap),
     /// Have two sockets connect to each other, or one to itself
     Meet(meet::Meet),
+    /// Make contacts that say by which name they go, or ask for one first
+    Named(named::Named),
+    /// Answer who asks for names
+    ServeNames(named::ServeNames),
     /// Let each packet of a netfilter queue go on
     Judge(judge::Judge),
     /// Send ICMP echo requests

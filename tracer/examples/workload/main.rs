@@ -21,6 +21,7 @@ mod loopback;
 mod meet;
 mod message;
 mod multipath;
+mod named;
 mod packets;
 mod pass;
 mod processes;
@@ -65,6 +66,8 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Shapes(shapes) => shapes::run(&shapes),
         Command::Sockmap(sockmap) => sockmap::run(&sockmap),
         Command::Meet(meet) => meet::run(&meet),
+        Command::Named(named) => named::run(&named),
+        Command::ServeNames(serve) => named::serve(&serve),
         Command::Judge(judge) => judge::run(&judge),
         Command::Serve(serve) => serve::run(&serve),
         Command::Activate(activate) => activate::run(&activate),

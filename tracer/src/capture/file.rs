@@ -14,8 +14,7 @@ use pcap_parser::{
 
 /// Bytes that are read at a time, where no block is larger.
 const BUFFER: usize = 1 << 17;
-/// Most bytes of a block. Packets have 262,144 at most in what tcpdump and Wireshark write, lists of names and keys may
-/// have more.
+/// Most bytes of a block. Packets have 262,144 at most in what tcpdump and Wireshark write, lists of names and keys may have more.
 const LARGEST_BLOCK: usize = 1 << 24;
 /// Most interfaces of a section of pcapng.
 const MOST_INTERFACES: usize = 1 << 16;
@@ -124,8 +123,8 @@ struct Section {
 }
 
 impl Section {
-    /// Whether a block of pcapng, as far as it is there, says that it ends within what each has. Over one of the kind
-    /// that tells of processes the library panics then.
+    /// Whether a block of pcapng, as far as it is there, says that it ends within what each has. Over one of the kind that tells
+    /// of processes the library panics then.
     fn is_too_short(&self, data: &[u8]) -> bool {
         let length = data.get(4..).and_then(|data| data.first_chunk::<4>());
         let (Some(is_big_endian), Some(length)) = (self.is_big_endian, length) else {
@@ -245,8 +244,8 @@ impl Interface {
     }
 }
 
-/// Reads as much as there is room for, since the library takes what a pipe gives at once for all that there is of the
-/// header; and keeps why it failed, which the library does not tell.
+/// Reads as much as there is room for, since the library takes what a pipe gives at once for all that there is of the header;
+/// and keeps why it failed, which the library does not tell.
 struct Full<'a, R> {
     reader: R,
     failure: &'a OnceLock<io::Error>,

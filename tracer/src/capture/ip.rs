@@ -7,8 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub struct Ip<'a> {
     pub source: IpAddr,
     pub destination: IpAddr,
-    /// What the payload is, by the numbers of IANA: 6 TCP, 17 UDP. Of a fragment, what its datagram is; of version 6
-    /// that may be a further header.
+    /// What the payload is, by the numbers of IANA: 6 TCP, 17 UDP. Of a fragment, what its datagram is; of version 6 that may be a
+    /// further header.
     pub protocol: u8,
     pub payload: &'a [u8],
     /// Whether the packet was longer than what was captured.
@@ -95,8 +95,8 @@ fn six(bytes: &[u8]) -> Option<Ip<'_>> {
     Some(ip)
 }
 
-/// The protocol behind the further headers that version 6 may have, and the Authentication Header that both may; a
-/// header of a fragment is the last.
+/// The protocol behind the further headers that version 6 may have, and the Authentication Header that both may; a header of
+/// a fragment is the last.
 pub fn upper(mut protocol: u8, mut payload: &[u8]) -> Option<(u8, &[u8])> {
     loop {
         let length = match protocol {

@@ -1,5 +1,5 @@
-//! Where in a captured packet does IP begin? That depends on the link: a number of the list of link types that libpcap
-//! has (<https://www.tcpdump.org/linktypes.html>).
+//! Where in a captured packet does IP begin? That depends on the link: a number of the list of link types that libpcap has
+//! (<https://www.tcpdump.org/linktypes.html>).
 
 /// The bytes from the IP header on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +20,7 @@ const PPPOE_SESSION: u16 = 0x8864;
 
 pub fn network(link: u16, bytes: &[u8]) -> Network<'_> {
     let found = match link {
-        // BSD's null and OpenBSD's loop: the number of the family, which each system has its own of. IP says its
-        // version itself.
+        // BSD's null and OpenBSD's loop: the number of the family, which each system has its own of. IP says its version itself.
         0 | 108 => bytes.get(4..),
         1 => typed(bytes, 12, 14),
         // Raw IP as it is called here and there; IPv4 or IPv6 alone.

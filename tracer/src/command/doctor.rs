@@ -38,6 +38,7 @@ pub fn doctor(arguments: &Arguments) -> u8 {
     let options = Options {
         by_sockets_user: device.is_some(),
         is_phone: device::has_kernel(Path::new("/")),
+        names: true,
         ..Options::default()
     };
     let (verdicts, origin, failure) = match Kernel::start(&options) {

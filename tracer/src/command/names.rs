@@ -53,8 +53,8 @@ pub fn names(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes the names in a capture, a line of JSON each, in the order in which they became complete. What was found
-/// before an error is written.
+/// Writes the names in a capture, a line of JSON each, in the order in which they became complete. What was found before an
+/// error is written.
 pub fn read(capture: impl Read + Send, output: impl Write) -> anyhow::Result<Skipped> {
     let mut reader = Reader {
         fragments: Fragments::new(),

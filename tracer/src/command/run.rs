@@ -68,6 +68,12 @@ pub struct Arguments {
     /// Which kind of hooks to use.
     #[arg(long, env = "TRACER_HOOKS", default_value = "auto")]
     hooks: Hooks,
+    /// Whether to look for the names of destinations, in handshakes and in DNS.
+    #[arg(long, env = "TRACER_NAMES", default_value = "on")]
+    names: Names,
+    /// By what destinations are summed: by name where there is one, or always by address.
+    #[arg(long, env = "TRACER_DESTINATIONS", default_value = "name")]
+    destinations: Destinations,
     /// How much to log: off, error, warn, info, debug, trace. From debug on, the kernel side logs too.
     #[arg(long, value_name = "LEVEL", env = "TRACER_LOG", default_value = "info")]
     log: LevelFilter,
@@ -86,14 +92,29 @@ enum Hooks {
     Cgroup,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Destinations {
+    Name,
+    /// Names are in the API.
+    Address,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Names {
+    On,
+    /// No payload is looked at.
+    Off,
+}
+
 /// Names of the maps whose size a user may choose.
-const MAPS: [&str; 8] = [
+const MAPS: [&str; 9] = [
     "DESTINATIONS",
     "PROCESSES",
     "CONNECTIONS",
     "FLOWS",
     "SOCKETS",
     "LISTENERS",
+    "NAMES",
     "OLDER",
     "RECORDS",
 ];
@@ -148,6 +169,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         by_sockets_user,
         is_phone: device::has_kernel(Path::new("/")),
         debug,
+        names: arguments.names == Names::On,
         capacities: arguments.map_capacity.clone(),
     })?;
     if kernel.origin != Origin::Btf {
@@ -172,7 +194,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             ),
         }
     }
-    let pipeline = Pipeline::new(kernel, attribution, arguments.max_destinations_per_app);
+    let pipeline = Pipeline::new(
+        kernel,
+        attribution,
+        crate::pipeline::Options {
+            maximum_destinations: arguments.max_destinations_per_app,
+            names: arguments.names == Names::On,
+            sums_by_name: arguments.destinations == Destinations::Name,
+        },
+    );
     return_memory();
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -267,6 +297,11 @@ async fn own(
     let ring =
         unsafe { AsyncFd::register_with_interest(pipeline.kernel().wake()?, Interest::READABLE) }
             .context("watch the ring buffer")?;
+    // SAFETY: as above.
+    let names = unsafe {
+        AsyncFd::register_with_interest(pipeline.kernel().wake_for_names()?, Interest::READABLE)
+    }
+    .context("watch the ring buffer of names")?;
     let mut notice = pipeline
         .attribution()
         .notice()
@@ -280,6 +315,10 @@ async fn own(
         tokio::select! {
             _ = interrupted.recv() => return Ok(()),
             _ = terminated.recv() => return Ok(()),
+            guard = names.readable() => {
+                pipeline.listen();
+                guard.context("watch the ring buffer of names")?.clear_ready();
+            }
             guard = ring.readable() => {
                 pipeline.drain();
                 guard.context("watch the ring buffer")?.clear_ready();

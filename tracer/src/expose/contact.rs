@@ -4,17 +4,18 @@ use serde_json::{Value, json};
 use tracer_common::outcome;
 
 use super::time::{rfc3339, seconds};
-use crate::model::{Contact, Destination, Outcome, Program};
+use crate::model::{Candidate, Contact, Destination, Outcome, Program};
 
 /// All that is known of a contact; what is not is `null`.
 pub fn json(contact: &Contact, live: bool) -> Value {
     let identity = contact.identity.as_deref();
     let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let port = match contact.destination {
-        Destination::Address { port, .. } => Some(port),
+        Destination::Address { port, .. } | Destination::Named { port, .. } => Some(port),
         Destination::Other | Destination::Unknown => None,
     };
     let (outcome, reason) = outcome(contact.outcome);
+    let naming = contact.naming.as_deref();
     let detail = contact.detail.as_deref();
     let translated = detail.and_then(|detail| detail.translated);
     json!({
@@ -28,6 +29,10 @@ pub fn json(contact: &Contact, live: bool) -> Value {
         "destination": known(&destination(contact)),
         "port": port,
         "name_source": contact.name.as_ref().map_or("none", |name| name.source.label()),
+        "names": naming.map_or(&[][..], |naming| &naming.candidates).iter().map(candidate).collect::<Vec<_>>(),
+        "hello": naming.is_some_and(|naming| naming.hello),
+        "alpn": naming.map_or(&[][..], |naming| &naming.alpn),
+        "ech": naming.is_some_and(|naming| naming.ech),
         "local_address": contact.local.address.map(|address| address.to_canonical().to_string()),
         "local_port": contact.local.port,
         "remote_address": contact.remote.address.map(|address| address.to_canonical().to_string()),
@@ -50,8 +55,8 @@ pub fn json(contact: &Contact, live: bool) -> Value {
 /// The label `destination`: the name, else the address in canonical text, here with its interface where it needs that (RFC 4007
 /// section 11).
 pub fn destination(contact: &Contact) -> String {
-    match (&contact.name, contact.destination) {
-        (Some(name), _) => name.text.as_ref().to_owned(),
+    match (&contact.name, &contact.destination) {
+        (Some(name), _) | (None, Destination::Named { name, .. }) => name.text.as_ref().to_owned(),
         (None, Destination::Address { address, .. }) => {
             let address = address.to_canonical();
             match contact.detail.as_deref().map(|detail| &detail.interface) {
@@ -62,6 +67,16 @@ pub fn destination(contact: &Contact) -> String {
         (None, Destination::Other) => "~other".to_owned(),
         (None, Destination::Unknown) => String::new(),
     }
+}
+
+fn candidate(candidate: &Candidate) -> Value {
+    json!({
+        "name": &*candidate.name.text,
+        "source": candidate.name.source.label(),
+        "at": rfc3339(candidate.at),
+        "offset": candidate.offset,
+        "chain": candidate.chain.iter().map(|name| &**name).collect::<Vec<_>>(),
+    })
 }
 
 fn program(program: &Program) -> Value {

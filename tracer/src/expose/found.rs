@@ -96,7 +96,7 @@ impl<'a> Filter<'a> {
     }
 
     fn is_for(&self, contact: &Contact, destination: &str) -> bool {
-        match (&contact.name, contact.destination) {
+        match (&contact.name, &contact.destination) {
             // With or without the interface of one that is link-local.
             (None, Destination::Address { address, .. }) if self.address.is_some() => {
                 self.address == Some(address.to_canonical())

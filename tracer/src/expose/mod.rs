@@ -12,6 +12,7 @@ pub mod found;
 pub mod gzip;
 pub mod http;
 pub mod listener;
+mod names;
 pub mod negotiate;
 pub mod own;
 pub mod page;

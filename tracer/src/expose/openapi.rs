@@ -11,8 +11,8 @@ use super::{
     query::{DEFAULT, MAXIMUM, PARAMETERS, Query},
 };
 use crate::model::{
-    Contact, ContactList, Destination, Detail, Direction, Endpoint, Identity, Kind, Name,
-    NameSource, Outcome, Program, Protocol, Snapshot,
+    Candidate, Contact, ContactList, Destination, Detail, Direction, Endpoint, Identity, Kind,
+    Name, NameSource, Naming, Outcome, Program, Protocol, Snapshot,
 };
 
 fn document() -> Value {
@@ -54,6 +54,27 @@ fn known(id: u64, name: NameSource, protocol: Protocol, outcome: Outcome) -> Con
             text: "example.com".into(),
             source: name,
         }),
+        naming: Some(Arc::new(Naming {
+            candidates: [
+                NameSource::Sni,
+                NameSource::Quic,
+                NameSource::Lookup,
+                NameSource::Dns,
+            ]
+            .map(|source| Candidate {
+                name: Name {
+                    text: "example.com".into(),
+                    source,
+                },
+                at: id,
+                offset: (source == NameSource::Sni).then_some(0),
+                chain: vec!["edge.example.net".into()].into(),
+            })
+            .into(),
+            hello: true,
+            alpn: vec!["h2".to_owned()],
+            ech: true,
+        })),
         local: end(50_000),
         remote: end(443),
         detail: Some(Box::new(Detail {

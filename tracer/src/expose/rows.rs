@@ -78,22 +78,31 @@ impl Measure {
         out.extend_from_slice(self.name().as_bytes());
         out.extend_from_slice(prefix);
         out.extend_from_slice(row.direction.label().as_bytes());
-        match row.destination {
+        let mut source = "none";
+        match &row.destination {
+            Destination::Named { name, port } => {
+                out.extend_from_slice(b"\",destination=\"");
+                escaped(out, &name.text);
+                out.extend_from_slice(b"\",port=\"");
+                integer(out, (*port).into());
+                source = name.source.label();
+            }
             Destination::Address {
                 address: remote,
                 port,
             } => {
                 out.extend_from_slice(b"\",destination=\"");
-                address(out, remote);
+                address(out, *remote);
                 out.extend_from_slice(b"\",port=\"");
-                integer(out, port.into());
+                integer(out, (*port).into());
             }
             Destination::Unknown => out.extend_from_slice(b"\",destination=\"\",port=\""),
             Destination::Other => out.extend_from_slice(b"\",destination=\"~other\",port=\""),
         }
         out.extend_from_slice(b"\",protocol=\"");
         out.extend_from_slice(row.protocol.label().as_bytes());
-        out.extend_from_slice(b"\",company=\"\",country=\"\",name_source=\"none");
+        out.extend_from_slice(b"\",company=\"\",country=\"\",name_source=\"");
+        out.extend_from_slice(source.as_bytes());
         if let Some(reason) = reason {
             out.extend_from_slice(b"\",reason=\"");
             out.extend_from_slice(reason.as_bytes());

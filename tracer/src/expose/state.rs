@@ -2,6 +2,7 @@
 
 use super::{
     format::{Format, Kind},
+    names,
     value::sample,
 };
 use crate::model::{Identity, Snapshot};
@@ -62,6 +63,8 @@ pub fn write(out: &mut Vec<u8>, format: Format, snapshot: &Snapshot) {
         "Number of destinations folded into ~other.",
     );
     sample(out, name, &[], snapshot.folded);
+
+    names::sources(out, format, snapshot);
 
     let name = "tracer_map_entries";
     format.describe(

@@ -8,7 +8,7 @@ use prometheus::proto::MetricFamily;
 use super::{
     durations,
     format::{Format, Kind},
-    own,
+    names, own,
     rows::{self, Measure},
     state,
 };
@@ -29,11 +29,13 @@ enum Section {
     Rows(Measure),
     ConnectDurations,
     ConnectionDurations,
+    Undecided,
+    Lookups,
     Apps,
     Rest,
 }
 
-const SECTIONS: [Section; 10] = [
+const SECTIONS: [Section; 12] = [
     Section::Rows(Measure::Connections),
     Section::Rows(Measure::Established),
     Section::Rows(Measure::Failed),
@@ -42,6 +44,8 @@ const SECTIONS: [Section; 10] = [
     Section::Rows(Measure::Received),
     Section::ConnectDurations,
     Section::ConnectionDurations,
+    Section::Undecided,
+    Section::Lookups,
     Section::Apps,
     Section::Rest,
 ];
@@ -111,6 +115,12 @@ impl Exposition {
                     durations::write(out, durations::CONNECTION, &[("app", app)], times);
                 },
             ),
+            Section::Undecided => each(out, &snapshot.undecided, position, |out, undecided| {
+                names::undecided(out, &snapshot.identities, undecided);
+            }),
+            Section::Lookups => each(out, &snapshot.lookups, position, |out, lookups| {
+                names::lookups(out, &snapshot.identities, lookups);
+            }),
             // The first identity is that of what has none.
             Section::Apps => each(
                 out,
@@ -140,6 +150,8 @@ impl Exposition {
                 Kind::Histogram,
                 durations::CONNECTION_HELP,
             ),
+            Section::Undecided => (names::UNDECIDED, Kind::Gauge, names::UNDECIDED_HELP),
+            Section::Lookups => (names::LOOKUPS, Kind::Counter, names::LOOKUPS_HELP),
             Section::Apps => (state::APP, Kind::Gauge, state::APP_HELP),
             Section::Rest => return,
         };

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fs, io, path::Path};
 
 use anyhow::{Context as _, anyhow, bail};
-use tracer_common::offset::{FIELDS, UNKNOWN};
+use tracer_common::offset::{FIELDS, Field, UNKNOWN};
 
 use crate::kernel::{
     btf::Btf,
@@ -15,6 +15,14 @@ use crate::kernel::{
 
 /// Where kernels keep their own type information; since 5.4, where built with `CONFIG_DEBUG_INFO_BTF`.
 pub const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
+
+/// What kind of data a call hands over, since 5.14.
+const ITER_TYPE: Field = Field {
+    global: "",
+    structure: "iov_iter",
+    member: "iter_type",
+    optional: true,
+};
 
 /// Why packets are dropped; a field that hooks may need.
 const DROP: &str = "DROP_BY_FILTER";
@@ -95,6 +103,16 @@ impl Globals {
         }
         let reason = btf.enumerator("skb_drop_reason", "SKB_DROP_REASON_SOCKET_FILTER");
         values.insert(DROP, reason.map_or(UNKNOWN, i32::cast_unsigned));
+        for (global, kind) in [
+            ("DATA_IN_ONE", "ITER_UBUF"),
+            ("DATA_IN_SEVERAL", "ITER_IOVEC"),
+        ] {
+            let number = btf.enumerator("iter_type", kind);
+            values.insert(global, number.map_or(UNKNOWN, i32::cast_unsigned));
+        }
+        // Before 5.14 the lowest bit says which way the data goes.
+        let is_byte = btf.offset(&ITER_TYPE).is_ok();
+        values.insert("DATA_KIND_BITS", if is_byte { 0xff } else { 0xfe });
         values.insert("CGROUP_SUBSYSTEM", subsystem.cast_unsigned());
         let typed = HOOKS.iter().filter_map(|hook| match hook.attach {
             Attach::BtfTracepoint(name) => Some((name, btf.typedef(&typed::name_of(name))?)),

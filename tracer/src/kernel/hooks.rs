@@ -277,6 +277,11 @@ pub const HOOKS: &[Hook] = &[
         Attach::Kretprobe("udp_sendmsg_return", SENDING),
         Signal::DatagramsOut,
     ),
+    extra(
+        "stream_said",
+        Attach::Kprobe(&["tcp_sendmsg"]),
+        Signal::Names,
+    ),
     hook(
         "datagram_in",
         Attach::Kprobe(&["__udp_enqueue_schedule_skb"]),

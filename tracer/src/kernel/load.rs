@@ -18,11 +18,17 @@ use crate::kernel::{
     hooks::{HOOKS, Hook, Need, Place, Way},
     maps::Maps,
     namespaces::Where,
-    preallocated, release, verify,
+    preallocated, release,
+    signal::Signal,
+    verify,
     waiting::{self, Holders},
 };
 
 /// What a user may choose.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each stands for itself, as a flag of the command line does"
+)]
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Which kind of hooks watch datagrams; where none is asked for, the first that serves.
@@ -33,6 +39,8 @@ pub struct Options {
     pub is_phone: bool,
     /// Whether the kernel side writes debug messages.
     pub debug: bool,
+    /// Whether names are looked for.
+    pub names: bool,
     /// Other sizes for maps: name (`DESTINATIONS`) and entries, or bytes for the ring buffer.
     pub capacities: Vec<(String, u32)>,
 }
@@ -40,6 +48,11 @@ pub struct Options {
 /// Bytes of the ring buffer on a phone: half of what another machine has, for a phone has nowhere near the 180,000
 /// connections a second that that is for. It is mapped twice in a row, so each byte counts twice in what is resident.
 const PHONE_RING_BYTES: u32 = 1 << 20;
+
+/// Bytes of the ring buffer of names, at the least: a page of any machine.
+const LEAST_NAMES_BYTES: u32 = 1 << 16;
+/// Its bytes where it is not what the object says.
+const PHONE_NAMES_BYTES: u32 = 1 << 18;
 
 impl Options {
     /// How large the ring buffer is to be, where it is not what the object says.
@@ -50,9 +63,23 @@ impl Options {
             .or(self.is_phone.then_some(PHONE_RING_BYTES))
     }
 
+    /// How large that of names is to be.
+    fn names_bytes(&self) -> Option<u32> {
+        let chosen = self.capacities.iter().find(|(name, _)| name == "NAMES");
+        let usual = match (self.names, self.is_phone) {
+            (false, _) => Some(LEAST_NAMES_BYTES),
+            (true, true) => Some(PHONE_NAMES_BYTES),
+            (true, false) => None,
+        };
+        chosen.map(|&(_, bytes)| bytes).or(usual)
+    }
+
     /// Fails for a hook that is not to be touched on this machine. What is free now `netd` may come for at its next start:
     /// where it finds somebody, it ends, and Android starts again without end.
     fn may(&self, hook: &Hook) -> anyhow::Result<()> {
+        if !self.names && hook.gives == Signal::Names {
+            bail!("names are not wanted (--names off)");
+        }
         if self.is_phone && hook.attach.way() == Some(Way::Cgroup) {
             bail!("Android's netd has it, or comes for it");
         }
@@ -144,7 +171,9 @@ const PREEMPTED: &str =
 fn without_kprobes(mut loaded: Loaded, why: &str) -> Loaded {
     let others = HOOKS
         .iter()
-        .filter(|hook| hook.attach.way() == Some(Way::Tracing));
+        .filter(|hook| hook.attach.way() == Some(Way::Tracing))
+        // What the others see tells these too.
+        .filter(|hook| hook.gives != Signal::Names);
     loaded.verdicts.extend(others.map(|hook| Verdict {
         hook,
         failure: Some(why.to_owned()),
@@ -193,6 +222,14 @@ fn load_one(options: &Options, globals: &Globals, way: Way) -> anyhow::Result<Lo
         loader.map_max_entries("RECORDS", bytes);
         loader.override_global("RING_WAKE_BYTES", wake, true);
     }
+    let names = options.names_bytes();
+    let names_wake = names.map(|bytes| u64::from((bytes / 4).next_power_of_two().max(8192)));
+    if let (Some(bytes), Some(wake)) = (names, &names_wake) {
+        loader.map_max_entries("NAMES", bytes);
+        loader.override_global("NAMES_WAKE_BYTES", wake, true);
+    }
+    let are_wanted = u32::from(options.names);
+    loader.override_global("NAMES_WANTED", &are_wanted, true);
     let may_allocate = preallocated::hashes_may_allocate();
     let chosen = options.capacities.iter();
     let chosen = chosen.map(|(name, entries)| (name.as_str(), *entries));
@@ -257,6 +294,7 @@ fn attach_all(
             if let Place::Without(other) = hook.place
                 && attached.contains(other)
             {
+                verify::unload(ebpf, hook.program);
                 return None;
             }
             let failure = failures
@@ -264,6 +302,8 @@ fn attach_all(
                 .or_else(|| attach(ebpf, hook).err());
             if failure.is_none() {
                 attached.insert(hook.program);
+            } else {
+                verify::unload(ebpf, hook.program);
             }
             Some(Verdict {
                 hook,

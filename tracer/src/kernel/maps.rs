@@ -35,6 +35,7 @@ pub struct Maps {
     pub seconds: Array<MapData, u32>,
     pub handovers: Array<MapData, u32>,
     pub records: RingBuf<MapData>,
+    pub names: RingBuf<MapData>,
     /// Sizes of the tables above, by their names in `tracer_map_capacity`.
     pub capacities: Capacities,
 }
@@ -52,6 +53,8 @@ pub struct Capacities {
     pub older: u32,
     /// Bytes of the ring buffer.
     pub records: u32,
+    /// Bytes of that of names.
+    pub names: u32,
 }
 
 impl Maps {
@@ -65,7 +68,7 @@ impl Maps {
             (take("DESTINATIONS")?, take("PROCESSES")?, take("OVERFLOW")?);
         let (connections, older) = (take("CONNECTIONS")?, take("OLDER")?);
         let flows = take("FLOWS")?;
-        let records = take("RECORDS")?;
+        let (records, names) = (take("RECORDS")?, take("NAMES")?);
         let (sockets, listeners) = (take("SOCKETS")?, take("LISTENERS")?);
         let capacities = Capacities {
             destinations: capacity(&destinations)?,
@@ -77,6 +80,7 @@ impl Maps {
             connections: capacity(&connections)?,
             older: capacity(&older)?,
             records: capacity(&records)?,
+            names: capacity(&names)?,
         };
         Ok(Self {
             destinations: destinations.try_into()?,
@@ -97,6 +101,7 @@ impl Maps {
             seconds: take("SECONDS")?.try_into()?,
             handovers: take("HANDOVERS")?.try_into()?,
             records: records.try_into()?,
+            names: names.try_into()?,
             capacities,
         })
     }

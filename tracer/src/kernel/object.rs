@@ -170,6 +170,11 @@ mod tests {
                 "JOINED",
                 "JOINS",
                 "RING_WAKE_BYTES",
+                "NAMES_WAKE_BYTES",
+                "NAMES_WANTED",
+                "DATA_KIND_BITS",
+                "DATA_IN_ONE",
+                "DATA_IN_SEVERAL",
                 "AYA_LOG_LEVEL",
             ])
             .collect();

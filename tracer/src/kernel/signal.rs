@@ -37,6 +37,8 @@ pub enum Signal {
     RawOwner,
     /// The end of a socket of datagrams.
     SocketEnd,
+    /// What calls send first over TCP connections, where the names of destinations are said.
+    Names,
 }
 
 impl Signal {
@@ -60,6 +62,7 @@ impl Signal {
             Self::SocketOwner => "socket_owner",
             Self::RawOwner => "raw_owner",
             Self::SocketEnd => "socket_end",
+            Self::Names => "names",
         }
     }
 
@@ -80,6 +83,13 @@ impl Signal {
                 "ASSOCIATION_TRIES",
                 "OUTQ_ASSOCIATION",
                 "CHUNK_HEADER",
+            ],
+            Self::Names => &[
+                "MESSAGE_DATA",
+                "DATA_KIND",
+                "DATA_SKIPPED",
+                "DATA_PLACE",
+                "DATA_LENGTH",
             ],
             _ => &[],
         }
@@ -128,6 +138,7 @@ impl Signal {
             Self::SocketEnd => {
                 "the end of a contact over datagrams when its socket is closed; it ends after two minutes of silence"
             }
+            Self::Names => "the names that apps say in TLS handshakes over TCP",
         }
     }
 }

@@ -12,8 +12,8 @@ use aya::{
     programs::{Program, RawTracePoint, RawTracePointRunOptions, TestRun as _},
 };
 use tracer_common::{
-    Attempt, Connection, Counts, DestinationKey, Flow, FlowKey, Listener, Older, ProcessFacts,
-    Record, SocketFacts, Translation,
+    Attempt, Connection, Counts, DestinationKey, Flow, FlowKey, Listener, NameEvent, Older,
+    ProcessFacts, Record, SocketFacts, Translation,
     map::{
         CONNECTION_PENDING, DIRECTION_OUT, FLAG_DESCRIBED, HANDLE_UNATTRIBUTED,
         HANDLE_USER_MAXIMUM, PROTOCOL_TCP, PROTOCOL_UDP, counter,
@@ -183,6 +183,29 @@ impl Kernel {
                 each(&record);
             }
         }
+    }
+
+    /// Hands out what may say a name, as [`Self::records`] does what has ended: the event and its bytes.
+    pub fn names(&mut self, mut each: impl FnMut(&NameEvent, &[u8])) {
+        for _ in 0..self.maps.capacities.names as usize / size_of::<NameEvent>() {
+            let Some(bytes) = self.maps.names.next() else {
+                return;
+            };
+            if let Ok((event, rest)) = NameEvent::read_from_prefix(&bytes)
+                && let Some(payload) = rest.get(..event.length as usize)
+            {
+                each(&event, payload);
+            }
+        }
+    }
+
+    /// As [`Self::wake`], of the ring buffer of names.
+    pub fn wake_for_names(&self) -> anyhow::Result<OwnedFd> {
+        self.maps
+            .names
+            .as_fd()
+            .try_clone_to_owned()
+            .context("take a descriptor of the ring buffer of names")
     }
 
     /// A descriptor of the ring buffer: readable when the kernel side woke us.

@@ -62,6 +62,22 @@ pub fn load(
     refused.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Gives back the memory of a program that is not attached after all.
+pub fn unload(ebpf: &mut Ebpf, name: &str) {
+    let unloaded = match ebpf.program_mut(name) {
+        Some(Program::RawTracePoint(program)) => program.unload(),
+        Some(Program::TracePoint(program)) => program.unload(),
+        Some(Program::BtfTracePoint(program)) => program.unload(),
+        Some(Program::KProbe(program)) => program.unload(),
+        Some(Program::CgroupSkb(program)) => program.unload(),
+        Some(Program::CgroupSock(program)) => program.unload(),
+        Some(Program::CgroupSockAddr(program)) => program.unload(),
+        _ => Ok(()),
+    };
+    // One that was never loaded is not there, which is what is wanted.
+    drop(unloaded);
+}
+
 /// What is locked here is whole after a panic too, which the scope passes on anyway.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -9,7 +9,7 @@ pub const KEPT: usize = 10_000;
 
 /// What they may take, in bytes, whatever they are: about half of it where they are of some dozens of programs. What names a program
 /// is not in it: others refer to that too, and it goes with the last one.
-pub const BYTES: usize = 2_000_000;
+pub const BYTES: usize = 3_000_000;
 
 const _: () = assert!(MOST_BLOCKS * Block::BYTES <= BYTES);
 

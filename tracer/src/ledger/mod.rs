@@ -7,6 +7,7 @@
 mod contacts;
 mod durations;
 mod identities;
+mod lookups;
 mod remembered;
 mod rows;
 mod silence;
@@ -15,5 +16,6 @@ mod table;
 pub use contacts::Contacts;
 pub use durations::DurationsByApp;
 pub use identities::Identities;
+pub use lookups::LookupsByApp;
 pub use rows::Rows;
-pub use table::Place;
+pub use table::{Place, subtract, sum};

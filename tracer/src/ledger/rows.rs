@@ -10,7 +10,7 @@ use super::{
     silence::Silence,
     table::{Beside, Place, Table, hold, sum},
 };
-use crate::model::{Destination, Row, Totals};
+use crate::model::{Row, Totals};
 
 /// Most rows of all apps together. One takes 250 bytes here, and 120 more while a reader still holds an earlier snapshot: so
 /// 65 to 100 MB. More contacts can live at once than have a row of their own here; then those of apps that have been silent longest are
@@ -78,9 +78,10 @@ impl Rows {
 
     /// Adds a counter of a program that lives.
     pub fn add(&mut self, app: &Arc<str>, place: Place, totals: &Totals) {
+        let is_other = place.is_other();
         let (row, folded) = self.find_or_make(app, place);
         self.folded_now += u64::from(folded && totals.connections > 0);
-        if folded || place.destination != Destination::Other {
+        if folded || !is_other {
             self.table.beside_mut(row).added = self.reading;
         }
         sum(self.table.totals(row), totals);
@@ -142,7 +143,7 @@ impl Rows {
         if let Some(row) = self.table.find(&place) {
             return (row, false);
         }
-        if place.destination == Destination::Other {
+        if place.is_other() {
             return (self.table.make(place), false);
         }
         if self.may_have_own(app, &place) {
@@ -173,7 +174,7 @@ impl Rows {
 
     /// Whether nothing that lives was folded where this place would be. It may be this one: `~other` would fall without it.
     fn is_open(&self, place: &Place) -> bool {
-        let other = self.table.find(&place.other());
+        let other = self.table.find(&place.clone().other());
         other.is_none_or(|other| self.is_still(other))
     }
 
@@ -225,7 +226,7 @@ impl Rows {
 
     /// To fold a row to which something living adds would be exact as well, but it is not silent.
     fn is_foldable(&self, row: usize) -> bool {
-        self.is_still(row) && self.table.place(row).destination != Destination::Other
+        self.is_still(row) && !self.table.place(row).is_other()
     }
 
     /// Whether nothing that lives adds to a row, or is folded into it.
@@ -238,7 +239,7 @@ impl Rows {
     fn fold(&mut self, row: usize, to: Place) {
         let (row, beside) = self.table.remove(row);
         let place = Place::of(&row);
-        if place.destination != Destination::Other
+        if !place.is_other()
             && let Some(app) = self.apps.get(&place.identity)
         {
             self.folded.insert(&(app, &place));

@@ -13,7 +13,7 @@ use crate::model::{Destination, Direction, Protocol, Row, Totals};
 const BLOCK: usize = 512;
 
 /// Whose and where: what tells one row from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     pub identity: u32,
     pub destination: Destination,
@@ -26,10 +26,18 @@ impl Place {
     pub fn of(row: &Row) -> Self {
         Self {
             identity: row.identity,
-            destination: row.destination,
+            destination: row.destination.clone(),
             direction: row.direction,
             protocol: row.protocol,
         }
+    }
+
+    /// Whether a row is of this place.
+    fn is_of(&self, row: &Row) -> bool {
+        self.identity == row.identity
+            && self.direction == row.direction
+            && self.protocol == row.protocol
+            && self.destination == row.destination
     }
 
     /// Where it is folded into.
@@ -39,6 +47,11 @@ impl Place {
             destination: Destination::Other,
             ..self
         }
+    }
+
+    /// Whether others are folded into it.
+    pub fn is_other(&self) -> bool {
+        self.destination == Destination::Other
     }
 }
 
@@ -74,7 +87,11 @@ impl Table {
     }
 
     pub fn place(&self, row: usize) -> Place {
-        Place::of(&self.blocks[row / BLOCK][row % BLOCK])
+        Place::of(self.row(row))
+    }
+
+    fn row(&self, row: usize) -> &Row {
+        &self.blocks[row / BLOCK][row % BLOCK]
     }
 
     pub fn totals(&mut self, row: usize) -> &mut Totals {
@@ -98,13 +115,14 @@ impl Table {
     pub fn find(&self, place: &Place) -> Option<usize> {
         let hash = self.hasher.hash_one(place);
         self.index
-            .find(hash, |row| self.place(*row as usize) == *place)
+            .find(hash, |row| place.is_of(self.row(*row as usize)))
             .map(|row| *row as usize)
     }
 
     /// Makes the row of a place that has none.
     pub fn make(&mut self, place: Place) -> usize {
         let row = self.len();
+        let hash = self.hasher.hash_one(&place);
         if row.is_multiple_of(BLOCK) {
             self.blocks.push(Arc::new(Vec::with_capacity(if row == 0 {
                 0
@@ -126,7 +144,7 @@ impl Table {
             blocks,
             ..
         } = self;
-        index.insert_unique(hasher.hash_one(place), row as u32, |row| {
+        index.insert_unique(hash, row as u32, |row| {
             hasher.hash_one(Place::of(
                 &blocks[*row as usize / BLOCK][*row as usize % BLOCK],
             ))
@@ -172,6 +190,26 @@ pub fn hold(totals: &mut Totals, before: &Totals) {
     }
     totals.sent = totals.sent.max(before.sent);
     totals.received = totals.received.max(before.received);
+}
+
+/// Takes one off the other, as far as it goes. Returns what is left of it.
+pub fn subtract(from: &mut Totals, taken: &Totals) -> Totals {
+    let mut rest = *taken;
+    take(&mut from.connections, &mut rest.connections);
+    take(&mut from.established, &mut rest.established);
+    for (from, rest) in from.failed.iter_mut().zip(&mut rest.failed) {
+        take(from, rest);
+    }
+    take(&mut from.sent, &mut rest.sent);
+    take(&mut from.received, &mut rest.received);
+    rest.open = 0;
+    rest
+}
+
+fn take(from: &mut u64, rest: &mut u64) {
+    let taken = (*from).min(*rest);
+    *from -= taken;
+    *rest -= taken;
 }
 
 /// Adds one to the other.

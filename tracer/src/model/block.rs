@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    Contact, Destination, Detail, Direction, Identity, Name, Program,
+    Contact, Destination, Detail, Direction, Identity, Name, Naming, Program,
     packed::{self, Packed},
 };
 
@@ -32,6 +32,7 @@ struct Who {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Whom {
     name: Option<Name>,
+    naming: Option<Arc<Naming>>,
     detail: Option<Box<Detail>>,
     /// The destination, where it is another one than [`usual`].
     destination: Option<Destination>,
@@ -103,6 +104,7 @@ impl Block {
             program,
             destination,
             name,
+            naming,
             detail,
             local,
             namespace,
@@ -127,6 +129,7 @@ impl Block {
         let destination = (destination != usual).then_some(destination);
         let whom = Whom {
             name,
+            naming,
             detail,
             destination,
         };
@@ -211,8 +214,12 @@ impl Kept<'_> {
         contact.namespace = who.namespace;
         contact.local.address = who.local;
         contact.name.clone_from(&whom.name);
+        contact.naming.clone_from(&whom.naming);
         contact.detail.clone_from(&whom.detail);
-        contact.destination = whom.destination.unwrap_or_else(|| usual(&contact));
+        contact.destination = match &whom.destination {
+            Some(destination) => destination.clone(),
+            None => usual(&contact),
+        };
         contact
     }
 }

@@ -26,6 +26,8 @@ pub enum NameSource {
 }
 
 impl NameSource {
+    pub const ALL: [Self; 4] = [Self::Sni, Self::Quic, Self::Lookup, Self::Dns];
+
     /// The value of the label `name_source`.
     pub fn label(self) -> &'static str {
         match self {
@@ -42,6 +44,46 @@ impl NameSource {
 pub struct Name {
     pub text: Arc<str>,
     pub source: NameSource,
+}
+
+/// One name that a contact's destination may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    pub name: Name,
+    /// Nanoseconds at which it was said: since the Unix epoch, or, before a contact has it, of `CLOCK_MONOTONIC`.
+    pub at: u64,
+    /// Bytes before the hello that said it, in the stream: more than none means that who was contacted may have led it on (a proxy).
+    pub offset: Option<u32>,
+    /// The names behind it that led to the address (CNAME).
+    pub chain: Arc<[Arc<str>]>,
+}
+
+/// What is known of the name of a contact's destination.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Naming {
+    /// The strongest first.
+    pub candidates: Vec<Candidate>,
+    /// Whether its handshake was seen, which may have said no name.
+    pub hello: bool,
+    /// The protocols that the handshake offers (ALPN).
+    pub alpn: Vec<String>,
+    /// The handshake has the extension of ECH: then the name that it shows may be another one than it is for.
+    pub ech: bool,
+}
+
+/// How a program asked for a name: the label `via`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Via {
+    /// A question of DNS, over its own socket.
+    Dns,
+}
+
+impl Via {
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+        }
+    }
 }
 
 /// What became of a contact.
@@ -85,6 +127,8 @@ pub struct Contact {
     pub destination: Destination,
     /// The name of the destination.
     pub name: Option<Name>,
+    /// What that stands on.
+    pub naming: Option<Arc<Naming>>,
     pub local: Endpoint,
     pub remote: Endpoint,
     pub detail: Option<Box<Detail>>,
@@ -115,6 +159,7 @@ impl Contact {
             program: None,
             destination: Destination::Unknown,
             name: None,
+            naming: None,
             local: Endpoint::default(),
             remote: Endpoint::default(),
             detail: None,

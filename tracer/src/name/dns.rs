@@ -1,5 +1,5 @@
-//! Which name does a DNS message ask for, and which addresses has it? RFC 1035; mDNS (RFC 6762) and LLMNR (RFC 4795)
-//! have the same form.
+//! Which name does a DNS message ask for, and which addresses has it? RFC 1035; mDNS (RFC 6762) and LLMNR (RFC 4795) have the
+//! same form.
 //!
 //! The library reads the records of interest, in a copy that has no others (`plain.rs`).
 
@@ -37,8 +37,7 @@ const TRUNCATED: u16 = 0x0200;
 const RESERVED: u16 = 0x0040;
 const CODE: u16 = 0x000f;
 
-/// Where the header has these bits, where it counts questions, answers, authorities and additional records, and where
-/// it ends, in bytes.
+/// Where the header has these bits, where it counts questions, answers, authorities and additional records, and where it ends, in bytes.
 const FLAGS: usize = 2;
 const QUESTIONS: usize = 4;
 const ANSWERS: usize = 6;
@@ -51,8 +50,8 @@ const HEADER: usize = 12;
 pub struct Question {
     /// The message's number, which the answer repeats.
     pub id: u16,
-    /// In lower case, without a dot at its end, A-labels as they are. What is no printable ASCII, and dots in a label,
-    /// are escaped as in a zone's file (RFC 4343 section 2.1). The root is `.`.
+    /// In lower case, without a dot at its end, A-labels as they are. What is no printable ASCII, and dots in a label, are
+    /// escaped as in a zone's file (RFC 4343 section 2.1). The root is `.`.
     pub name: String,
     /// QTYPE.
     pub kind: u16,
@@ -65,15 +64,15 @@ pub struct Answer {
     /// The names to which CNAMEs lead from the question's, in order; the last one has the addresses. Empty where the
     /// question's own has them. Written as that; at most 16.
     pub chain: Vec<String>,
-    /// Addresses (A, AAAA, and hints of HTTPS and SVCB) of the end of the chain, and how long they hold, in seconds:
-    /// the least along the chain. An IPv4 address that is mapped into IPv6 is IPv4. At most 64, each once.
+    /// Addresses (A, AAAA, and hints of HTTPS and SVCB) of the end of the chain, and how long they hold, in seconds: the least
+    /// along the chain. An IPv4 address that is mapped into IPv6 is IPv4. At most 64, each once.
     pub addresses: Vec<(IpAddr, u32)>,
     /// Whether there is more that did not fit (TC). What is there is not taken then: whoever asked asks again.
     pub truncated: bool,
     /// RCODE, 0 to 15.
     pub code: u8,
-    /// Names that clients show in place of the real one where they encrypt their hello: those of the `ech` parameters
-    /// of HTTPS and SVCB records. At most 8, each once.
+    /// Names that clients show in place of the real one where they encrypt their hello: those of the `ech` parameters of
+    /// HTTPS and SVCB records. At most 8, each once.
     pub public_names: Vec<String>,
 }
 
@@ -83,8 +82,8 @@ pub enum Message {
     Answer(Answer),
 }
 
-/// The message in a datagram, or in a stream behind its length. `None` where it is none, or has not exactly one
-/// question, or does not ask for something of the Internet. What stands behind its answers is not looked at.
+/// The message in a datagram, or in a stream behind its length. `None` where it is none, or has not exactly one question, or
+/// does not ask for something of the Internet. What stands behind its answers is not looked at.
 pub fn message(bytes: &[u8]) -> Option<Message> {
     let flags = number(bytes, FLAGS)?;
     if flags & OPCODE != 0 || number(bytes, QUESTIONS)? != 1 {
@@ -121,8 +120,8 @@ pub fn message(bytes: &[u8]) -> Option<Message> {
 }
 
 /// What somebody told unasked: each name that has addresses, with them and how long they hold, in seconds. For mDNS and
-/// LLMNR, where an answer need not repeat a question and has addresses among its additional records too. At most 64;
-/// none of those that its host withdraws (RFC 6762 section 10.1).
+/// LLMNR, where an answer need not repeat a question and has addresses among its additional records too. At most 64; none of
+/// those that its host withdraws (RFC 6762 section 10.1).
 pub fn announcements(bytes: &[u8]) -> Vec<(String, IpAddr, u32)> {
     announced(bytes).unwrap_or_default()
 }
@@ -142,8 +141,8 @@ fn announced(bytes: &[u8]) -> Option<Vec<(String, IpAddr, u32)>> {
     Some(addresses.take(MOST_ADDRESSES).collect())
 }
 
-/// The messages of a stream as far as it is there (RFC 1035 section 4.2.2): `each` is called with every complete one.
-/// Returns how many bytes they took, with their lengths.
+/// The messages of a stream as far as it is there (RFC 1035 section 4.2.2): `each` is called with every complete one. Returns
+/// how many bytes they took, with their lengths.
 pub fn in_stream(bytes: &[u8], mut each: impl FnMut(&[u8])) -> usize {
     let mut taken = 0;
     while let Some((length, rest)) = bytes[taken..].split_first_chunk::<2>()

@@ -1,9 +1,7 @@
-//! What does a TLS client say first? Its ClientHello, RFC 8446 section 4.1.2, which older versions have in the same
-//! form.
+//! What does a TLS client say first? Its ClientHello, RFC 8446 section 4.1.2, which older versions have in the same form.
 //!
-//! A walker of our own: it has to read the bare message, which QUIC carries, and the records of TLS, and to tell what
-//! is not there yet from what never will be. Outside bytes: every read is checked, and nothing is kept but what is
-//! found.
+//! A walker of our own: it has to read the bare message, which QUIC carries, and the records of TLS, and to tell what is
+//! not there yet from what never will be. Outside bytes: every read is checked, and nothing is kept but what is found.
 
 use super::{host::host, progress::Progress, reader::Reader};
 
@@ -14,8 +12,8 @@ pub mod made;
 #[path = "hello/tests.rs"]
 mod tests;
 
-/// Most bytes that a hello may have, with the headers of its records: as much as one record carries (2^14, RFC 8446
-/// section 5.1), and 51 headers. The largest in use, with keys for quantum computers, have 2 KB.
+/// Most bytes that a hello may have, with the headers of its records: as much as one record carries (2^14, RFC 8446 section
+/// 5.1), and 51 headers. The largest in use, with keys for quantum computers, have 2 KB.
 pub const LONGEST: usize = 16_384 + 255;
 
 /// Most protocols that are kept of those that a client offers.
@@ -38,11 +36,11 @@ const ENCRYPTED_CLIENT_HELLO: u64 = 0xfe0d;
 /// What a client says of itself and of whom it wants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hello {
-    /// The server's name (SNI, RFC 6066 section 3) in lower case, without a dot at its end. `None` where there is none,
-    /// or where what is there is no host name.
+    /// The server's name (SNI, RFC 6066 section 3) in lower case, without a dot at its end. `None` where there is none, or where
+    /// what is there is no host name.
     pub name: Option<String>,
-    /// Protocols that the client offers (ALPN, RFC 7301), the first eight, each at most 255 bytes; replacement
-    /// characters stand for what is not UTF-8.
+    /// Protocols that the client offers (ALPN, RFC 7301), the first eight, each at most 255 bytes; replacement characters
+    /// stand for what is not UTF-8.
     pub alpn: Vec<String>,
     /// Whether there is an encrypted hello behind this one, or what looks like it: nobody can tell (GREASE).
     pub ech: bool,
@@ -96,8 +94,8 @@ pub fn records(bytes: &[u8]) -> Progress<Hello> {
     }
 }
 
-/// The payload of the record that `bytes` begin with, as far as it is there, and what is behind it. `None` where there
-/// is no handshake record.
+/// The payload of the record that `bytes` begin with, as far as it is there, and what is behind it. `None` where there is no
+/// handshake record.
 fn record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (header, rest) = bytes.split_at(bytes.len().min(5));
     let is_record = header.iter().zip([HANDSHAKE, MAJOR]).all(|(a, b)| *a == b);

@@ -5,9 +5,8 @@ const LONGEST: usize = 253;
 /// Longest label, in bytes, by the same section.
 const LONGEST_LABEL: usize = 63;
 
-/// The host name that a text is, in lower case and without a dot at its end; `None` where it is none: other letters
-/// than those of host names and `_` (which names in use have), an empty or overlong part, or an address in one of its
-/// many spellings.
+/// The host name that a text is, in lower case and without a dot at its end; `None` where it is none: other letters than those
+/// of host names and `_` (which names in use have), an empty or overlong part, or an address in one of its many spellings.
 pub fn host(text: &[u8]) -> Option<String> {
     let text = text.strip_suffix(b".").unwrap_or(text);
     let is_name = text.len() <= LONGEST
@@ -24,8 +23,8 @@ fn is_label(label: &[u8]) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
-/// Whether `inet_aton` may take a part of an address for a number: decimal, octal or hexadecimal. Where all parts are
-/// numbers it is an address, or no host: no top-level domain is a number (RFC 3696 section 2).
+/// Whether `inet_aton` may take a part of an address for a number: decimal, octal or hexadecimal. Where all parts are numbers
+/// it is an address, or no host: no top-level domain is a number (RFC 3696 section 2).
 fn is_number(label: &[u8]) -> bool {
     match label {
         [b'0', b'x' | b'X', digits @ ..] => digits.iter().all(u8::is_ascii_hexdigit),

@@ -1,9 +1,16 @@
-//! Bytes that an app sent, or was answered -> names: pure functions, which keep no more than they are asked to.
+//! Which name did each contact go to, and how is that known? Bytes that passed become names: pure functions, and a memory with bounds.
 
+mod address;
 pub mod dns;
+mod heard;
 pub mod hello;
 pub mod host;
+mod lookups;
+mod names;
 pub mod progress;
+mod questions;
 pub mod quic;
 mod reader;
 pub mod stream;
+
+pub use names::{Contact, Key, Names, Request};

@@ -1,8 +1,8 @@
-//! What does a QUIC client say first? The ClientHello in its Initial packets, which anybody can decrypt who sees the
-//! first one: the keys derive from the connection id that the client chose (RFC 9000, 9001; version 2: RFC 9369).
+//! What does a QUIC client say first? The ClientHello in its Initial packets, which anybody can decrypt who sees the first one:
+//! the keys derive from the connection id that the client chose (RFC 9000, 9001; version 2: RFC 9369).
 //!
-//! A packet may be under keys of an earlier one: the server gives the client another id to send to, but the keys stay;
-//! only a Retry changes both. So the packet's own id is tried, then those before it, and the tag of the AEAD decides.
+//! A packet may be under keys of an earlier one: the server gives the client another id to send to, but the keys stay; only a
+//! Retry changes both. So the packet's own id is tried, then those before it, and the tag of the AEAD decides.
 
 mod frames;
 mod header;
@@ -23,8 +23,8 @@ pub mod made;
 #[path = "quic/tests.rs"]
 mod tests;
 
-/// Most connections whose beginnings are kept: one that a Retry began anew is two, and one socket may have several to
-/// one server. Where there are more, the oldest goes.
+/// Most connections whose beginnings are kept: one that a Retry began anew is two, and one socket may have several to one
+/// server. Where there are more, the oldest goes.
 const MOST_CONNECTIONS: usize = 4;
 /// Most packets of one datagram that are looked at. Clients coalesce three: Initial, 0-RTT, Handshake.
 const MOST_PACKETS: usize = 8;
@@ -33,8 +33,8 @@ const MOST_DATAGRAMS: u32 = 64;
 /// Fewest bytes of a datagram with an Initial of a client (RFC 9000 section 14.1).
 const LEAST_DATAGRAM: usize = 1_200;
 
-/// What a client said so far in the Initials of one flow. Holds at most 70 KB, which takes four hellos in pieces of the
-/// largest kind; of usual ones 4 KB.
+/// What a client said so far in the Initials of one flow. Holds at most 70 KB, which takes four hellos in pieces of the largest
+/// kind; of usual ones 4 KB.
 #[derive(Debug, Default)]
 pub struct Initials {
     /// The latest last.
@@ -51,8 +51,8 @@ struct Connection {
     crypto: Beginning,
 }
 
-/// Whether a UDP payload may begin with an Initial of a client: a long header with the fixed bit, of version 1 or 2.
-/// Those of servers look the same.
+/// Whether a UDP payload may begin with an Initial of a client: a long header with the fixed bit, of version 1 or 2. Those
+/// of servers look the same.
 pub fn is_initial(bytes: &[u8]) -> bool {
     header::first(bytes)
         .is_some_and(|(packet, _)| packet.kind == Kind::Initial && packet.has_fixed_bit())
@@ -61,8 +61,8 @@ pub fn is_initial(bytes: &[u8]) -> bool {
 impl Initials {
     /// Takes a UDP payload that the client sent. Once the hello is there, its packets give it again.
     ///
-    /// Of another version, nothing can be read, but a server may ask for one that can; a datagram of a size that begins
-    /// a connection decides nothing then.
+    /// Of another version, nothing can be read, but a server may ask for one that can; a datagram of a size that begins a
+    /// connection decides nothing then.
     pub fn datagram(&mut self, bytes: &[u8]) -> Progress<Hello> {
         self.datagrams = self.datagrams.saturating_add(1);
         let mut rest = bytes;

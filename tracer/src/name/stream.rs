@@ -23,8 +23,7 @@ impl Beginning {
         }
     }
 
-    /// Takes bytes that stand at an offset. Where some are there already these stay: what came first was acted on
-    /// first.
+    /// Takes bytes that stand at an offset. Where some are there already these stay: what came first was acted on first.
     pub fn insert(&mut self, offset: u64, bytes: &[u8]) {
         let Some(from) = usize::try_from(offset).ok().filter(|at| *at < self.limit) else {
             return;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -18,7 +19,7 @@ use super::{
 use crate::{
     decode,
     kernel::source,
-    model::{Contact, Destination, Detail, Endpoint, Outcome},
+    model::{Contact, Destination, Detail, Endpoint, Name, Naming, Outcome},
 };
 
 /// The numbers of those that were shown while they lived, and by which clock.
@@ -46,6 +47,15 @@ impl Clock {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH);
         let wall = wall.map_or(0, |since| since.as_nanos() as u64);
         Self(wall.saturating_sub(source::monotonic_ns()))
+    }
+
+    /// What is known of a name, by the wall's clock.
+    fn told(self, naming: Option<Naming>) -> Option<Arc<Naming>> {
+        let mut naming = naming?;
+        for candidate in &mut naming.candidates {
+            candidate.at = candidate.at.saturating_add(self.0);
+        }
+        Some(Arc::new(naming))
     }
 
     /// A moment of the kernel side's clock since the Unix epoch; 0 is none.
@@ -79,7 +89,12 @@ impl Pipeline {
                 Outcome::Connecting
             };
             let detail = self.book.details.of(known, &found.record);
-            contacts.push(contact(known, &found.record, seen, (outcome, detail)));
+            let (name, naming) = self.book.naming.of_live(id, &found.record);
+            contacts.push(Contact {
+                name,
+                naming: seen.1.told(naming),
+                ..contact(known, &found.record, seen, (outcome, detail))
+            });
         }
         contacts
     }
@@ -87,15 +102,24 @@ impl Pipeline {
 
 impl super::Book {
     /// One that has ended is kept.
-    pub(super) fn keep(&mut self, known: &Known, record: &Record) {
+    pub(super) fn keep(
+        &mut self,
+        known: &Known,
+        record: &Record,
+        name: Option<Name>,
+        naming: Option<Naming>,
+    ) {
         if record.flags & NO_CONTACT != 0 {
             return;
         }
         let seen = self.seen.contacts.remove(&Id::of_record(record));
         let seen = seen.unwrap_or_else(|| (self.seen.number(), Clock::now()));
         let detail = self.details.of(known, record);
-        let contact = contact(known, record, seen, (outcome_of(record), detail));
-        self.contacts.end(contact);
+        self.contacts.end(Contact {
+            name,
+            naming: seen.1.told(naming),
+            ..contact(known, record, seen, (outcome_of(record), detail))
+        });
     }
 }
 
@@ -128,7 +152,7 @@ fn contact(
     let destination = decode::destination(key);
     let remote = match destination {
         Destination::Address { address, .. } => Some(address),
-        Destination::Other | Destination::Unknown => None,
+        Destination::Named { .. } | Destination::Other | Destination::Unknown => None,
     };
     Contact {
         identity: known.who.clone(),

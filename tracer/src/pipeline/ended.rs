@@ -12,9 +12,9 @@ use super::{
     Pipeline,
     live::{Id, Live},
     programs::{Known, NAMELESS},
-    reading::place,
+    reading::{named, place},
 };
-use crate::decode;
+use crate::{decode, ledger::Place};
 
 /// Contacts that may wait for their program to get a name. A phone has nowhere near as many in the two seconds that it takes.
 const WAITING: usize = 65_536;
@@ -45,17 +45,23 @@ impl Pipeline {
             ..
         } = self;
         let own = kernel.own_handle;
+        let mut ended = Vec::new();
         kernel.records(|record| {
-            if record.destination.process == own {
-                return;
-            }
-            older.end(record);
-            live.remove(&Id::of_record(record));
-            match programs.find(record.destination.process) {
-                Some(known) => book.end(known, record),
-                None => waiting.push((*record, second)),
+            if record.destination.process != own {
+                older.end(record);
+                live.remove(&Id::of_record(record));
+                ended.push(*record);
             }
         });
+        // All that was heard of those that have ended is there by now.
+        book.naming.listen(kernel);
+        for record in ended {
+            match programs.find(record.destination.process) {
+                Some(known) => book.end(known, &record),
+                None => waiting.push((record, second)),
+            }
+        }
+        self.count_requests();
         self.forget_unheard();
         if waiting.is_empty() {
             return;
@@ -80,8 +86,15 @@ impl super::Book {
     /// One contact, or what passed over a part of one.
     pub(super) fn end(&mut self, known: &Known, record: &Record) {
         let totals = decode::ended(record);
-        self.retire(known, &record.destination, &totals);
-        self.keep(known, record);
+        let (name, naming) = self.naming.end(record);
+        match &name {
+            Some(name) if self.naming.sums_by_name() => {
+                let place = named(known, &record.destination, name.clone());
+                self.retire_at(known, place, &totals);
+            }
+            _ => self.retire(known, &record.destination, &totals),
+        }
+        self.keep(known, record, name, naming);
         let is_begun = record.destination.direction == DIRECTION_OUT
             && record.destination.protocol == PROTOCOL_TCP
             && record.flags & (NO_CONTACT | LATE) == 0;
@@ -107,10 +120,14 @@ impl super::Book {
         key: &tracer_common::DestinationKey,
         totals: &crate::model::Totals,
     ) {
+        self.retire_at(known, place(known, key), totals);
+    }
+
+    fn retire_at(&mut self, known: &Known, place: Place, totals: &crate::model::Totals) {
         if let Some(reason) = known.unattributed {
             self.unattributed.retired[reason as usize] += totals.connections;
         }
         let app = Arc::clone(self.identities.app(known.identity));
-        self.rows.retire(&app, place(known, key), totals);
+        self.rows.retire(&app, place, totals);
     }
 }

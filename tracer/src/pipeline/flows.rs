@@ -153,6 +153,7 @@ fn of_flow(key: &FlowKey, flow: &Flow, outcome: u16) -> Record {
         remote_port: key.port,
         namespace: flow.namespace,
         interface: key.interface,
+        thread: flow.thread,
         outcome,
         ..Record::default()
     }

@@ -9,6 +9,7 @@ use tracer_common::{
 };
 
 use super::Pipeline;
+use crate::name::Key;
 
 /// What tells a contact from every other one, live or ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +38,15 @@ impl Id {
             began_ns: connection.began_ns,
             address: connection.destination.address,
             port: 0,
+        }
+    }
+
+    pub fn of_key(key: &Key) -> Self {
+        Self {
+            socket: key.socket,
+            began_ns: key.began_ns,
+            address: key.address,
+            port: key.port,
         }
     }
 
@@ -106,6 +116,7 @@ fn of_connection(socket: u64, connection: &Connection) -> Record {
         socket,
         began_ns: connection.began_ns,
         established_ns: connection.established_ns,
+        thread: connection.thread,
         outcome: if connection.established_ns == 0 {
             UNKNOWN
         } else {

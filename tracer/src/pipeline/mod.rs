@@ -8,6 +8,7 @@ mod fast_flows;
 mod flows;
 mod followed;
 mod live;
+mod naming;
 mod older;
 mod places;
 mod programs;
@@ -24,8 +25,9 @@ use std::{
 use crate::{
     attribute::Attribution,
     kernel::{fast_flows::FastFlows, source::Kernel},
-    ledger::{Contacts, DurationsByApp, Identities, Rows},
-    model::{ContactList, Snapshot, Unattributed},
+    ledger::{Contacts, DurationsByApp, Identities, LookupsByApp, Rows},
+    model::{ContactList, Protocol, Snapshot, Unattributed},
+    name::Request,
 };
 
 use contact::Seen;
@@ -33,6 +35,7 @@ use details::Details;
 use ended::Waiting;
 use followed::OlderSockets;
 use live::Id;
+use naming::NamesOfContacts;
 use programs::Programs;
 
 /// All state of a running tracer.
@@ -50,8 +53,21 @@ pub struct Pipeline {
     waiting: Waiting,
     /// Ended contacts whose programs got no name in time.
     lost_records: u64,
+    /// Names that were asked for by programs that are not known yet, and since when.
+    requests: Vec<(Request, u32)>,
     /// Seconds since the start, as the kernel side was told last.
     second: u32,
+}
+
+/// What a user may choose.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Destinations of one app that get rows of their own.
+    pub maximum_destinations: u32,
+    /// Whether names are looked for.
+    pub names: bool,
+    /// Whether a destination with a name is summed by that, and not by its address.
+    pub sums_by_name: bool,
 }
 
 /// Where contacts are added up.
@@ -65,6 +81,10 @@ struct Book {
     contacts: Contacts,
     seen: Seen,
     details: Details,
+    naming: NamesOfContacts,
+    /// Contacts that are in no row yet, by identity and protocol.
+    undecided: HashMap<(u32, Protocol), u64>,
+    lookups: LookupsByApp,
 }
 
 /// Contacts of programs without a name, by [`Unattributed`]: those that live, those that have ended, and what was shown last.
@@ -77,7 +97,7 @@ struct Tally {
 
 impl Pipeline {
     /// Takes a running kernel side and begins to follow the sockets that are there already.
-    pub fn new(kernel: Kernel, attribution: Attribution, maximum_destinations: u32) -> Self {
+    pub fn new(kernel: Kernel, attribution: Attribution, options: Options) -> Self {
         let fast = kernel.fast_flows();
         let mut pipeline = Self {
             kernel,
@@ -88,17 +108,21 @@ impl Pipeline {
             fast,
             book: Book {
                 identities: Identities::default(),
-                rows: Rows::new(maximum_destinations),
+                rows: Rows::new(options.maximum_destinations),
                 durations: DurationsByApp::default(),
                 unattributed: Tally::default(),
                 observed: HashSet::new(),
                 contacts: Contacts::default(),
                 seen: Seen::default(),
                 details: Details::default(),
+                naming: NamesOfContacts::new(options.names, options.sums_by_name),
+                undecided: HashMap::new(),
+                lookups: LookupsByApp::new(options.maximum_destinations),
             },
             failed_reads: 0,
             waiting: Waiting::default(),
             lost_records: 0,
+            requests: Vec::new(),
             second: 0,
         };
         pipeline.adopt();
@@ -148,6 +172,9 @@ impl Pipeline {
             maps: self.map_use(&entries),
             hooks: self.hooks(),
             contacts,
+            undecided: self.undecided(),
+            lookups: self.book.lookups.all(),
+            name_sources: self.book.naming.sources,
         }))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::programs::Programs;
-use crate::ledger::{DurationsByApp, Identities, Rows};
+use crate::ledger::{DurationsByApp, Identities, LookupsByApp, Rows};
 
 /// How many apps give up their places at once: their rows are found by a look at all rows, some milliseconds.
 const TOGETHER: usize = 256;
@@ -15,6 +15,7 @@ pub(super) fn make(
     identities: &mut Identities,
     rows: &mut Rows,
     durations: &mut DurationsByApp,
+    lookups: &mut LookupsByApp,
 ) -> bool {
     let living: HashSet<u32> = programs.identities().collect();
     let mut silent: Vec<(u64, u32)> = identities
@@ -34,6 +35,7 @@ pub(super) fn make(
     let heir = identities.other();
     rows.give_up(&leaving, heir);
     durations.give_up(&leaving, heir);
+    lookups.give_up(&leaving, heir);
     identities.give_up(&leaving);
     true
 }
@@ -96,7 +98,13 @@ mod tests {
                 ..NAMELESS
             },
         );
-        assert!(make(&programs, &mut identities, &mut rows, &mut durations));
+        assert!(make(
+            &programs,
+            &mut identities,
+            &mut rows,
+            &mut durations,
+            &mut LookupsByApp::new(1)
+        ));
         let kept = [0, 1, TOGETHER as u32 + 2];
         for app in kept {
             let number = identities.number(&identity(app));

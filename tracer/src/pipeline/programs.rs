@@ -171,9 +171,10 @@ impl Pipeline {
                     identities,
                     rows,
                     durations,
+                    lookups,
                     ..
                 } = &mut *book;
-                may_have_place = places::make(programs, identities, rows, durations);
+                may_have_place = places::make(programs, identities, rows, durations, lookups);
             }
             let who = found.as_ref().ok().cloned().map(Arc::new);
             let (identity, unattributed) = number(&mut book.identities, found);

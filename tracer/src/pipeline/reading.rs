@@ -1,11 +1,21 @@
 //! One reading: all contacts that live and that have ended, into the rows.
 
-use std::io;
+use std::{io, sync::Arc};
 
 use tracer_common::DestinationKey;
 
-use super::{Book, Pipeline, live::Live, programs::Known};
-use crate::{decode, ledger::Place, model::Totals};
+use super::{
+    Book, Pipeline,
+    live::{Contact, Id, Live},
+    naming::Standing,
+    programs::Known,
+};
+use crate::{
+    decode,
+    kernel::source,
+    ledger::Place,
+    model::{Destination, Name, Totals},
+};
 
 /// How many entries each map has.
 #[derive(Default)]
@@ -39,12 +49,26 @@ impl Pipeline {
         // The records of those that have ended since the last reading have been drained.
         self.book.observed.retain(|id| live.contains_key(id));
         self.book.begin();
-        for (key, totals) in &counters {
-            self.add_known(key, totals);
+        let now_ns = source::monotonic_ns();
+        for (id, contact) in &live {
+            // One of a program that is not known even now comes with the next reading: under nobody's name it would have to go away
+            // again, and counters do not go down.
+            if let Some(known) = self.programs.find(contact.record.destination.process) {
+                self.book.add_live(known, id, contact, now_ns);
+            }
         }
-        for contact in live.values() {
-            let totals = decode::live(&contact.record, contact.is_open);
-            self.add_known(&contact.record.destination, &totals);
+        let missing = self.book.naming.missing(&live);
+        for (key, name, totals, is_for_good) in &missing {
+            if let Some(known) = self.programs.find(key.process) {
+                self.book
+                    .add_missing(known, key, name, totals, *is_for_good);
+            }
+        }
+        self.book.naming.without_named(&mut counters, &missing);
+        for (key, totals) in &counters {
+            if let Some(known) = self.programs.find(key.process) {
+                self.book.add(known, key, totals);
+            }
         }
         let entries = Entries {
             destinations,
@@ -56,20 +80,13 @@ impl Pipeline {
         };
         Ok((entries, live))
     }
-
-    /// Adds what was read of a program that is known. One that is not even now comes with the next reading: under nobody's name it
-    /// would have to go away again, and counters do not go down.
-    fn add_known(&mut self, key: &DestinationKey, totals: &Totals) {
-        if let Some(known) = self.programs.find(key.process) {
-            self.book.add(known, key, totals);
-        }
-    }
 }
 
 impl Book {
     /// Begins a reading.
     fn begin(&mut self) {
         self.rows.begin();
+        self.undecided.clear();
         self.unattributed.now = Default::default();
     }
 
@@ -80,6 +97,57 @@ impl Book {
         }
         let app = self.identities.app(known.identity);
         self.rows.add(app, place(known, key), totals);
+    }
+
+    /// Adds a contact that lives, once it is decided under which name.
+    fn add_live(&mut self, known: &Known, id: &Id, contact: &Contact, now_ns: u64) {
+        let key = &contact.record.destination;
+        let totals = decode::live(&contact.record, contact.is_open);
+        let name = match self.naming.stand(id, contact, now_ns) {
+            Standing::Address => return self.add(known, key, &totals),
+            Standing::Named(name) => name,
+            Standing::Undecided => {
+                *self
+                    .undecided
+                    .entry((known.identity, decode::protocol(key)))
+                    .or_default() += 1;
+                return;
+            }
+        };
+        self.naming.shown(id, &totals);
+        if let Some(reason) = known.unattributed {
+            self.unattributed.now[reason as usize] += totals.connections;
+        }
+        let app = self.identities.app(known.identity);
+        self.rows.add(app, named(known, key, name), &totals);
+    }
+
+    /// Adds one that was shown under its name, and whose record there was no room for.
+    fn add_missing(
+        &mut self,
+        known: &Known,
+        key: &DestinationKey,
+        name: &Name,
+        totals: &Totals,
+        is_for_good: bool,
+    ) {
+        let app = Arc::clone(self.identities.app(known.identity));
+        let place = named(known, key, name.clone());
+        if is_for_good {
+            self.rows.retire(&app, place.clone(), totals);
+        }
+        self.rows.add(&app, place, totals);
+    }
+}
+
+/// The place of what counts under a name.
+pub(super) fn named(known: &Known, key: &DestinationKey, name: Name) -> Place {
+    Place {
+        destination: Destination::Named {
+            name,
+            port: key.port,
+        },
+        ..place(known, key)
     }
 }
 

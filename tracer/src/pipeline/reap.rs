@@ -115,6 +115,7 @@ impl Pipeline {
                 let _ = self.kernel.maps.facts.remove(handle);
             }
             self.programs.remove(*handle);
+            self.book.naming.forget(*handle);
         }
         Ok(())
     }
@@ -132,7 +133,9 @@ impl Pipeline {
         };
         let is_removed = map.remove(key).is_ok();
         if is_removed {
-            self.book.retire(known, key, &decode::totals(counts));
+            let mut totals = decode::totals(counts);
+            self.book.naming.settle(key, &mut totals);
+            self.book.retire(known, key, &totals);
         }
         is_removed
     }

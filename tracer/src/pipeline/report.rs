@@ -36,6 +36,12 @@ impl Pipeline {
             kernel("listeners_full", counter::LISTENERS_FULL),
             kernel("calls_full", counter::CALLS_FULL),
             kernel("payload_hidden", counter::PAYLOAD_HIDDEN),
+            kernel("names_full", counter::NAMES_FULL),
+            Loss {
+                stage: "name",
+                reason: "no_room",
+                count: self.book.naming.lost(),
+            },
             Loss {
                 stage: "kernel",
                 reason: "read_failed",

@@ -304,7 +304,7 @@ fn a_program_whose_file_is_removed_or_replaced_while_it_runs_keeps_its_name() {
         // The second connect of the third comes without its file.
         let _ = fs::remove_file(path(names[2]));
     }
-    check_all(&tracer.metrics(), &names.map(|name| (name, 2)));
+    check_all(&tracer.decided(), &names.map(|name| (name, 2)));
 }
 
 const ID: &str = "7e57a99001230123456789abcdef0123456789abcdef0123456789abcdef0123";

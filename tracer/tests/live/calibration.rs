@@ -62,10 +62,17 @@ fn comparable(mut globals: BTreeMap<&'static str, u32>) -> BTreeMap<&'static str
     if let Some(at) = globals.get_mut("INET_FLAGS") {
         *at = *at * 8 + bit;
     }
-    // Bits of fields, and a reason for a drop, that nothing measures.
-    globals.remove("DROP_BY_FILTER");
-    globals.remove("JOINS");
-    globals.remove("JOINED");
+    // Bits of fields, and numbers of enumerations, that nothing measures.
+    for unmeasured in [
+        "DROP_BY_FILTER",
+        "JOINS",
+        "JOINED",
+        "DATA_IN_ONE",
+        "DATA_IN_SEVERAL",
+        "DATA_KIND_BITS",
+    ] {
+        globals.remove(unmeasured);
+    }
     let subsystem = globals.remove("CGROUP_SUBSYSTEM").unwrap_or(u32::MAX);
     if subsystem == u32::MAX {
         globals.remove("CGROUPS_SUBSYSTEMS");

@@ -383,7 +383,7 @@ fn older_sockets_of_every_kind_are_found_when_they_are_asked_for() {
     check(&tracer.metrics(), 111, 1);
     // The socket lives on, and is older no longer.
     kinds.connect_anew();
-    check(&tracer.metrics(), 111, 1);
+    check(&tracer.decided(), 111, 1);
     drop(kinds);
     let is_over = |metrics: &Metrics| {
         let open =

@@ -25,7 +25,12 @@ pub fn ways() -> Vec<&'static str> {
 fn every_program_loads_and_is_half_as_long_as_the_verifier_allows_or_shorter() {
     for hooks in ways() {
         let tracer = Tracer::start(&["--hooks", hooks]);
-        let attached = tracer.metrics().sum("tracer_hook_attached", &[]);
+        let metrics = tracer.metrics();
+        for signal in ["datagrams_out", "datagrams_in"] {
+            let attached = metrics.sum("tracer_hook_attached", &[("signal", signal)]);
+            assert!(attached > 0, "{hooks}: {signal}");
+        }
+        let attached = metrics.sum("tracer_hook_attached", &[]);
         let programs = programs(tracer.child.id());
         assert_eq!(
             programs.len() as u64,

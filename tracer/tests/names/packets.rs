@@ -2,8 +2,7 @@
 
 use std::net::SocketAddr;
 
-/// Seconds since the Unix epoch of 2026-11-28T12:00:00Z. Each packet of a capture is a microsecond after the one
-/// before.
+/// Nanoseconds since the Unix epoch of 2026-11-28T12:00:00Z. Each packet of a capture is a microsecond after the one before.
 const BEGIN: u64 = 1_795_867_200;
 
 /// What stands before IP.

@@ -1,5 +1,4 @@
-//! How do hellos come that nobody thought of? Cut, reordered, sent again, interleaved, as a generator of random numbers
-//! decides.
+//! How do hellos come that nobody thought of? Cut, reordered, sent again, interleaved, as a generator of random numbers decides.
 
 use crate::{
     hello::{Made, records},

@@ -124,6 +124,11 @@ pub const SKIPPED: &[Row] = &[
         "no types to compare with; all that is needed is measured",
     ),
     row(
+        "programs::every_program_loads_and_is_half_as_long_as_the_verifier_allows_or_shorter",
+        &["x86-5.10", "arm-5.10"],
+        "it does not tell what the verifier looked at",
+    ),
+    row(
         "older::a_scrape_asks_for_the_older_sockets_and_for_no_others_of_their_namespace",
         BEFORE_6_3,
         "no trace of what is received",

@@ -335,6 +335,43 @@ pub const TESTS: &[Test] = &[
         Long::Everywhere,
     ),
     row(
+        "named::each_contact_has_the_name_that_its_app_said_or_asked_for",
+        &[
+            HERE,
+            "x86-5.10",
+            "x86-6.1",
+            "x86-6.12",
+            "x86-7",
+            "arm-6.12-16k",
+        ],
+        Long::Everywhere,
+    ),
+    row(
+        "naming::with_names_off_nobody_has_one_and_nothing_is_looked_at",
+        ONLY_HERE,
+        Long::Everywhere,
+    ),
+    row(
+        "naming::by_address_names_are_in_the_api_alone",
+        ONLY_HERE,
+        Long::Everywhere,
+    ),
+    row(
+        "naming::a_full_ring_of_names_costs_names_alone_and_says_how_many",
+        ONLY_HERE,
+        Long::Everywhere,
+    ),
+    row(
+        "naming::contacts_that_were_shown_under_a_name_stay_there_though_their_ends_found_no_room",
+        ONLY_HERE,
+        Long::Everywhere,
+    ),
+    row(
+        "naming::payload_that_says_no_name_is_nowhere_in_the_tracers_memory",
+        &[HERE, "x86-6.12"],
+        Long::Everywhere,
+    ),
+    row(
         "namespaces::the_same_addresses_and_ports_in_two_namespaces_are_told_apart",
         ONLY_HERE,
         Long::Everywhere,

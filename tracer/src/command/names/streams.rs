@@ -1,5 +1,5 @@
-//! Which names are in the streams of TCP? A hello may stand behind other words: STARTTLS, CONNECT, SOCKS. It begins
-//! where a segment begins.
+//! Which names are in the streams of TCP? A hello may stand behind other words: STARTTLS, CONNECT, SOCKS. It begins where a segment
+//! begins.
 
 use super::{
     found::{Flow, What},
@@ -17,8 +17,7 @@ const MOST: usize = 4_096;
 const START: usize = 16_384;
 /// Bytes of a stream that are kept.
 const KEPT: usize = 20 * 1_024;
-/// Most places where a hello may have begun. Of what a client sends, few segments begin as a record of a handshake
-/// does.
+/// Most places where a hello may have begun. Of what a client sends, few segments begin as a record of a handshake does.
 const MOST_PLACES: usize = 64;
 const DNS_PORT: u16 = 53;
 

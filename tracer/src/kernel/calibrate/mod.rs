@@ -8,6 +8,7 @@
 //! What is known of structures without being measured, true of Linux 5.10 to 6.18:
 //! - `msg_name` is the first member of `struct msghdr`.
 //! - `cred` stands right behind `real_cred`, `active_mm` right behind `mm`; both pairs are found, and taken only so.
+//! - `pid` stands right before `tgid`.
 //! - Of two times of a start that never differ by a tick, `start_boottime` is the one that is taken later.
 //! - The buffer of a packet begins ahead of its first byte.
 //! - The bits of `sk_flags`, the states of TCP and those of a socket are numbered as the kernel side takes them anyway.
@@ -84,8 +85,11 @@ impl Offsets {
         for bit in ["JOINS", "JOINED"] {
             self.0.entry(bit).or_insert(0);
         }
-        // A number of an enumeration, which nothing measures.
-        self.0.entry("DROP_BY_FILTER").or_insert(UNKNOWN);
+        // Numbers of enumerations, which nothing measures.
+        for number in ["DROP_BY_FILTER", "DATA_IN_ONE", "DATA_IN_SEVERAL"] {
+            self.0.entry(number).or_insert(UNKNOWN);
+        }
+        self.0.entry("DATA_KIND_BITS").or_insert(0xff);
         Ok(self.0)
     }
 }

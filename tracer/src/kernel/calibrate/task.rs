@@ -83,7 +83,18 @@ pub fn measure(
             places.allow("TASK_LEADER (of threads)", at);
         }
     }
-    offsets.put("TASK_PROCESS", places.only("TASK_PROCESS")?);
+    let process_at = places.only("TASK_PROCESS")?;
+    offsets.put("TASK_PROCESS", process_at);
+    // A process is the thread that leads it.
+    let thread_at = process_at.saturating_sub(4);
+    for process in &*processes {
+        let bytes = peek.bytes(process.task, TASK_BYTES)?;
+        let found = bytes.get(thread_at as usize..process_at as usize);
+        if found != Some(&process.stand_by.process().to_ne_bytes()) {
+            bail!("TASK_THREAD: the number before that of the process is another one");
+        }
+    }
+    offsets.put("TASK_THREAD", thread_at);
     let leader = places.only("TASK_LEADER (of threads)")?;
     offsets.put("TASK_LEADER", leader);
     let leader = number::<8>(&threads[0].bytes, leader as usize).unwrap_or(0);

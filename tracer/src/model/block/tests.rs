@@ -3,7 +3,7 @@
 use proptest::{option, prelude::*, sample::select};
 
 use super::*;
-use crate::model::{Endpoint, Kind, NameSource, Outcome, Protocol};
+use crate::model::{Candidate, Endpoint, Kind, NameSource, Outcome, Protocol};
 
 fn address() -> impl Strategy<Value = IpAddr> {
     // Few, so that contacts share some, with the two that are easily taken for each other.
@@ -76,6 +76,24 @@ fn name() -> impl Strategy<Value = Option<Name>> {
     )
 }
 
+fn naming() -> impl Strategy<Value = Option<Arc<Naming>>> {
+    let naming = (name(), any::<bool>(), small()).prop_map(|(name, ech, at)| Naming {
+        candidates: name
+            .into_iter()
+            .map(|name| Candidate {
+                name,
+                at: at.unwrap_or_default().into(),
+                offset: at,
+                chain: Arc::default(),
+            })
+            .collect(),
+        hello: ech,
+        alpn: Vec::new(),
+        ech,
+    });
+    option::of(naming.prop_map(Arc::new))
+}
+
 fn detail() -> impl Strategy<Value = Option<Box<Detail>>> {
     let detail = (option::of(end()), option::of("[ab]{0,2}"), any::<bool>()).prop_map(
         |(translated, interface, past_tcp)| Detail {
@@ -123,13 +141,13 @@ fn contact() -> impl Strategy<Value = Contact> {
             identity(),
             program(),
             destination(),
-            (name(), detail()),
+            (name(), naming(), detail()),
         ),
         (end(), end(), direction, protocol, small()),
         (number(), number(), number(), outcome(), number(), number()),
     )
         .prop_map(|(who, how, what)| {
-            let (id, identity, program, destination, (name, detail)) = who;
+            let (id, identity, program, destination, (name, naming, detail)) = who;
             let (local, remote, direction, protocol, namespace) = how;
             let (began, established, ended, outcome, sent, received) = what;
             let mut contact = Contact {
@@ -138,6 +156,7 @@ fn contact() -> impl Strategy<Value = Contact> {
                 program,
                 destination: Destination::Unknown,
                 name,
+                naming,
                 local,
                 remote,
                 detail,

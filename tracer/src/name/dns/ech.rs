@@ -1,5 +1,4 @@
-//! Which names do clients show that encrypt their hello? The `public_name` of each ECHConfig (draft-ietf-tls-esni-25
-//! section 4).
+//! Which names do clients show that encrypt their hello? The `public_name` of each ECHConfig (draft-ietf-tls-esni-25 section 4).
 
 use crate::name::{host::host, reader::Reader};
 

@@ -33,8 +33,7 @@ const MOST_POINTERS: usize = 127;
 /// Longest name in a message, in bytes (RFC 1035 section 2.3.4).
 const LONGEST: usize = 255;
 
-/// Where a name that begins at `at` ends; a pointer ends it. `None` where it cannot be read: pointers lead back, to no
-/// end of them.
+/// Where a name that begins at `at` ends; a pointer ends it. `None` where it cannot be read: pointers lead back, to no end of them.
 pub fn end(bytes: &[u8], mut at: usize) -> Option<usize> {
     let mut end = None;
     let (mut pointers, mut length) = (0, 1);

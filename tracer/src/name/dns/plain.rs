@@ -1,5 +1,5 @@
-//! What of a message is the library shown? A copy in which only those records are left as they are that are read, since
-//! it refuses a whole message for one that it does not know, and follows pointers as long as they lead backwards.
+//! What of a message is the library shown? A copy in which only those records are left as they are that are read, since it
+//! refuses a whole message for one that it does not know, and follows pointers as long as they lead backwards.
 
 use simple_dns::CLASS;
 
@@ -15,12 +15,11 @@ const SVCB: u16 = 64;
 const HTTPS: u16 = 65;
 /// A type for private use (RFC 6895 section 3.1), whose data the library leaves alone.
 const OPAQUE: u16 = 65_280;
-/// The upper bit of a class is mDNS's: of a question, that the answer may be for one host; of a record, that there is
-/// no other.
+/// The upper bit of a class is mDNS's: of a question, that the answer may be for one host; of a record, that there is no other.
 pub const CLASS_BITS: u16 = 0x7fff;
 
-/// The copy, with the answers and, where these are wanted, the sections behind them. `None` where an answer is cut off;
-/// of the other sections what cannot be read is left out.
+/// The copy, with the answers and, where these are wanted, the sections behind them. `None` where an answer is cut off; of the
+/// other sections what cannot be read is left out.
 pub fn plain(bytes: &[u8], has_answers: bool, has_others: bool) -> Option<Vec<u8>> {
     let mut at = HEADER;
     let mut copy = bytes.to_vec();

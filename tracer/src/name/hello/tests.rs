@@ -204,8 +204,7 @@ fn by_another(bytes: &[u8]) -> Option<Raw> {
     Some((name, protocols.unwrap_or_default()))
 }
 
-/// Where both find a hello, it is the same one. tls-parser also refuses what we do not read, and takes what is no hello
-/// in full.
+/// Where both find a hello, it is the same one. tls-parser also refuses what we do not read, and takes what is no hello in full.
 fn same_as_another(bytes: &[u8]) -> Result<(), TestCaseError> {
     let (Progress::Is(hello), Some((name, protocols))) = (records(bytes), by_another(bytes)) else {
         return Ok(());

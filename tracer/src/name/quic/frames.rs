@@ -1,5 +1,5 @@
-//! Which bytes of the handshake are in an Initial? Those of its CRYPTO frames, among the few others that it may have
-//! (RFC 9000 section 12.4).
+//! Which bytes of the handshake are in an Initial? Those of its CRYPTO frames, among the few others that it may have (RFC 9000
+//! section 12.4).
 
 use crate::name::reader::Reader;
 

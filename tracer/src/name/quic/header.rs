@@ -1,5 +1,4 @@
-//! Which packets does a datagram of QUIC consist of? Those with long headers (RFC 9000 section 17.2), which may share a
-//! datagram.
+//! Which packets does a datagram of QUIC consist of? Those with long headers (RFC 9000 section 17.2), which may share a datagram.
 
 use crate::name::reader::Reader;
 
@@ -45,8 +44,7 @@ impl Packet<'_> {
     }
 }
 
-/// The packet that `bytes` begin with, and what is behind it. `None` where there is none with a long header or it is
-/// cut off.
+/// The packet that `bytes` begin with, and what is behind it. `None` where there is none with a long header or it is cut off.
 pub fn first(bytes: &[u8]) -> Option<(Packet<'_>, &[u8])> {
     let mut reader = Reader::new(bytes);
     let first = reader.number(1)?;

@@ -47,8 +47,8 @@ impl Keys {
         }
     }
 
-    /// The number of a packet, and what is in it, where it was sent under these keys. `next` is the number behind the
-    /// largest so far, as only the lower bytes of a number are sent.
+    /// The number of a packet, and what is in it, where it was sent under these keys. `next` is the number behind the largest
+    /// so far, as only the lower bytes of a number are sent.
     pub fn open(&self, packet: &Packet<'_>, next: u64) -> Option<(u64, Vec<u8>)> {
         let hidden = packet.bytes.get(packet.number_at..)?;
         // Where the number would end if it had four bytes, as it may.

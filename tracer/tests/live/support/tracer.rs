@@ -85,6 +85,13 @@ impl Tracer {
         metrics
     }
 
+    /// What it says once each contact has its name, or none. Those that are under way may be for longer than this waits.
+    pub fn decided(&self) -> Metrics {
+        self.wait_for("each contact is decided", |metrics| {
+            metrics.sum("tracer_connections_undecided", &[]) == 0
+        })
+    }
+
     /// A page of `/api/v1/contacts`.
     pub fn contacts(&self, query: &str) -> serde_json::Value {
         let path = format!("/api/v1/contacts?{query}");

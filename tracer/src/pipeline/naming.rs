@@ -1,0 +1,342 @@
+//! When does a contact have its name, and where does it count then? Each is decided once, for good.
+
+use std::collections::HashMap;
+
+use tracer_common::{
+    DestinationKey, Record,
+    map::{DIRECTION_OUT, PROTOCOL_TCP, PROTOCOL_UDP},
+    record::{ESTABLISHED, NO_CONTACT},
+};
+
+use super::{
+    ended::PATIENCE,
+    live::{Contact, Id, Live},
+    programs::NAMELESS,
+};
+use crate::{
+    kernel::source::Kernel,
+    ledger::subtract,
+    model::{Name, Naming, Protocol, Totals},
+    name::{self, Key, Names},
+};
+
+/// Nanoseconds after its handshake at which a contact is decided, whatever was heard of it.
+const PATIENCE_NS: u64 = 3_000_000_000;
+/// Readings after which one that is gone without a record has had none: the ring buffer had no room.
+const READINGS: u8 = 3;
+
+/// Requests of programs that are not known yet.
+const WAITING: usize = 65_536;
+
+/// Names of contacts, by what tells a contact from every other one.
+pub struct NamesOfContacts {
+    names: Names,
+    /// Whether names are looked for, and whether contacts are summed by them.
+    is_on: bool,
+    sums_by_name: bool,
+    decided: HashMap<Id, Decided>,
+    /// What counts under a name, and is in the exact counters of an address as well: contacts that were shown under the name, and for
+    /// whose record there was no room.
+    moved: HashMap<DestinationKey, Totals>,
+    /// How many ended contacts had a name of each source, and how many none.
+    pub sources: [u64; 5],
+}
+
+/// A contact that lives and was shown under its name, or under none.
+struct Decided {
+    /// `None` where it counts under its address.
+    name: Option<Box<Named>>,
+    /// In how many readings it was missing.
+    missing: u8,
+}
+
+struct Named {
+    name: Name,
+    key: DestinationKey,
+    /// What was shown.
+    totals: Totals,
+}
+
+/// Where a contact that lives counts.
+pub enum Standing {
+    /// Nowhere yet.
+    Undecided,
+    Named(Name),
+    Address,
+}
+
+impl NamesOfContacts {
+    pub fn new(is_on: bool, sums_by_name: bool) -> Self {
+        Self {
+            names: Names::default(),
+            is_on,
+            sums_by_name,
+            decided: HashMap::new(),
+            moved: HashMap::new(),
+            sources: [0; 5],
+        }
+    }
+
+    /// Takes what was heard since the last time.
+    pub fn listen(&mut self, kernel: &mut Kernel) {
+        if self.is_on {
+            let names = &mut self.names;
+            kernel.names(|event, bytes| names.take(event, bytes));
+        }
+    }
+
+    /// How often there was no room for what might have said a name.
+    pub fn lost(&self) -> u64 {
+        self.names.lost()
+    }
+
+    /// Of which contacts names are told: of those that this machine began.
+    fn concerns(&self, record: &Record) -> bool {
+        self.is_on
+            && record.destination.direction == DIRECTION_OUT
+            && record.destination.overflow == 0
+            && record.flags & NO_CONTACT == 0
+            && matches!(record.destination.protocol, PROTOCOL_TCP | PROTOCOL_UDP)
+    }
+
+    /// Where a contact that lives counts, as of `now_ns`.
+    pub fn stand(&mut self, id: &Id, contact: &Contact, now_ns: u64) -> Standing {
+        let record = &contact.record;
+        if !self.concerns(record) {
+            return Standing::Address;
+        }
+        if let Some(decided) = self.decided.get_mut(id) {
+            decided.missing = 0;
+            return match &decided.name {
+                Some(named) if self.sums_by_name => Standing::Named(named.name.clone()),
+                _ => Standing::Address,
+            };
+        }
+        if !self.is_decided(record, now_ns) {
+            return Standing::Undecided;
+        }
+        let name = self.names.name(&of(record));
+        let named = name.clone().map(|name| {
+            Box::new(Named {
+                name,
+                key: record.destination,
+                totals: Totals::default(),
+            })
+        });
+        self.decided.insert(
+            *id,
+            Decided {
+                name: named,
+                missing: 0,
+            },
+        );
+        match name {
+            Some(name) if self.sums_by_name => Standing::Named(name),
+            _ => Standing::Address,
+        }
+    }
+
+    /// What was shown of one that counts under its name.
+    pub fn shown(&mut self, id: &Id, totals: &Totals) {
+        if let Some(Decided {
+            name: Some(named), ..
+        }) = self.decided.get_mut(id)
+        {
+            named.totals = *totals;
+        }
+    }
+
+    fn is_decided(&self, record: &Record, now_ns: u64) -> bool {
+        let key = key_of(record);
+        if self.names.has_hello(&key) {
+            return true;
+        }
+        let is_tcp = record.destination.protocol == PROTOCOL_TCP;
+        let since_ns = match (is_tcp, record.outcome) {
+            (false, _) => record.began_ns,
+            (true, ESTABLISHED) => record.established_ns,
+            // It may be under way for minutes.
+            (true, _) => return false,
+        };
+        let is_silent = is_tcp && record.sent == 0 && record.received == 0;
+        let may_hear = is_silent || self.names.may_hear(&key);
+        !may_hear || now_ns.saturating_sub(since_ns) > PATIENCE_NS
+    }
+
+    /// The name of one that has ended, and what that stands on.
+    pub fn end(&mut self, record: &Record) -> (Option<Name>, Option<Naming>) {
+        let decided = self.decided.remove(&Id::of_record(record));
+        if !self.concerns(record) {
+            return (None, None);
+        }
+        let contact = of(record);
+        let name = match decided {
+            Some(decided) => decided.name.map(|named| named.name),
+            None => self.names.name(&contact),
+        };
+        let naming = self.names.naming(&contact);
+        self.names.end(&contact.key);
+        self.sources[name.as_ref().map_or(4, |name| name.source as usize)] += 1;
+        (name, naming)
+    }
+
+    /// The name of one that lives, if that is decided, and what is known so far.
+    pub fn of_live(&self, id: &Id, record: &Record) -> (Option<Name>, Option<Naming>) {
+        if !self.concerns(record) {
+            return (None, None);
+        }
+        let name = self
+            .decided
+            .get(id)
+            .and_then(|decided| decided.name.as_ref())
+            .map(|named| named.name.clone());
+        (name, self.names.naming(&of(record)))
+    }
+
+    /// Whether it counts by its name.
+    pub fn sums_by_name(&self) -> bool {
+        self.sums_by_name
+    }
+
+    /// Those that were shown under a name and are gone without a record, which may come yet: what was shown of them, and whether it is for
+    /// good. They are in the exact counters of their address, or will be with the next reading.
+    pub fn missing(&mut self, live: &Live) -> Vec<(DestinationKey, Name, Totals, bool)> {
+        let mut missing = Vec::new();
+        self.decided.retain(|id, decided| {
+            if live.contains_key(id) {
+                return true;
+            }
+            decided.missing = decided.missing.saturating_add(1);
+            let is_for_good = decided.missing >= READINGS;
+            if let Some(named) = &decided.name {
+                let totals = Totals {
+                    open: 0,
+                    ..named.totals
+                };
+                missing.push((named.key, named.name.clone(), totals, is_for_good));
+            }
+            !is_for_good
+        });
+        for (key, _, totals, is_for_good) in &missing {
+            if *is_for_good {
+                crate::ledger::sum(self.moved.entry(*key).or_default(), totals);
+            }
+        }
+        self.names.keep(|key| live.contains_key(&Id::of_key(key)));
+        missing
+    }
+
+    /// Takes out of the exact counters what counts under names. Of a contact it may be under the program's overflow entry instead.
+    pub fn without_named(
+        &self,
+        counters: &mut [(DestinationKey, Totals)],
+        missing: &[(DestinationKey, Name, Totals, bool)],
+    ) {
+        let mut out: HashMap<DestinationKey, Totals> = HashMap::new();
+        let shown = missing
+            .iter()
+            .filter(|(.., is_for_good)| !is_for_good)
+            .map(|(key, _, totals, _)| (key, totals));
+        for (key, totals) in self.moved.iter().chain(shown) {
+            crate::ledger::sum(out.entry(*key).or_default(), totals);
+        }
+        if out.is_empty() {
+            return;
+        }
+        for (key, totals) in counters.iter_mut() {
+            if let Some(taken) = out.remove(key) {
+                let rest = subtract(totals, &taken);
+                if rest != Totals::default() {
+                    *out.entry(overflow_of(key)).or_default() = rest;
+                }
+            }
+        }
+        for (key, taken) in out {
+            let overflow = overflow_of(&key);
+            let entry = counters.iter_mut().find(|(key, _)| *key == overflow);
+            if let Some((_, totals)) = entry {
+                subtract(totals, &taken);
+            }
+        }
+    }
+
+    /// What counts under names, of an exact counter that will not be read again.
+    pub fn settle(&mut self, key: &DestinationKey, totals: &mut Totals) {
+        if let Some(taken) = self.moved.remove(key) {
+            let rest = subtract(totals, &taken);
+            if rest != Totals::default() {
+                crate::ledger::sum(self.moved.entry(overflow_of(key)).or_default(), &rest);
+            }
+        }
+    }
+
+    /// A program is gone, with all of its contacts.
+    pub fn forget(&mut self, process: u64) {
+        self.names.forget(process);
+        self.moved.retain(|key, _| key.process != process);
+    }
+}
+
+fn overflow_of(key: &DestinationKey) -> DestinationKey {
+    DestinationKey {
+        process: key.process,
+        protocol: key.protocol,
+        direction: key.direction,
+        overflow: 1,
+        ..DestinationKey::default()
+    }
+}
+
+fn key_of(record: &Record) -> Key {
+    Key {
+        socket: record.socket,
+        began_ns: record.began_ns,
+        address: record.destination.address,
+        port: if record.destination.protocol == PROTOCOL_TCP {
+            0
+        } else {
+            record.remote_port
+        },
+    }
+}
+
+fn of(record: &Record) -> name::Contact {
+    name::Contact {
+        key: key_of(record),
+        process: record.destination.process,
+        thread: record.thread,
+    }
+}
+
+impl super::Pipeline {
+    /// Takes what may say a name.
+    pub fn listen(&mut self) {
+        self.book.naming.listen(&mut self.kernel);
+    }
+
+    /// Counts which names were asked for. A program that is not known yet is in a moment.
+    pub(super) fn count_requests(&mut self) {
+        let second = self.second;
+        let new = self.book.naming.names.requests();
+        let waiting = std::mem::take(&mut self.requests);
+        let new = new.into_iter().map(|request| (request, second));
+        for (request, since) in waiting.into_iter().chain(new) {
+            let identity = match self.programs.find(request.process) {
+                Some(known) => known.identity,
+                None if second.wrapping_sub(since) < PATIENCE && self.requests.len() < WAITING => {
+                    self.requests.push((request, since));
+                    continue;
+                }
+                None => NAMELESS.identity,
+            };
+            self.book.lookups.add(identity, &request.name, request.via);
+        }
+    }
+
+    /// Contacts that are in no row yet.
+    pub(super) fn undecided(&self) -> Vec<(u32, Protocol, u64)> {
+        let all = self.book.undecided.iter();
+        all.map(|((identity, protocol), count)| (*identity, *protocol, *count))
+            .collect()
+    }
+}
