@@ -61,12 +61,19 @@ pub struct Request {
     pub via: Via,
 }
 
+/// A stream of messages: where the next bytes begin, and those that are no whole message yet.
+#[derive(Default)]
+struct Messages {
+    next: u32,
+    bytes: Vec<u8>,
+}
+
 /// All that is known of names.
 #[derive(Default)]
 pub struct Names {
     heard: HashMap<Key, (Heard, u64)>,
     /// By contact, and whether they arrive.
-    streams: HashMap<(Key, bool), Vec<u8>>,
+    streams: HashMap<(Key, bool), Messages>,
     questions: Questions,
     lookups: Lookups,
     public: HashSet<String>,
@@ -145,13 +152,18 @@ impl Names {
             self.lost += 1;
             return;
         }
-        let mut stream = self.streams.remove(&(key, arrives)).unwrap_or_default();
-        stream.extend_from_slice(bytes);
+        let stream = self.streams.entry((key, arrives)).or_default();
+        // What is sent once more has been taken; behind what is missing nothing has a place.
+        if event.offset != stream.next || stream.bytes.len() > STREAM {
+            return;
+        }
+        stream.next = stream.next.wrapping_add(bytes.len() as u32);
+        stream.bytes.extend_from_slice(bytes);
         let mut messages = Vec::new();
-        let taken = dns::in_stream(&stream, |message| messages.extend(dns::message(message)));
-        stream.drain(..taken);
-        stream.truncate(STREAM);
-        self.streams.insert((key, arrives), stream);
+        let taken = dns::in_stream(&stream.bytes, |message| {
+            messages.extend(dns::message(message))
+        });
+        stream.bytes.drain(..taken);
         for message in messages {
             match message {
                 Message::Query(question) if !arrives => self.ask(event, question),

@@ -1,6 +1,9 @@
 //! When does a contact have its name, and where does it count then? Each is decided once, for good.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher as _, RandomState},
+};
 
 use tracer_common::{
     DestinationKey, Record,
@@ -34,7 +37,12 @@ pub struct NamesOfContacts {
     /// Whether names are looked for, and whether contacts are summed by them.
     is_on: bool,
     sums_by_name: bool,
-    decided: HashMap<Id, Decided>,
+    decided: HashMap<Id, Named>,
+    /// Contacts that live and have no name for good, by a hash of what tells them apart: there may be hundreds of thousands. In which
+    /// reading each was there last.
+    nameless: HashMap<u64, u32>,
+    hasher: RandomState,
+    reading: u32,
     /// What counts under a name, and is in the exact counters of an address as well: contacts that were shown under the name, and for
     /// whose record there was no room.
     moved: HashMap<DestinationKey, Totals>,
@@ -42,19 +50,14 @@ pub struct NamesOfContacts {
     pub sources: [u64; 5],
 }
 
-/// A contact that lives and was shown under its name, or under none.
-struct Decided {
-    /// `None` where it counts under its address.
-    name: Option<Box<Named>>,
-    /// In how many readings it was missing.
-    missing: u8,
-}
-
+/// A contact that lives and was shown under its name.
 struct Named {
     name: Name,
     key: DestinationKey,
     /// What was shown.
     totals: Totals,
+    /// In how many readings it was missing.
+    missing: u8,
 }
 
 /// Where a contact that lives counts.
@@ -72,6 +75,9 @@ impl NamesOfContacts {
             is_on,
             sums_by_name,
             decided: HashMap::new(),
+            nameless: HashMap::new(),
+            hasher: RandomState::new(),
+            reading: 0,
             moved: HashMap::new(),
             sources: [0; 5],
         }
@@ -105,43 +111,36 @@ impl NamesOfContacts {
         if !self.concerns(record) {
             return Standing::Address;
         }
-        if let Some(decided) = self.decided.get_mut(id) {
-            decided.missing = 0;
-            return match &decided.name {
-                Some(named) if self.sums_by_name => Standing::Named(named.name.clone()),
-                _ => Standing::Address,
-            };
+        if let Some(named) = self.decided.get_mut(id) {
+            named.missing = 0;
+            return standing(self.sums_by_name, &named.name);
+        }
+        let hash = self.hasher.hash_one(id);
+        if let Some(reading) = self.nameless.get_mut(&hash) {
+            *reading = self.reading;
+            return Standing::Address;
         }
         if !self.is_decided(record, now_ns) {
             return Standing::Undecided;
         }
-        let name = self.names.name(&of(record));
-        let named = name.clone().map(|name| {
-            Box::new(Named {
-                name,
-                key: record.destination,
-                totals: Totals::default(),
-            })
-        });
-        self.decided.insert(
-            *id,
-            Decided {
-                name: named,
-                missing: 0,
-            },
-        );
-        match name {
-            Some(name) if self.sums_by_name => Standing::Named(name),
-            _ => Standing::Address,
-        }
+        let Some(name) = self.names.name(&of(record)) else {
+            self.nameless.insert(hash, self.reading);
+            return Standing::Address;
+        };
+        let standing = standing(self.sums_by_name, &name);
+        let named = Named {
+            name,
+            key: record.destination,
+            totals: Totals::default(),
+            missing: 0,
+        };
+        self.decided.insert(*id, named);
+        standing
     }
 
     /// What was shown of one that counts under its name.
     pub fn shown(&mut self, id: &Id, totals: &Totals) {
-        if let Some(Decided {
-            name: Some(named), ..
-        }) = self.decided.get_mut(id)
-        {
+        if let Some(named) = self.decided.get_mut(id) {
             named.totals = *totals;
         }
     }
@@ -165,13 +164,16 @@ impl NamesOfContacts {
 
     /// The name of one that has ended, and what that stands on.
     pub fn end(&mut self, record: &Record) -> (Option<Name>, Option<Naming>) {
-        let decided = self.decided.remove(&Id::of_record(record));
+        let id = Id::of_record(record);
+        let named = self.decided.remove(&id);
         if !self.concerns(record) {
             return (None, None);
         }
         let contact = of(record);
-        let name = match decided {
-            Some(decided) => decided.name.map(|named| named.name),
+        let is_nameless = self.nameless.remove(&self.hasher.hash_one(id)).is_some();
+        let name = match named {
+            Some(named) => Some(named.name),
+            None if is_nameless => None,
             None => self.names.name(&contact),
         };
         let naming = self.names.naming(&contact);
@@ -185,11 +187,7 @@ impl NamesOfContacts {
         if !self.concerns(record) {
             return (None, None);
         }
-        let name = self
-            .decided
-            .get(id)
-            .and_then(|decided| decided.name.as_ref())
-            .map(|named| named.name.clone());
+        let name = self.decided.get(id).map(|named| named.name.clone());
         (name, self.names.naming(&of(record)))
     }
 
@@ -202,13 +200,15 @@ impl NamesOfContacts {
     /// good. They are in the exact counters of their address, or will be with the next reading.
     pub fn missing(&mut self, live: &Live) -> Vec<(DestinationKey, Name, Totals, bool)> {
         let mut missing = Vec::new();
-        self.decided.retain(|id, decided| {
+        let sums_by_name = self.sums_by_name;
+        self.decided.retain(|id, named| {
             if live.contains_key(id) {
                 return true;
             }
-            decided.missing = decided.missing.saturating_add(1);
-            let is_for_good = decided.missing >= READINGS;
-            if let Some(named) = &decided.name {
+            named.missing = named.missing.saturating_add(1);
+            let is_for_good = named.missing >= READINGS;
+            // What counts under its address all the same has nothing to be moved.
+            if sums_by_name {
                 let totals = Totals {
                     open: 0,
                     ..named.totals
@@ -217,6 +217,9 @@ impl NamesOfContacts {
             }
             !is_for_good
         });
+        let reading = self.reading;
+        self.nameless.retain(|_, last| *last == reading);
+        self.reading = reading.wrapping_add(1);
         for (key, _, totals, is_for_good) in &missing {
             if *is_for_good {
                 crate::ledger::sum(self.moved.entry(*key).or_default(), totals);
@@ -274,6 +277,14 @@ impl NamesOfContacts {
     pub fn forget(&mut self, process: u64) {
         self.names.forget(process);
         self.moved.retain(|key, _| key.process != process);
+    }
+}
+
+fn standing(sums_by_name: bool, name: &Name) -> Standing {
+    if sums_by_name {
+        Standing::Named(name.clone())
+    } else {
+        Standing::Address
     }
 }
 

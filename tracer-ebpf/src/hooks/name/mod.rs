@@ -184,8 +184,8 @@ pub fn look(context: *mut c_void, sock: u64, offset: u32, segment: &Segment) -> 
         {
             return 0;
         }
-        let mut event = of_stream(sock, connection, segment.port, STREAM_OUT, offset);
         if segment.port == DNS {
+            let mut event = of_stream(sock, connection, segment.port, STREAM_OUT, offset);
             return copy(context, &mut event, segment.at, segment.length);
         }
         if (*connection).name_state == LOOKING {
@@ -231,7 +231,7 @@ pub fn look(context: *mut c_void, sock: u64, offset: u32, segment: &Segment) -> 
         if length == left && (*connection).name_to != 0 {
             (*connection).name_state = DONE;
         }
-        event.length = length;
+        let mut event = of_stream(sock, connection, segment.port, STREAM_OUT, offset);
         copy(context, &mut event, segment.at, length)
     }
 }
