@@ -1,7 +1,10 @@
-//! Where does the kernel side inside the binary come from?
+//! Where do the kernel side and the table of names inside the binary come from?
 //!
 //! `OUT_DIR/tracer-ebpf.o` is built here, or copied from `TRACER_EBPF_OBJECT` where someone has built it already.
+//! `OUT_DIR/company.rs` is made of the files in `data/`.
 
+#[path = "build/company/mod.rs"]
+mod company;
 #[path = "../xtask/src/ebpf.rs"]
 mod ebpf;
 
@@ -11,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match place_object() {
+    match place_object().and_then(|()| place_table()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -50,6 +53,16 @@ fn place_object() -> Result<(), String> {
     fs::copy(&object, &placed)
         .map_err(|error| format!("copy {} to {}: {error}", object.display(), placed.display()))?;
     Ok(())
+}
+
+fn place_table() -> Result<(), String> {
+    rerun("if-changed", "../data");
+    rerun("if-changed", "build/company");
+    rerun("if-changed", "src/enrich/layout.rs");
+    let data = PathBuf::from(variable("CARGO_MANIFEST_DIR")?).join("../data");
+    let placed = PathBuf::from(variable("OUT_DIR")?).join("company.rs");
+    fs::write(&placed, company::table(&data)?)
+        .map_err(|error| format!("write {}: {error}", placed.display()))
 }
 
 /// `target/ebpf`: one for debug, release, clippy and tests, so that the object is built once. It is not the target

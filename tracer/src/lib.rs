@@ -6,6 +6,7 @@ pub mod attribute;
 pub mod capture;
 pub mod command;
 mod decode;
+pub mod enrich;
 pub mod expose;
 pub mod kernel;
 pub mod ledger;

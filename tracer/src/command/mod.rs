@@ -1,5 +1,6 @@
 //! The commands: what the user asked for, and with what it ended.
 
+mod data;
 mod device;
 mod doctor;
 mod lines;
@@ -14,6 +15,8 @@ use crate::kernel::calibrate::stand_by;
 
 /// Exit code: the command did what it says.
 const DONE: u8 = 0;
+/// Exit code: the answer is no.
+const NO: u8 = 1;
 /// Exit code: it could not run. Why stands on standard error.
 const COULD_NOT_RUN: u8 = 2;
 
@@ -33,6 +36,8 @@ enum Command {
     Doctor(doctor::Arguments),
     /// Show the names in a file of packets: a line of JSON for each TLS or QUIC hello and each DNS message.
     Names(names::Arguments),
+    /// Show and check what is known of who controls a name.
+    Data(data::Arguments),
     /// Do nothing, as a process of which the tracer knows everything, while it measures a kernel without BTF.
     #[command(name = stand_by::COMMAND, hide = true)]
     StandBy,
@@ -56,6 +61,7 @@ pub fn main() -> u8 {
         Command::Run(arguments) => run::run(&arguments).map(|()| DONE),
         Command::Doctor(arguments) => Ok(doctor::doctor(&arguments)),
         Command::Names(arguments) => names::names(&arguments).map(|()| DONE),
+        Command::Data(arguments) => Ok(data::data(&arguments)),
         Command::StandBy => stand_by::stand_by().map(|()| DONE).map_err(Into::into),
     };
     result.unwrap_or_else(|error| {
