@@ -10,7 +10,9 @@ use std::{net::IpAddr, sync::Arc};
 use tracer_common::outcome::REASONS;
 
 pub use block::{Block, Kept};
-pub use contact::{Candidate, Contact, Detail, Endpoint, Name, NameSource, Naming, Outcome, Via};
+pub use contact::{
+    Candidate, Contact, Detail, Endpoint, Name, NameSource, Naming, Outcome, Owner, Via,
+};
 pub use contact_list::ContactList;
 
 /// What the kernel side wrote down of a program at its first contact.
@@ -169,6 +171,8 @@ pub struct Row {
     /// Index into [`Snapshot::identities`].
     pub identity: u32,
     pub destination: Destination,
+    /// Who controls the destination's name: the label `company`, empty where that is not known. What is folded keeps it.
+    pub company: &'static str,
     pub direction: Direction,
     pub protocol: Protocol,
     pub totals: Totals,
@@ -262,6 +266,10 @@ pub struct Snapshot {
     pub undecided: Vec<(u32, Protocol, u64)>,
     /// Names that were asked for: identity, name, how, how often.
     pub lookups: Vec<Lookups>,
+    /// The day of the data that says whose names are.
+    pub data_date: &'static str,
+    /// Names of destinations whose owner is known, each once.
+    pub owners: Vec<(Arc<str>, Owner)>,
     /// How many ended contacts that this machine began were named by each source, in the order of [`NameSource`], and by none.
     pub name_sources: [u64; 5],
 }

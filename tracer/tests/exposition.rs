@@ -14,7 +14,7 @@ use tracer::{
     expose::{format::Format, own::OwnMetrics, text::Exposition},
     model::{
         DURATION_BOUNDS, Destination, Direction, Durations, HookState, Identity, Kind, Lookups,
-        Loss, MapUse, Name, NameSource, Protocol, Row, Snapshot, Totals, Unattributed, Via,
+        Loss, MapUse, Name, NameSource, Owner, Protocol, Row, Snapshot, Totals, Unattributed, Via,
     },
 };
 use tracer_common::outcome;
@@ -41,6 +41,7 @@ fn row(identity: u32, destination: Destination, totals: Totals) -> Row {
     Row {
         identity,
         destination,
+        company: "",
         direction: Direction::Out,
         protocol: Protocol::Tcp,
         totals,
@@ -148,6 +149,14 @@ fn filled() -> Arc<Snapshot> {
             via: Via::Dns,
             count: 5,
         }],
+        data_date: "2026-11-23",
+        owners: vec![(
+            HOSTILE.into(),
+            Owner {
+                company: "Example",
+                parent: None,
+            },
+        )],
         name_sources: [1, 2, 3, 4, 5],
         ..Snapshot::default()
     })
@@ -202,7 +211,7 @@ fn rows(snapshot: &Snapshot, add: Add) {
             ("destination", &destination),
             ("port", &port),
             ("protocol", "tcp"),
-            ("company", ""),
+            ("company", row.company),
             ("country", ""),
             ("name_source", source),
         ];
@@ -330,6 +339,19 @@ fn small(snapshot: &Snapshot, add: Add) {
             ("via", lookups.via.label()),
         ];
         add("tracer_lookups_total", &labels, lookups.count.to_string());
+    }
+    for (name, owner) in &snapshot.owners {
+        let labels = [
+            ("destination", &**name),
+            ("company", owner.company),
+            ("parent", owner.parent.unwrap_or_default()),
+            ("role", ""),
+            ("network", ""),
+            ("asn", ""),
+            ("country", ""),
+            ("data", snapshot.data_date),
+        ];
+        add("tracer_destination_info", &labels, "1".to_owned());
     }
     let sources = ["sni", "quic", "lookup", "dns", "none"];
     for (source, count) in sources.into_iter().zip(snapshot.name_sources) {

@@ -29,6 +29,8 @@ pub fn json(contact: &Contact, live: bool) -> Value {
         "destination": known(&destination(contact)),
         "port": port,
         "name_source": contact.name.as_ref().map_or("none", |name| name.source.label()),
+        "company": contact.owner.map(|owner| owner.company),
+        "parent": contact.owner.and_then(|owner| owner.parent),
         "names": naming.map_or(&[][..], |naming| &naming.candidates).iter().map(candidate).collect::<Vec<_>>(),
         "hello": naming.is_some_and(|naming| naming.hello),
         "alpn": naming.map_or(&[][..], |naming| &naming.alpn),

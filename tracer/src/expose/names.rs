@@ -4,7 +4,9 @@ use super::{
     format::{Format, Kind},
     value::sample,
 };
-use crate::model::{Direction, Identity, Lookups, NameSource, Protocol, Snapshot};
+use std::sync::Arc;
+
+use crate::model::{Direction, Identity, Lookups, NameSource, Owner, Protocol, Snapshot};
 
 pub const LOOKUPS: &str = "tracer_lookups_total";
 pub const LOOKUPS_HELP: &str = "Number of times an app asked for a name.";
@@ -12,6 +14,10 @@ pub const LOOKUPS_HELP: &str = "Number of times an app asked for a name.";
 pub const UNDECIDED: &str = "tracer_connections_undecided";
 pub const UNDECIDED_HELP: &str =
     "Number of connections begun that are in no other family yet, as their name is not decided.";
+
+pub const OWNERS: &str = "tracer_destination_info";
+pub const OWNERS_HELP: &str =
+    "Each destination by name of which it is known who controls it; the value is always 1.";
 
 const SOURCES: &str = "tracer_name_source_total";
 
@@ -25,6 +31,21 @@ pub fn lookups(out: &mut Vec<u8>, identities: &[Identity], lookups: &Lookups) {
         ("via", lookups.via.label()),
     ];
     sample(out, LOOKUPS, &labels, lookups.count);
+}
+
+/// Writes whose one name is.
+pub fn owner(out: &mut Vec<u8>, data: &str, (name, owner): &(Arc<str>, Owner)) {
+    let labels = [
+        ("destination", &**name),
+        ("company", owner.company),
+        ("parent", owner.parent.unwrap_or_default()),
+        ("role", ""),
+        ("network", ""),
+        ("asn", ""),
+        ("country", ""),
+        ("data", data),
+    ];
+    sample(out, OWNERS, &labels, 1);
 }
 
 /// Writes how many contacts of one app are not decided.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::model::{
     Candidate, Contact, ContactList, Destination, Detail, Direction, Endpoint, Identity, Kind,
-    Name, NameSource, Naming, Outcome, Program, Protocol, Snapshot,
+    Name, NameSource, Naming, Outcome, Owner, Program, Protocol, Snapshot,
 };
 
 fn document() -> Value {
@@ -53,6 +53,10 @@ fn known(id: u64, name: NameSource, protocol: Protocol, outcome: Outcome) -> Con
         name: Some(Name {
             text: "example.com".into(),
             source: name,
+        }),
+        owner: Some(Owner {
+            company: "Example",
+            parent: Some("Example Holding"),
         }),
         naming: Some(Arc::new(Naming {
             candidates: [

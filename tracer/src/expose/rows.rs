@@ -101,7 +101,9 @@ impl Measure {
         }
         out.extend_from_slice(b"\",protocol=\"");
         out.extend_from_slice(row.protocol.label().as_bytes());
-        out.extend_from_slice(b"\",company=\"\",country=\"\",name_source=\"");
+        out.extend_from_slice(b"\",company=\"");
+        escaped(out, row.company);
+        out.extend_from_slice(b"\",country=\"\",name_source=\"");
         out.extend_from_slice(source.as_bytes());
         if let Some(reason) = reason {
             out.extend_from_slice(b"\",reason=\"");

@@ -29,6 +29,7 @@ fn large(rows: u32) -> Arc<Snapshot> {
     let row = |index: u32| Row {
         identity: index % 50,
         destination: destination(index),
+        company: "",
         direction: Direction::Out,
         protocol: Protocol::Tcp,
         totals: totals(index),

@@ -95,6 +95,7 @@ fn snapshot(rows: u16) -> Arc<Snapshot> {
             address: [192, 0, 2, 1].into(),
             port,
         },
+        company: "",
         direction: Direction::Out,
         protocol: Protocol::Tcp,
         totals,

@@ -31,11 +31,12 @@ enum Section {
     ConnectionDurations,
     Undecided,
     Lookups,
+    Owners,
     Apps,
     Rest,
 }
 
-const SECTIONS: [Section; 12] = [
+const SECTIONS: [Section; 13] = [
     Section::Rows(Measure::Connections),
     Section::Rows(Measure::Established),
     Section::Rows(Measure::Failed),
@@ -46,6 +47,7 @@ const SECTIONS: [Section; 12] = [
     Section::ConnectionDurations,
     Section::Undecided,
     Section::Lookups,
+    Section::Owners,
     Section::Apps,
     Section::Rest,
 ];
@@ -121,6 +123,9 @@ impl Exposition {
             Section::Lookups => each(out, &snapshot.lookups, position, |out, lookups| {
                 names::lookups(out, &snapshot.identities, lookups);
             }),
+            Section::Owners => each(out, &snapshot.owners, position, |out, owner| {
+                names::owner(out, snapshot.data_date, owner);
+            }),
             // The first identity is that of what has none.
             Section::Apps => each(
                 out,
@@ -152,6 +157,7 @@ impl Exposition {
             ),
             Section::Undecided => (names::UNDECIDED, Kind::Gauge, names::UNDECIDED_HELP),
             Section::Lookups => (names::LOOKUPS, Kind::Counter, names::LOOKUPS_HELP),
+            Section::Owners => (names::OWNERS, Kind::Gauge, names::OWNERS_HELP),
             Section::Apps => (state::APP, Kind::Gauge, state::APP_HELP),
             Section::Rest => return,
         };

@@ -17,6 +17,7 @@ const BLOCK: usize = 512;
 pub struct Place {
     pub identity: u32,
     pub destination: Destination,
+    pub company: &'static str,
     pub direction: Direction,
     pub protocol: Protocol,
 }
@@ -27,6 +28,7 @@ impl Place {
         Self {
             identity: row.identity,
             destination: row.destination.clone(),
+            company: row.company,
             direction: row.direction,
             protocol: row.protocol,
         }
@@ -37,6 +39,7 @@ impl Place {
         self.identity == row.identity
             && self.direction == row.direction
             && self.protocol == row.protocol
+            && self.company == row.company
             && self.destination == row.destination
     }
 
@@ -133,6 +136,7 @@ impl Table {
         Arc::make_mut(&mut self.blocks[row / BLOCK]).push(Row {
             identity: place.identity,
             destination: place.destination,
+            company: place.company,
             direction: place.direction,
             protocol: place.protocol,
             totals: Totals::default(),
@@ -240,6 +244,7 @@ mod tests {
                 address: [192, 0, 2, 1].into(),
                 port,
             },
+            company: "",
             direction: Direction::Out,
             protocol: Protocol::Tcp,
         }

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    Contact, Destination, Detail, Direction, Identity, Name, Naming, Program,
+    Contact, Destination, Detail, Direction, Identity, Name, Naming, Owner, Program,
     packed::{self, Packed},
 };
 
@@ -33,6 +33,7 @@ struct Who {
 struct Whom {
     name: Option<Name>,
     naming: Option<Arc<Naming>>,
+    owner: Option<Owner>,
     detail: Option<Box<Detail>>,
     /// The destination, where it is another one than [`usual`].
     destination: Option<Destination>,
@@ -105,6 +106,7 @@ impl Block {
             destination,
             name,
             naming,
+            owner,
             detail,
             local,
             namespace,
@@ -130,6 +132,7 @@ impl Block {
         let whom = Whom {
             name,
             naming,
+            owner,
             detail,
             destination,
         };
@@ -215,6 +218,7 @@ impl Kept<'_> {
         contact.local.address = who.local;
         contact.name.clone_from(&whom.name);
         contact.naming.clone_from(&whom.naming);
+        contact.owner = whom.owner;
         contact.detail.clone_from(&whom.detail);
         contact.destination = match &whom.destination {
             Some(destination) => destination.clone(),

@@ -71,6 +71,15 @@ pub struct Naming {
     pub ech: bool,
 }
 
+/// Who controls the name of a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Owner {
+    /// The company: the label `company`.
+    pub company: &'static str,
+    /// Whoever controls that in the end, where it is another one.
+    pub parent: Option<&'static str>,
+}
+
 /// How a program asked for a name: the label `via`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Via {
@@ -129,6 +138,8 @@ pub struct Contact {
     pub name: Option<Name>,
     /// What that stands on.
     pub naming: Option<Arc<Naming>>,
+    /// Who controls the name.
+    pub owner: Option<Owner>,
     pub local: Endpoint,
     pub remote: Endpoint,
     pub detail: Option<Box<Detail>>,
@@ -160,6 +171,7 @@ impl Contact {
             destination: Destination::Unknown,
             name: None,
             naming: None,
+            owner: None,
             local: Endpoint::default(),
             remote: Endpoint::default(),
             detail: None,

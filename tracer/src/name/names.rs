@@ -161,7 +161,7 @@ impl Names {
         stream.bytes.extend_from_slice(bytes);
         let mut messages = Vec::new();
         let taken = dns::in_stream(&stream.bytes, |message| {
-            messages.extend(dns::message(message))
+            messages.extend(dns::message(message));
         });
         stream.bytes.drain(..taken);
         for message in messages {

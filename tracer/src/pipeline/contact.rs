@@ -90,7 +90,11 @@ impl Pipeline {
             };
             let detail = self.book.details.of(known, &found.record);
             let (name, naming) = self.book.naming.of_live(id, &found.record);
+            let owner = name
+                .as_ref()
+                .and_then(|name| self.book.owners.of(&name.text));
             contacts.push(Contact {
+                owner,
                 name,
                 naming: seen.1.told(naming),
                 ..contact(known, &found.record, seen, (outcome, detail))
@@ -115,7 +119,9 @@ impl super::Book {
         let seen = self.seen.contacts.remove(&Id::of_record(record));
         let seen = seen.unwrap_or_else(|| (self.seen.number(), Clock::now()));
         let detail = self.details.of(known, record);
+        let owner = name.as_ref().and_then(|name| self.owners.of(&name.text));
         self.contacts.end(Contact {
+            owner,
             name,
             naming: seen.1.told(naming),
             ..contact(known, record, seen, (outcome_of(record), detail))

@@ -89,7 +89,8 @@ impl super::Book {
         let (name, naming) = self.naming.end(record);
         match &name {
             Some(name) if self.naming.sums_by_name() => {
-                let place = named(known, &record.destination, name.clone());
+                let company = self.owners.company(&name.text);
+                let place = named(known, &record.destination, (name.clone(), company));
                 self.retire_at(known, place, &totals);
             }
             _ => self.retire(known, &record.destination, &totals),

@@ -10,6 +10,7 @@ mod followed;
 mod live;
 mod naming;
 mod older;
+mod owners;
 mod places;
 mod programs;
 mod reading;
@@ -24,6 +25,7 @@ use std::{
 
 use crate::{
     attribute::Attribution,
+    enrich,
     kernel::{fast_flows::FastFlows, source::Kernel},
     ledger::{Contacts, DurationsByApp, Identities, LookupsByApp, Rows},
     model::{ContactList, Protocol, Snapshot, Unattributed},
@@ -36,6 +38,7 @@ use ended::Waiting;
 use followed::OlderSockets;
 use live::Id;
 use naming::NamesOfContacts;
+use owners::Owners;
 use programs::Programs;
 
 /// All state of a running tracer.
@@ -82,6 +85,7 @@ struct Book {
     seen: Seen,
     details: Details,
     naming: NamesOfContacts,
+    owners: Owners,
     /// Contacts that are in no row yet, by identity and protocol.
     undecided: HashMap<(u32, Protocol), u64>,
     lookups: LookupsByApp,
@@ -116,6 +120,7 @@ impl Pipeline {
                 seen: Seen::default(),
                 details: Details::default(),
                 naming: NamesOfContacts::new(options.names, options.sums_by_name),
+                owners: Owners::default(),
                 undecided: HashMap::new(),
                 lookups: LookupsByApp::new(options.maximum_destinations),
             },
@@ -162,6 +167,8 @@ impl Pipeline {
         };
         let rows = self.book.rows.finish();
         Ok(Arc::new(Snapshot {
+            owners: self.book.owners.among(&rows),
+            data_date: enrich::DATA_DATE,
             identities: self.book.identities.all(),
             rows,
             connect_durations: self.book.durations.connects(&self.book.identities),

@@ -7,7 +7,7 @@ use std::{
 
 use tracer_common::{
     DestinationKey, Record,
-    map::{DIRECTION_OUT, PROTOCOL_TCP, PROTOCOL_UDP},
+    map::{DIRECTION_OUT, PROTOCOL_TCP},
     record::{ESTABLISHED, NO_CONTACT},
 };
 
@@ -96,13 +96,12 @@ impl NamesOfContacts {
         self.names.lost()
     }
 
-    /// Of which contacts names are told: of those that this machine began.
+    /// Of which contacts names are told: of those that this machine began, over whatever protocol. Who pings a name has asked for it.
     fn concerns(&self, record: &Record) -> bool {
         self.is_on
             && record.destination.direction == DIRECTION_OUT
             && record.destination.overflow == 0
             && record.flags & NO_CONTACT == 0
-            && matches!(record.destination.protocol, PROTOCOL_TCP | PROTOCOL_UDP)
     }
 
     /// Where a contact that lives counts, as of `now_ns`.
@@ -349,5 +348,39 @@ impl super::Pipeline {
         let all = self.book.undecided.iter();
         all.map(|((identity, protocol), count)| (*identity, *protocol, *count))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracer_common::map::{
+        DIRECTION_IN, PROTOCOL_ICMP, PROTOCOL_RAW, PROTOCOL_SCTP, PROTOCOL_UDP,
+    };
+
+    use super::*;
+
+    #[test]
+    fn names_are_told_of_contacts_over_each_protocol_that_began_here() {
+        let names = NamesOfContacts::new(true, true);
+        let check = |protocol, direction, flags, expected| {
+            let mut record = Record {
+                flags,
+                ..Record::default()
+            };
+            record.destination.protocol = protocol;
+            record.destination.direction = direction;
+            assert_eq!(names.concerns(&record), expected, "protocol {protocol}");
+        };
+        for protocol in [
+            PROTOCOL_TCP,
+            PROTOCOL_UDP,
+            PROTOCOL_ICMP,
+            PROTOCOL_RAW,
+            PROTOCOL_SCTP,
+        ] {
+            check(protocol, DIRECTION_OUT, 0, true);
+            check(protocol, DIRECTION_IN, 0, false);
+            check(protocol, DIRECTION_OUT, NO_CONTACT, false);
+        }
     }
 }

@@ -65,6 +65,7 @@ mod tests {
         let place = Place {
             identity: number,
             destination: Destination::Unknown,
+            company: "",
             direction: Direction::Out,
             protocol: Protocol::Raw,
         };

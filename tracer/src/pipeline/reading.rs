@@ -118,8 +118,10 @@ impl Book {
         if let Some(reason) = known.unattributed {
             self.unattributed.now[reason as usize] += totals.connections;
         }
+        let company = self.owners.company(&name.text);
         let app = self.identities.app(known.identity);
-        self.rows.add(app, named(known, key, name), &totals);
+        self.rows
+            .add(app, named(known, key, (name, company)), &totals);
     }
 
     /// Adds one that was shown under its name, and whose record there was no room for.
@@ -132,7 +134,8 @@ impl Book {
         is_for_good: bool,
     ) {
         let app = Arc::clone(self.identities.app(known.identity));
-        let place = named(known, key, name.clone());
+        let company = self.owners.company(&name.text);
+        let place = named(known, key, (name.clone(), company));
         if is_for_good {
             self.rows.retire(&app, place.clone(), totals);
         }
@@ -141,8 +144,13 @@ impl Book {
 }
 
 /// The place of what counts under a name.
-pub(super) fn named(known: &Known, key: &DestinationKey, name: Name) -> Place {
+pub(super) fn named(
+    known: &Known,
+    key: &DestinationKey,
+    (name, company): (Name, &'static str),
+) -> Place {
     Place {
+        company,
         destination: Destination::Named {
             name,
             port: key.port,
@@ -155,6 +163,7 @@ pub(super) fn place(known: &Known, key: &DestinationKey) -> Place {
     Place {
         identity: known.identity,
         destination: decode::destination(key),
+        company: "",
         direction: decode::direction(key),
         protocol: decode::protocol(key),
     }

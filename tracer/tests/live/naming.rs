@@ -148,6 +148,50 @@ fn payload_that_says_no_name_is_nowhere_in_the_tracers_memory() {
     world.end();
 }
 
+#[test]
+fn a_name_has_its_company_and_what_is_folded_keeps_it() {
+    let world = World::new("company");
+    let tracer = Tracer::start(&["--max-destinations-per-app", "1"]);
+    let tls = |name: &str| format!("tls,name={name},to=198.51.100.1:443");
+    let names = [
+        "www.tiktok.com",
+        "m.tiktok.com",
+        "graph.facebook.com",
+        "tiktok.example.org",
+    ];
+    for name in names {
+        truth::lines(command(&world, &[&tls(name)]));
+    }
+    let metrics = ended(&tracer, names.len() as u64);
+    let at = |destination: &str, company: &str| {
+        let labels = [
+            ("app", "app"),
+            ("destination", destination),
+            ("company", company),
+        ];
+        metrics.sum("tracer_connections_total", &labels)
+    };
+    // The first has the row that there is room for.
+    assert_eq!(at("www.tiktok.com", "TikTok"), 1);
+    assert_eq!(at("~other", "TikTok"), 1);
+    assert_eq!(at("~other", "Meta"), 1);
+    assert_eq!(at("~other", ""), 1);
+    assert_eq!(sums(&metrics, "app")[0], names.len() as u64);
+    let info = [("destination", "www.tiktok.com"), ("company", "TikTok")];
+    assert_eq!(metrics.sum("tracer_destination_info", &info), 1);
+    let page = tracer.contacts("app=app");
+    let owners: Vec<_> = page["contacts"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|contact| contact["company"].as_str())
+        .collect();
+    // The newest first.
+    let expected = [None, Some("Meta"), Some("TikTok"), Some("TikTok")];
+    assert_eq!(owners, expected, "{page}");
+    world.end();
+}
+
 /// All memory of a process that can be read.
 fn memory(process: u32) -> Vec<Vec<u8>> {
     let maps = fs::read_to_string(format!("/proc/{process}/maps")).expect("its memory map");

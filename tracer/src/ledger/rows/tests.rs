@@ -14,6 +14,7 @@ fn place(identity: u32, port: u16) -> Place {
             address: [192, 0, 2, 1].into(),
             port,
         },
+        company: "",
         direction: Direction::Out,
         protocol: Protocol::Tcp,
     }

@@ -76,6 +76,14 @@ fn name() -> impl Strategy<Value = Option<Name>> {
     )
 }
 
+fn owner_of(id: u64) -> Option<Owner> {
+    let owner = Owner {
+        company: "Example",
+        parent: id.is_multiple_of(3).then_some("Parent"),
+    };
+    id.is_multiple_of(2).then_some(owner)
+}
+
 fn naming() -> impl Strategy<Value = Option<Arc<Naming>>> {
     let naming = (name(), any::<bool>(), small()).prop_map(|(name, ech, at)| Naming {
         candidates: name
@@ -157,6 +165,7 @@ fn contact() -> impl Strategy<Value = Contact> {
                 destination: Destination::Unknown,
                 name,
                 naming,
+                owner: owner_of(id),
                 local,
                 remote,
                 detail,
