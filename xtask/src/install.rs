@@ -11,6 +11,13 @@ use anyhow::{Context, Result, bail};
 use crate::needs::Need;
 use crate::step;
 
+/// Packages that bring a service, which would be started with the machine.
+const SERVICES: [(&str, &str); 3] = [
+    ("prometheus", "prometheus.service"),
+    ("unbound", "unbound.service"),
+    ("ngtcp2-server", "ngtcp2d.service"),
+];
+
 /// Where Debian asks before it starts a service that a package brings.
 const SERVICE_POLICY: &str = "/usr/sbin/policy-rc.d";
 
@@ -121,9 +128,14 @@ fn install_packages(packages: &[&str]) -> Result<()> {
             .args(packages),
     )?;
     drop(quiet);
-    if packages.contains(&"prometheus") && Path::new("/run/systemd/system").is_dir() {
-        eprintln!("setup: prometheus.service is disabled, only its promtool is wanted");
-        step::finish(Command::new("systemctl").args(["disable", "prometheus.service"]))?;
+    if !Path::new("/run/systemd/system").is_dir() {
+        return Ok(());
+    }
+    for (package, service) in SERVICES {
+        if packages.contains(&package) {
+            eprintln!("setup: {service} is disabled, only the programs of {package} are wanted");
+            step::finish(Command::new("systemctl").args(["disable", service]))?;
+        }
     }
     Ok(())
 }

@@ -69,11 +69,20 @@ pub fn needs(purpose: Purpose) -> Vec<Need> {
         program("busybox", "busybox-static"),
         program("mksh", "mksh"),
         program("toybox", "toybox"),
+        // The servers and the clients of the world in which names are tried.
+        program("python3", "python3"),
+        program("openssl", "openssl"),
+        program("unbound", "unbound"),
+        program("kdig", "knot-dnsutils"),
+        program("gnutls-cli", "gnutls-bin"),
+        program("wget", "wget"),
+        program("gtlsserver", "ngtcp2-server"),
+        program("gtlsclient", "ngtcp2-client"),
+        program("chromium-headless-shell", "chromium-headless-shell"),
         deny(),
         program("tcplife", "libbpf-tools"),
     ];
     if cases::runner().is_some() {
-        needs.push(program("python3", "python3"));
         needs.push(program("gcc", "gcc"));
     }
     needs.retain(|need| need.purpose <= purpose);

@@ -44,4 +44,5 @@ mod support;
 mod traffic;
 mod translated;
 mod traps;
+mod world;
 mod zygote;

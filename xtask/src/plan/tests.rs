@@ -347,6 +347,11 @@ pub const TESTS: &[Test] = &[
         Long::Everywhere,
     ),
     row(
+        "naming::a_name_has_its_company_and_what_is_folded_keeps_it",
+        ONLY_HERE,
+        Long::Everywhere,
+    ),
+    row(
         "naming::with_names_off_nobody_has_one_and_nothing_is_looked_at",
         ONLY_HERE,
         Long::Everywhere,
@@ -655,6 +660,16 @@ pub const TESTS: &[Test] = &[
         "traps::a_refused_syn_that_carried_data_is_a_failed_attempt",
         ONLY_HERE,
         Long::Everywhere,
+    ),
+    row(
+        "world::each_contact_has_the_name_that_its_app_used_or_none",
+        ONLY_HERE,
+        Long::On(ONLY_HERE),
+    ),
+    row(
+        "world::each_contact_of_a_browser_has_the_name_that_it_used_or_none",
+        ONLY_HERE,
+        Long::On(ONLY_HERE),
     ),
     row(
         "zygote::a_contact_is_its_apps_however_android_makes_it",
