@@ -194,7 +194,7 @@ fn kernels<'any>(
     is_chosen: impl Fn(Architecture) -> bool,
 ) -> Result<Vec<Job<'any>>> {
     let limit = Duration::from_secs(match scope {
-        Scope::Short => 600,
+        Scope::Short => 900,
         Scope::Long => 2400,
     });
     let machines = runs::prepare(&Plan {

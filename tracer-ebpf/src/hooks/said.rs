@@ -55,6 +55,7 @@ fn stream(sock: u64, message: u64) -> u32 {
     let mut offset = offset;
     for index in 0..BUFFERS {
         forget(&mut offset);
+        forget(&mut data);
         let Some((buffer, length)) = data.buffer(index) else {
             break;
         };
@@ -67,6 +68,8 @@ fn stream(sock: u64, message: u64) -> u32 {
             port,
         };
         if length != 0 {
+            let mut segment = segment;
+            forget(&mut segment);
             let _ = look(buffer as *mut _, sock, offset, &segment);
         }
         offset = offset.wrapping_add(length);
@@ -75,8 +78,9 @@ fn stream(sock: u64, message: u64) -> u32 {
 }
 
 /// What a call hands over.
+#[derive(Clone, Copy)]
 struct Data {
-    kind: u32,
+    kind: u64,
     /// Address of the buffer, or of a list of such.
     place: u64,
     /// Bytes of the first buffer that have been taken.
@@ -90,7 +94,7 @@ impl Data {
     fn of(message: u64) -> Self {
         let data = message.wrapping_add(u64::from(MESSAGE_DATA.load()));
         Self {
-            kind: u32::from(read::<u8>(data, &DATA_KIND)) & DATA_KIND_BITS.load(),
+            kind: u64::from(read::<u8>(data, &DATA_KIND)) & u64::from(DATA_KIND_BITS.load()),
             place: read(data, &DATA_PLACE),
             skipped: read(data, &DATA_SKIPPED),
             length: read(data, &DATA_LENGTH),
@@ -103,11 +107,11 @@ impl Data {
         if self.length == 0 {
             return None;
         }
-        if self.kind == DATA_IN_ONE.load() {
+        if self.kind == u64::from(DATA_IN_ONE.load()) {
             let place = untagged(self.place).wrapping_add(self.skipped);
             return (index == 0).then(|| (place, bounded(self.length)));
         }
-        if self.kind != DATA_IN_SEVERAL.load() {
+        if self.kind != u64::from(DATA_IN_SEVERAL.load()) {
             return None;
         }
         // `struct iovec`: address and length, copied into the kernel's memory.

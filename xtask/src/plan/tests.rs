@@ -336,14 +336,7 @@ pub const TESTS: &[Test] = &[
     ),
     row(
         "named::each_contact_has_the_name_that_its_app_said_or_asked_for",
-        &[
-            HERE,
-            "x86-5.10",
-            "x86-6.1",
-            "x86-6.12",
-            "x86-7",
-            "arm-6.12-16k",
-        ],
+        &[HERE, "x86-5.10", "x86-7"],
         Long::Everywhere,
     ),
     row(
@@ -373,7 +366,7 @@ pub const TESTS: &[Test] = &[
     ),
     row(
         "naming::payload_that_says_no_name_is_nowhere_in_the_tracers_memory",
-        &[HERE, "x86-6.12"],
+        ONLY_HERE,
         Long::Everywhere,
     ),
     row(

@@ -42,6 +42,11 @@ pub unsafe fn load(from: *mut c_void, at: u32, to: *mut c_void, length: u32) -> 
 /// Copies `length` bytes of a packet, which begin `at` so many into it.
 #[inline(never)]
 pub fn copy(context: *mut c_void, event: &mut NameEvent, at: u32, length: u32) -> u32 {
+    // The ways that led here need not be told apart any more.
+    let mut rest = [at, length];
+    forget(event);
+    forget(&mut rest);
+    let [at, length] = rest;
     if length > 0 && length <= SMALL as u32 {
         event.length = length;
         return small(context, event, at);
@@ -50,7 +55,6 @@ pub fn copy(context: *mut c_void, event: &mut NameEvent, at: u32, length: u32) -
         event.length = length;
         return large(context, event, at);
     }
-    let mut rest = [at, length];
     for _ in 0..EVENTS {
         forget(&mut rest);
         let [at, left] = rest;
