@@ -274,6 +274,16 @@ fn expected(case: &Case) -> Rows {
     rows.collect()
 }
 
+/// Whether a row is as expected, or of as many contacts without a name, at least one of them.
+fn is_without_names(found: &Rows, expected: &Rows) -> bool {
+    let count = |rows: &Rows| rows.values().sum::<u64>();
+    found != expected
+        && count(found) == count(expected)
+        && found
+            .keys()
+            .all(|place| place.2 == "none" || expected.contains_key(place))
+}
+
 #[test]
 fn each_contact_has_the_name_that_its_app_said_or_asked_for() {
     if !types_are_known() {
@@ -286,7 +296,7 @@ fn each_contact_has_the_name_that_its_app_said_or_asked_for() {
         if hooks == "cgroup" {
             cases.push(OVER_TCP);
         }
-        let mut wrong = Vec::new();
+        let (mut wrong, mut excused) = (Vec::new(), 0);
         for case in &cases {
             world.play(case.0, case.1);
             let contacts = case.2.iter().map(|row| row.3).sum();
@@ -294,14 +304,16 @@ fn each_contact_has_the_name_that_its_app_said_or_asked_for() {
                 .wait_for(&format!("{}'s contacts have ended", case.0), |metrics| {
                     truth::are_over(metrics, &[("app", case.0)], contacts)
                 });
-            let found = rows(&metrics, case.0);
-            if found != expected(case) {
+            let (found, expected) = (rows(&metrics, case.0), expected(case));
+            // With kprobes a piece of a hello may come where the kernel runs none, as it says: then there is no name, and no wrong one.
+            let signal = [("signal", "names")];
+            if metrics.sum("tracer_hook_missed_total", &signal) > excused
+                && is_without_names(&found, &expected)
+            {
+                excused += 1;
+            } else if found != expected {
                 let page = tracer.contacts(&format!("app={}&limit=100", case.0));
-                wrong.push(format!(
-                    "{}: {found:?}, not {:?}: {page}",
-                    case.0,
-                    expected(case)
-                ));
+                wrong.push(format!("{}: {found:?}, not {expected:?}: {page}", case.0));
             }
         }
         assert!(wrong.is_empty(), "{hooks}: {}", wrong.join("\n"));
