@@ -43,9 +43,11 @@ fn check(times: u64) {
     });
     drop(loops);
     assert_eq!(host.active_opens(), times);
+    // A server that gets no processor for a while has a full queue.
+    let accepted = times - host.reset_unaccepted();
     // One whose handshake the kernel ran no program for is told by its end.
     let metrics = tracer.wait_for("every connection has ended", |metrics| {
-        truth::are_over(metrics, &[("app", "busy-server")], times)
+        truth::are_over(metrics, &[("app", "busy-server")], accepted)
     });
     let mut differences = Vec::new();
     let mut check = |labels: &[(&str, &str)], expected| {
@@ -65,13 +67,13 @@ fn check(times: u64) {
     }
     // A port that nobody else has.
     let place = [("direction", "in"), ("port", "7077")];
-    let accepted = [place.as_slice(), &[("app", "busy-server")]].concat();
-    for labels in [accepted.as_slice(), &place] {
-        check(labels, [times, times, 0, 0]);
+    let own = [place.as_slice(), &[("app", "busy-server")]].concat();
+    for labels in [own.as_slice(), &place] {
+        check(labels, [accepted, accepted, 0, 0]);
     }
     let lines = server.finish();
     let told = truth::parse(lines.iter().map(String::as_str));
-    assert_eq!(truth::sum(&told, "accepted"), times);
+    assert_eq!(truth::sum(&told, "accepted"), accepted);
     assert!(differences.is_empty(), "{}", differences.join("\n"));
     metrics.assert_nothing_lost();
 }

@@ -24,17 +24,25 @@ impl Namespace {
 
     /// The kernel's own count of connects: `Tcp: ActiveOpens`.
     pub fn active_opens(&self) -> u64 {
-        let text =
-            run(Command::new("ip").args(["netns", "exec", &self.0, "cat", "/proc/self/net/snmp"]));
-        let mut lines = text.lines().filter_map(|line| line.strip_prefix("Tcp: "));
+        self.counter("snmp", "Tcp: ", "ActiveOpens")
+    }
+
+    /// Connections that were reset before a listener with a full queue had accepted them, as the kernel counts them: `TcpExt:
+    /// EmbryonicRsts`. Who connects has seen them established.
+    pub fn reset_unaccepted(&self) -> u64 {
+        self.counter("netstat", "TcpExt: ", "EmbryonicRsts")
+    }
+
+    /// A counter of a file in `/proc/net`: a row of names, and one of numbers.
+    fn counter(&self, file: &str, row: &str, name: &str) -> u64 {
+        let path = format!("/proc/self/net/{file}");
+        let text = run(Command::new("ip").args(["netns", "exec", &self.0, "cat", &path]));
+        let mut lines = text.lines().filter_map(|line| line.strip_prefix(row));
         let (names, values) = (lines.next().expect("names"), lines.next().expect("values"));
-        let at = names
-            .split(' ')
-            .position(|name| name == "ActiveOpens")
-            .expect("the counter");
+        let at = names.split(' ').position(|found| found == name);
         values
             .split(' ')
-            .nth(at)
+            .nth(at.expect("the counter"))
             .and_then(|value| value.parse().ok())
             .expect("a number")
     }
