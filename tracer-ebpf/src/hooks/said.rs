@@ -9,7 +9,7 @@ use tracer_common::{
 
 use super::{
     flow::Datagram,
-    name::{Segment, answers, are_wanted, is_dns, look, may_name},
+    name::{Segment, answers, are_wanted, is_dns, is_of_interest, look, may_name},
 };
 use crate::{
     address::remote,
@@ -61,14 +61,13 @@ fn stream(sock: u64, message: u64) -> u32 {
         };
         // Behind the last buffer stands anything.
         data.length = data.length.wrapping_sub(length.into());
-        let segment = Segment {
+        let mut segment = Segment {
             at: 0,
             length,
             sequence: 0,
             port,
         };
         if length != 0 {
-            let mut segment = segment;
             forget(&mut segment);
             let _ = look(buffer as *mut _, sock, offset, &segment);
         }
@@ -145,14 +144,13 @@ fn bounded(length: u64) -> u32 {
 /// A call sends a datagram over an open flow. A function of its own: what it needs of the stack is given back before its caller goes on.
 #[inline(never)]
 pub fn datagram_said(key: &FlowKey, message: u64) -> u32 {
-    if !are_wanted() || !is_known(&MESSAGE_DATA) || key.protocol != PROTOCOL_UDP {
+    if !are_wanted() || !is_known(&MESSAGE_DATA) {
         return 0;
     }
     let Some(flow) = FLOWS.get_ptr_mut(key) else {
         return 0;
     };
-    // SAFETY: a field of a live map value.
-    if !is_dns(key.port) && unsafe { (*flow).sent } > u64::from(STREAM_BYTES) {
+    if !is_of_interest(key, flow) {
         return 0;
     }
     // Who hands a datagram over in several buffers has a first one that says it all, or is not heard.

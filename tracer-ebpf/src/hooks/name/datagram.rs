@@ -4,8 +4,8 @@ use core::ffi::c_void;
 
 use aya_ebpf::programs::SkBuffContext;
 use tracer_common::{
-    Flow, NameEvent,
-    map::PROTOCOL_UDP,
+    Flow, FlowKey, NameEvent,
+    map::{DIRECTION_OUT, PROTOCOL_UDP},
     name::{DATAGRAM_IN, DATAGRAM_OUT, DNS, LARGEST, LLMNR, MULTICAST_DNS, STREAM_BYTES},
 };
 
@@ -21,15 +21,22 @@ pub fn is_dns(port: u16) -> bool {
     matches!(port, DNS | MULTICAST_DNS | LLMNR)
 }
 
+/// Whether what leaves over a flow is worth a look: DNS, or what began here and has not sent much yet. A server's first datagrams of QUIC
+/// name nobody.
+#[inline(always)]
+pub fn is_of_interest(key: &FlowKey, flow: *const Flow) -> bool {
+    if !are_wanted() || key.protocol != PROTOCOL_UDP {
+        return false;
+    }
+    // SAFETY: fields of a live map value.
+    let (direction, sent) = unsafe { ((*flow).destination.direction, (*flow).sent) };
+    is_dns(key.port) || (direction == DIRECTION_OUT && sent <= u64::from(STREAM_BYTES))
+}
+
 /// A datagram leaves over an open flow.
 #[inline(always)]
 pub fn datagram_out(context: *mut c_void, datagram: &Datagram, flow: *mut Flow) {
-    if !are_wanted() || datagram.flow.protocol != PROTOCOL_UDP {
-        return;
-    }
-    // SAFETY: a field of a live map value.
-    let sent = unsafe { (*flow).sent };
-    if is_dns(datagram.flow.port) || sent <= u64::from(STREAM_BYTES) {
+    if is_of_interest(&datagram.flow, flow) {
         let _ = may_name(context, datagram, flow);
     }
 }

@@ -21,7 +21,7 @@ use tracer_common::{
 use super::headers::{IPV4_HEADER, IPV4_WITHOUT_OPTIONS, IPV6_HEADER, Way};
 use crate::{clock::now, maps::CONNECTIONS, memory::address_of, offsets::NAMES_WANTED, process};
 use copy::{copy, load};
-pub use datagram::{answers, datagram_in, datagram_out, is_dns, may_name};
+pub use datagram::{answers, datagram_in, datagram_out, is_dns, is_of_interest, may_name};
 
 /// Bytes of TCP's header without options.
 const TCP_HEADER: usize = 20;
@@ -162,7 +162,10 @@ pub fn stream_in(context: &SkBuffContext) {
 /// A function of its own, as are those below: what it needs of the stack is given back before its caller goes on.
 #[inline(never)]
 fn answered(context: *mut c_void, sock: u64, offset: u32, segment: &Segment) -> u32 {
-    if let Some(connection) = CONNECTIONS.get_ptr(&sock) {
+    if let Some(connection) = CONNECTIONS.get_ptr(&sock)
+        // SAFETY: a field of a live map value.
+        && unsafe { (*connection).flags } & CONNECTION_ACCEPTED as u16 == 0
+    {
         let mut event = of_stream(sock, connection, segment.port, STREAM_IN, offset);
         let _ = copy(context, &mut event, segment.at, segment.length);
     }
