@@ -117,8 +117,7 @@ impl Told {
 }
 
 impl Lookups {
-    /// A program was told, at `at_ns`, that a name has these addresses, each for so many seconds. `process` is 0 where nobody knows who
-    /// asked.
+    /// A program was told, at `at_ns`, that a name has these addresses, each for so many seconds.
     pub fn add(
         &mut self,
         (process, thread): (u64, u32),
@@ -144,11 +143,9 @@ impl Lookups {
                 },
                 TOLD,
             );
-            if process != 0 {
-                let program = self.programs.entry(process).or_default();
-                let more = program.add(address, lookup, OF_A_PROGRAM);
-                self.count = self.count.saturating_add_signed(more);
-            }
+            let program = self.programs.entry(process).or_default();
+            let more = program.add(address, lookup, OF_A_PROGRAM);
+            self.count = self.count.saturating_add_signed(more);
         }
         if self.count > OF_ALL {
             self.make_room();

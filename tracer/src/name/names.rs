@@ -17,6 +17,7 @@ use super::{
     heard::{Heard, Whole},
     lookups::{Lookup, Lookups},
     questions::{Asked, Place, Questions},
+    stream::Beginning,
 };
 use crate::model::{Candidate, Name, NameSource, Naming, Via};
 
@@ -61,11 +62,19 @@ pub struct Request {
     pub via: Via,
 }
 
-/// A stream of messages: where the next bytes begin, and those that are no whole message yet.
-#[derive(Default)]
+/// A stream of messages of DNS: how many bytes have been read, and those that are no whole message yet.
 struct Messages {
-    next: u32,
-    bytes: Vec<u8>,
+    read: u32,
+    bytes: Beginning,
+}
+
+impl Default for Messages {
+    fn default() -> Self {
+        Self {
+            read: 0,
+            bytes: Beginning::new(STREAM),
+        }
+    }
 }
 
 /// All that is known of names.
@@ -153,17 +162,17 @@ impl Names {
             return;
         }
         let stream = self.streams.entry((key, arrives)).or_default();
-        // What is sent once more has been taken; behind what is missing nothing has a place.
-        if event.offset != stream.next || stream.bytes.len() > STREAM {
-            return;
-        }
-        stream.next = stream.next.wrapping_add(bytes.len() as u32);
-        stream.bytes.extend_from_slice(bytes);
+        // What is sent once more may have been read.
+        let again = stream.read.saturating_sub(event.offset) as usize;
+        let rest = bytes.get(again..).unwrap_or_default();
+        let at = event.offset.saturating_sub(stream.read);
+        stream.bytes.insert(at.into(), rest);
         let mut messages = Vec::new();
-        let taken = dns::in_stream(&stream.bytes, |message| {
+        let taken = dns::in_stream(stream.bytes.bytes(), |message| {
             messages.extend(dns::message(message));
         });
-        stream.bytes.drain(..taken);
+        stream.bytes.forget(taken);
+        stream.read = stream.read.saturating_add(taken as u32);
         for message in messages {
             match message {
                 Message::Query(question) if !arrives => self.ask(event, question),
@@ -187,6 +196,8 @@ impl Names {
                 name,
                 via: Via::Dns,
             });
+        } else {
+            self.lost += 1;
         }
         let place = place(event, asked.question.id);
         self.lost += u64::from(!self.questions.ask(place, asked));
@@ -220,11 +231,14 @@ impl Names {
         );
     }
 
-    /// What somebody tells all on his network: who asked for it over this socket was told, and everybody else.
+    /// What somebody tells all on his network. Only what was asked for over this socket counts: anybody may announce any name for any
+    /// address.
     fn announced(&mut self, event: &NameEvent, bytes: &[u8]) {
         for (name, address, seconds) in dns::announcements(bytes) {
-            let asked = self.questions.asked_all(event.socket, &name);
-            let who = asked.map_or((0, 0), |asked| (asked.process, asked.thread));
+            let Some(asked) = self.questions.asked_all(event.socket, &name) else {
+                continue;
+            };
+            let who = (asked.process, asked.thread);
             let name: Arc<str> = name.as_str().into();
             let address = (Address::of(address), seconds);
             self.lookups

@@ -11,6 +11,8 @@ use super::dns::Question;
 const OF_A_PROGRAM: usize = 1_024;
 /// Of all of them.
 const OF_ALL: usize = 65_536;
+/// Of those that anybody may answer.
+const TO_ALL: usize = 256;
 /// Nanoseconds for which one waits.
 const PATIENCE_NS: u64 = 30 * 1_000_000_000;
 
@@ -37,6 +39,8 @@ pub struct Asked {
 pub struct Questions {
     waiting: HashMap<Place, Asked>,
     order: VecDeque<(Place, u64)>,
+    /// Those that anybody may answer, the last ones first: each announcement is held against them.
+    to_all: VecDeque<Place>,
     of_programs: HashMap<u64, usize>,
 }
 
@@ -52,6 +56,10 @@ impl Questions {
         self.take(&place);
         *self.of_programs.entry(asked.process).or_default() += 1;
         self.order.push_back((place, asked.at_ns));
+        if place.address == Address::ANY {
+            self.to_all.truncate(TO_ALL - 1);
+            self.to_all.push_front(place);
+        }
         self.waiting.insert(place, asked);
         true
     }
@@ -65,14 +73,10 @@ impl Questions {
 
     /// Who asked for a name that somebody answers to all, over that socket.
     pub fn asked_all(&self, socket: u64, name: &str) -> Option<&Asked> {
-        self.order
-            .iter()
-            .rev()
-            .filter(|(place, _)| place.socket == socket && place.address == Address::ANY)
-            .find_map(|(place, _)| {
-                let asked = self.waiting.get(place)?;
-                (asked.question.name == name).then_some(asked)
-            })
+        let places = self.to_all.iter().filter(|place| place.socket == socket);
+        places
+            .filter_map(|place| self.waiting.get(place))
+            .find(|asked| asked.question.name == name)
     }
 
     fn take(&mut self, place: &Place) -> Option<Asked> {

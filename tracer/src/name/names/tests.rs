@@ -399,6 +399,43 @@ fn dns_over_tcp_is_the_same_however_it_is_cut() {
 }
 
 #[test]
+fn what_is_told_to_all_counts_for_who_asked_and_for_nobody_who_did_not() {
+    let record = |name: &str| message::record(&message::name(name), A, 60, &[192, 0, 2, 1]);
+    let told = |name: &str| message::Made {
+        id: 0,
+        flags: 0x8400,
+        answers: vec![record(name)],
+        ..message::Made::default()
+    };
+    let check = |asked: Option<&str>, announced: &str, expected: Option<NameSource>| {
+        let mut world = World::default();
+        let event = |world: &mut World, kind, from| NameEvent {
+            socket: 5,
+            at_ns: world.next(),
+            process: 1,
+            thread: 1,
+            address: address(from),
+            port: MULTICAST_DNS,
+            protocol: PROTOCOL_UDP,
+            kind,
+            ..NameEvent::default()
+        };
+        if let Some(name) = asked {
+            let event = event(&mut world, DATAGRAM_OUT, "224.0.0.251");
+            let query = message::Made::query(0, name, A).bytes();
+            world.names.take(&event, &query);
+        }
+        let event = event(&mut world, DATAGRAM_IN, "192.0.2.9");
+        world.names.take(&event, &told(announced).bytes());
+        let contact = world.connect(1, SERVER);
+        world.check(&contact, expected.map(|source| (announced, source)));
+    };
+    check(Some("a.local"), "a.local", Some(NameSource::Lookup));
+    check(Some("b.local"), "a.local", None);
+    check(None, "bank.example", None);
+}
+
+#[test]
 fn nobody_has_a_name_without_an_address() {
     let mut world = World::default();
     world.look_up(1, "a.example", &["0.0.0.0"]);
