@@ -11,7 +11,7 @@ use tracer_common::outcome::REASONS;
 
 pub use block::{Block, Kept};
 pub use contact::{
-    Candidate, Contact, Detail, Endpoint, Name, NameSource, Naming, Outcome, Owner, Via,
+    Candidate, Contact, Detail, Endpoint, Id, Name, NameSource, Naming, Outcome, Owner, Via,
 };
 pub use contact_list::ContactList;
 

@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use tracer_common::Address;
+
 use super::{Destination, Direction, Identity, Program, Protocol};
 
 /// One end of a contact. Each part may be unknown without the other; a protocol without ports has none.
@@ -10,6 +12,19 @@ pub struct Endpoint {
     /// Never an IPv4 address written as v4-mapped IPv6.
     pub address: Option<IpAddr>,
     pub port: Option<u16>,
+}
+
+/// What tells a contact from every other one, live or ended, as the kernel side knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Id {
+    /// As [`tracer_common::Record::socket`].
+    pub socket: u64,
+    /// `CLOCK_MONOTONIC` nanoseconds at which it began.
+    pub began_ns: u64,
+    /// The remote's.
+    pub address: Address,
+    /// The remote's; 0 of a connection, whose socket has one remote.
+    pub port: u16,
 }
 
 /// How the name of a destination is known: the label `name_source`, which is `none` where there is no name.

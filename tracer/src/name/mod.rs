@@ -13,4 +13,4 @@ pub mod quic;
 mod reader;
 pub mod stream;
 
-pub use names::{Contact, Key, Names, Request};
+pub use names::{Contact, Names, Request};

@@ -19,7 +19,7 @@ use super::{
     questions::{Asked, Place, Questions},
     stream::Beginning,
 };
-use crate::model::{Candidate, Name, NameSource, Naming, Via};
+use crate::model::{Candidate, Id, Name, NameSource, Naming, Via};
 
 /// Contacts of which something is heard and whose end is not known yet: as many as can live.
 const CONTACTS: usize = 131_072;
@@ -35,20 +35,10 @@ const CLOUDFLARE: &str = "cloudflare-ech.com";
 /// Questions that wait to be counted.
 const COUNTED: usize = 65_536;
 
-/// What tells a contact from every other one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
-    pub socket: u64,
-    pub began_ns: u64,
-    pub address: Address,
-    /// The remote's; 0 over TCP, where a socket has one remote.
-    pub port: u16,
-}
-
 /// A contact that is to get its name.
 #[derive(Clone, Copy, Debug)]
 pub struct Contact {
-    pub key: Key,
+    pub id: Id,
     pub process: u64,
     /// 0 where it is not known.
     pub thread: u32,
@@ -80,9 +70,9 @@ impl Default for Messages {
 /// All that is known of names.
 #[derive(Default)]
 pub struct Names {
-    heard: HashMap<Key, (Heard, u64)>,
+    heard: HashMap<Id, (Heard, u64)>,
     /// By contact, and whether they arrive.
-    streams: HashMap<(Key, bool), Messages>,
+    streams: HashMap<(Id, bool), Messages>,
     questions: Questions,
     lookups: Lookups,
     public: HashSet<String>,
@@ -95,7 +85,7 @@ impl Names {
     /// Takes what passed.
     pub fn take(&mut self, event: &NameEvent, bytes: &[u8]) {
         self.last_ns = self.last_ns.max(event.at_ns);
-        let key = Key {
+        let id = Id {
             socket: event.socket,
             began_ns: event.began_ns,
             address: event.address,
@@ -106,9 +96,9 @@ impl Names {
             },
         };
         match (event.kind, event.port) {
-            (STREAM_OUT | STREAM_IN, DNS) => self.dns_stream(key, event, bytes),
+            (STREAM_OUT | STREAM_IN, DNS) => self.dns_stream(id, event, bytes),
             (STREAM_OUT, _) => {
-                if let Some(heard) = self.heard(key, event.at_ns) {
+                if let Some(heard) = self.heard(id, event.at_ns) {
                     heard.stream(event.offset, bytes, event.at_ns);
                 }
             }
@@ -116,7 +106,7 @@ impl Names {
                 self.dns_datagram(event, bytes);
             }
             (DATAGRAM_OUT, _) => {
-                if let Some(heard) = self.heard(key, event.at_ns) {
+                if let Some(heard) = self.heard(id, event.at_ns) {
                     let each = match event.segment as usize {
                         0 => bytes.len().max(1),
                         segment => segment,
@@ -130,12 +120,12 @@ impl Names {
         }
     }
 
-    fn heard(&mut self, key: Key, at_ns: u64) -> Option<&mut Heard> {
-        if self.heard.len() >= CONTACTS && !self.heard.contains_key(&key) {
+    fn heard(&mut self, id: Id, at_ns: u64) -> Option<&mut Heard> {
+        if self.heard.len() >= CONTACTS && !self.heard.contains_key(&id) {
             self.lost += 1;
             return None;
         }
-        let (heard, last_ns) = self.heard.entry(key).or_default();
+        let (heard, last_ns) = self.heard.entry(id).or_default();
         *last_ns = at_ns;
         Some(heard)
     }
@@ -155,13 +145,13 @@ impl Names {
         }
     }
 
-    fn dns_stream(&mut self, key: Key, event: &NameEvent, bytes: &[u8]) {
+    fn dns_stream(&mut self, id: Id, event: &NameEvent, bytes: &[u8]) {
         let arrives = event.kind == STREAM_IN;
-        if self.streams.len() >= STREAMS && !self.streams.contains_key(&(key, arrives)) {
+        if self.streams.len() >= STREAMS && !self.streams.contains_key(&(id, arrives)) {
             self.lost += 1;
             return;
         }
-        let stream = self.streams.entry((key, arrives)).or_default();
+        let stream = self.streams.entry((id, arrives)).or_default();
         // What is sent once more may have been read.
         let again = stream.read.saturating_sub(event.offset) as usize;
         let rest = bytes.get(again..).unwrap_or_default();
@@ -248,11 +238,11 @@ impl Names {
 
     /// The name of a contact's destination, of all that is known now.
     pub fn name(&self, contact: &Contact) -> Option<Name> {
-        let (address, began_ns) = (&contact.key.address, contact.key.began_ns);
+        let (address, began_ns) = (&contact.id.address, contact.id.began_ns);
         if address.is_any() {
             return None;
         }
-        let hello = self.hello(&contact.key);
+        let hello = self.hello(&contact.id);
         let own = self
             .lookups
             .own((contact.process, contact.thread), address, began_ns);
@@ -285,7 +275,7 @@ impl Names {
 
     /// Whether the name in a hello is that of the destination. With ECH it may be the one that a server shows to all.
     fn stands(&self, contact: &Contact, whole: &Whole, name: &str, own: Option<&Lookup>) -> bool {
-        let (address, began_ns) = (&contact.key.address, contact.key.began_ns);
+        let (address, began_ns) = (&contact.id.address, contact.id.began_ns);
         if !whole.hello.ech {
             return true;
         }
@@ -298,8 +288,8 @@ impl Names {
 
     /// All that speaks for a name, or says that there is none; `None` where nothing does.
     pub fn naming(&self, contact: &Contact) -> Option<Naming> {
-        let (address, began_ns) = (&contact.key.address, contact.key.began_ns);
-        let hello = self.hello(&contact.key);
+        let (address, began_ns) = (&contact.id.address, contact.id.began_ns);
+        let hello = self.hello(&contact.id);
         let (own, others) = self.lookups.all(contact.process, address, began_ns);
         let mut naming = Naming::default();
         if let Some(whole) = hello {
@@ -335,28 +325,28 @@ impl Names {
         (naming != Naming::default()).then_some(naming)
     }
 
-    fn hello(&self, key: &Key) -> Option<&Whole> {
-        self.heard.get(key).and_then(|(heard, _)| heard.hello())
+    fn hello(&self, id: &Id) -> Option<&Whole> {
+        self.heard.get(id).and_then(|(heard, _)| heard.hello())
     }
 
     /// Whether a contact's hello is known.
-    pub fn has_hello(&self, key: &Key) -> bool {
-        self.hello(key).is_some()
+    pub fn has_hello(&self, id: &Id) -> bool {
+        self.hello(id).is_some()
     }
 
     /// Whether a hello has begun that may still be completed.
-    pub fn may_hear(&self, key: &Key) -> bool {
+    pub fn may_hear(&self, id: &Id) -> bool {
         self.heard
-            .get(key)
+            .get(id)
             .is_some_and(|(heard, _)| heard.is_unfinished())
     }
 
     /// A contact is over and has its name.
-    pub fn end(&mut self, key: &Key) {
-        self.heard.remove(key);
+    pub fn end(&mut self, id: &Id) {
+        self.heard.remove(id);
         if !self.streams.is_empty() {
-            self.streams.remove(&(*key, false));
-            self.streams.remove(&(*key, true));
+            self.streams.remove(&(*id, false));
+            self.streams.remove(&(*id, true));
         }
     }
 
@@ -366,11 +356,11 @@ impl Names {
     }
 
     /// Forgets what does not live: contacts whose end nobody told.
-    pub fn keep(&mut self, lives: impl Fn(&Key) -> bool) {
+    pub fn keep(&mut self, lives: impl Fn(&Id) -> bool) {
         let old = self.last_ns.saturating_sub(SILENCE_NS);
         self.heard
-            .retain(|key, (_, last_ns)| *last_ns > old || lives(key));
-        self.streams.retain(|(key, _), _| lives(key));
+            .retain(|id, (_, last_ns)| *last_ns > old || lives(id));
+        self.streams.retain(|(id, _), _| lives(id));
     }
 
     /// Names that were asked for since the last time.

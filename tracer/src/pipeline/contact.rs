@@ -11,15 +11,11 @@ use tracer_common::{
     record::{self, ESTABLISHED, LATE, NO_CONTACT},
 };
 
-use super::{
-    Pipeline,
-    live::{Id, Live},
-    programs::Known,
-};
+use super::{Pipeline, live::Live, programs::Known};
 use crate::{
     decode,
     kernel::source,
-    model::{Contact, Destination, Detail, Endpoint, Name, Naming, Outcome},
+    model::{Contact, Destination, Detail, Endpoint, Id, Name, Naming, Outcome},
 };
 
 /// The numbers of those that were shown while they lived, and by which clock.

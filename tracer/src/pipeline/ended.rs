@@ -10,11 +10,11 @@ use tracer_common::{
 
 use super::{
     Pipeline,
-    live::{Id, Live},
+    live::Live,
     programs::{Known, NAMELESS},
-    reading::{named, place},
+    reading::place,
 };
-use crate::{decode, ledger::Place};
+use crate::{decode, ledger::Place, model::Id};
 
 /// Contacts that may wait for their program to get a name. A phone has nowhere near as many in the two seconds that it takes.
 const WAITING: usize = 65_536;
@@ -89,8 +89,7 @@ impl super::Book {
         let (name, naming) = self.naming.end(record);
         match &name {
             Some(name) if self.naming.sums_by_name() => {
-                let company = self.owners.company(&name.text);
-                let place = named(known, &record.destination, (name.clone(), company));
+                let place = self.place_of_name(known, &record.destination, name.clone());
                 self.retire_at(known, place, &totals);
             }
             _ => self.retire(known, &record.destination, &totals),
@@ -124,7 +123,7 @@ impl super::Book {
         self.retire_at(known, place(known, key), totals);
     }
 
-    fn retire_at(&mut self, known: &Known, place: Place, totals: &crate::model::Totals) {
+    pub(super) fn retire_at(&mut self, known: &Known, place: Place, totals: &crate::model::Totals) {
         if let Some(reason) = known.unattributed {
             self.unattributed.retired[reason as usize] += totals.connections;
         }

@@ -19,10 +19,13 @@ use super::{
     Pipeline,
     ended::PATIENCE,
     fast_flows::Found,
-    live::{Contact, Id, Live},
+    live::{Contact, Live},
     programs::NAMELESS,
 };
-use crate::kernel::{signal::Signal, source};
+use crate::{
+    kernel::{signal::Signal, source},
+    model::Id,
+};
 
 /// The kernel side ends a flow itself when something passes after the silence; a program that began before the silence
 /// was full, and is late, is over by then too. In seconds.

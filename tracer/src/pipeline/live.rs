@@ -3,23 +3,13 @@
 use std::{collections::HashMap, io};
 
 use tracer_common::{
-    Address, Connection, Flow, FlowKey, Record,
+    Connection, Flow, FlowKey, Record,
     map::{CONNECTION_LATE, CONNECTION_NO_CONTACT, CONNECTION_PAST, DIRECTION_OUT, PROTOCOL_TCP},
     record::{ESTABLISHED, LATE, NO_CONTACT, PAST, UNKNOWN},
 };
 
 use super::Pipeline;
-use crate::name::Key;
-
-/// What tells a contact from every other one, live or ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Id {
-    socket: u64,
-    began_ns: u64,
-    address: Address,
-    /// The remote's; 0 of a connection, whose socket has one remote.
-    port: u16,
-}
+use crate::model::Id;
 
 impl Id {
     pub fn of_record(record: &Record) -> Self {
@@ -38,15 +28,6 @@ impl Id {
             began_ns: connection.began_ns,
             address: connection.destination.address,
             port: 0,
-        }
-    }
-
-    pub fn of_key(key: &Key) -> Self {
-        Self {
-            socket: key.socket,
-            began_ns: key.began_ns,
-            address: key.address,
-            port: key.port,
         }
     }
 

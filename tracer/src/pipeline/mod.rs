@@ -8,6 +8,7 @@ mod fast_flows;
 mod flows;
 mod followed;
 mod live;
+mod moved;
 mod naming;
 mod older;
 mod owners;
@@ -16,6 +17,7 @@ mod programs;
 mod reading;
 mod reap;
 mod report;
+mod requests;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -28,18 +30,17 @@ use crate::{
     enrich,
     kernel::{fast_flows::FastFlows, source::Kernel},
     ledger::{Contacts, DurationsByApp, Identities, LookupsByApp, Rows},
-    model::{ContactList, Protocol, Snapshot, Unattributed},
-    name::Request,
+    model::{ContactList, Id, Protocol, Snapshot, Unattributed},
 };
 
 use contact::Seen;
 use details::Details;
 use ended::Waiting;
 use followed::OlderSockets;
-use live::Id;
 use naming::NamesOfContacts;
 use owners::Owners;
 use programs::Programs;
+use requests::Requests;
 
 /// All state of a running tracer.
 pub struct Pipeline {
@@ -56,8 +57,7 @@ pub struct Pipeline {
     waiting: Waiting,
     /// Ended contacts whose programs got no name in time.
     lost_records: u64,
-    /// Names that were asked for by programs that are not known yet, and since when.
-    requests: Vec<(Request, u32)>,
+    requests: Requests,
     /// Seconds since the start, as the kernel side was told last.
     second: u32,
 }
@@ -127,7 +127,7 @@ impl Pipeline {
             failed_reads: 0,
             waiting: Waiting::default(),
             lost_records: 0,
-            requests: Vec::new(),
+            requests: Requests::default(),
             second: 0,
         };
         pipeline.adopt();

@@ -12,24 +12,19 @@ use tracer_common::{
 };
 
 use super::{
-    ended::PATIENCE,
-    live::{Contact, Id, Live},
-    programs::NAMELESS,
+    live::{Contact, Live},
+    moved::Moved,
 };
 use crate::{
     kernel::source::Kernel,
-    ledger::subtract,
-    model::{Name, Naming, Protocol, Totals},
-    name::{self, Key, Names},
+    model::{Id, Name, Naming, Protocol, Totals},
+    name::{self, Names, Request},
 };
 
 /// Nanoseconds after its handshake at which a contact is decided, whatever was heard of it.
 const PATIENCE_NS: u64 = 3_000_000_000;
 /// Readings after which one that is gone without a record has had none: the ring buffer had no room.
 const READINGS: u8 = 3;
-
-/// Requests of programs that are not known yet.
-const WAITING: usize = 65_536;
 
 /// Names of contacts, by what tells a contact from every other one.
 pub struct NamesOfContacts {
@@ -43,9 +38,7 @@ pub struct NamesOfContacts {
     nameless: HashMap<u64, u32>,
     hasher: RandomState,
     reading: u32,
-    /// What counts under a name, and is in the exact counters of an address as well: contacts that were shown under the name, and for
-    /// whose record there was no room.
-    moved: HashMap<DestinationKey, Totals>,
+    moved: Moved,
     /// How many ended contacts had a name of each source, and how many none.
     pub sources: [u64; 5],
 }
@@ -58,6 +51,16 @@ struct Named {
     totals: Totals,
     /// In how many readings it was missing.
     missing: u8,
+}
+
+/// A contact that was shown under its name, and is gone without a record.
+pub struct Missing {
+    pub key: DestinationKey,
+    pub name: Name,
+    /// What was shown of it.
+    pub totals: Totals,
+    /// No record comes any more.
+    pub is_for_good: bool,
 }
 
 /// Where a contact that lives counts.
@@ -78,7 +81,7 @@ impl NamesOfContacts {
             nameless: HashMap::new(),
             hasher: RandomState::new(),
             reading: 0,
-            moved: HashMap::new(),
+            moved: Moved::default(),
             sources: [0; 5],
         }
     }
@@ -145,8 +148,8 @@ impl NamesOfContacts {
     }
 
     fn is_decided(&self, record: &Record, now_ns: u64) -> bool {
-        let key = key_of(record);
-        if self.names.has_hello(&key) {
+        let id = Id::of_record(record);
+        if self.names.has_hello(&id) {
             return true;
         }
         let is_tcp = record.destination.protocol == PROTOCOL_TCP;
@@ -157,7 +160,7 @@ impl NamesOfContacts {
             (true, _) => return false,
         };
         let is_silent = is_tcp && record.sent == 0 && record.received == 0;
-        let may_hear = is_silent || self.names.may_hear(&key);
+        let may_hear = is_silent || self.names.may_hear(&id);
         !may_hear || now_ns.saturating_sub(since_ns) > PATIENCE_NS
     }
 
@@ -176,7 +179,7 @@ impl NamesOfContacts {
             None => self.names.name(&contact),
         };
         let naming = self.names.naming(&contact);
-        self.names.end(&contact.key);
+        self.names.end(&id);
         self.sources[name.as_ref().map_or(4, |name| name.source as usize)] += 1;
         (name, naming)
     }
@@ -195,9 +198,8 @@ impl NamesOfContacts {
         self.sums_by_name
     }
 
-    /// Those that were shown under a name and are gone without a record, which may come yet: what was shown of them, and whether it is for
-    /// good. They are in the exact counters of their address, or will be with the next reading.
-    pub fn missing(&mut self, live: &Live) -> Vec<(DestinationKey, Name, Totals, bool)> {
+    /// Those that were shown under a name and are gone without a record, which may come yet. They are in the exact counters of their address, or will be with the next reading.
+    pub fn missing(&mut self, live: &Live) -> Vec<Missing> {
         let mut missing = Vec::new();
         let sums_by_name = self.sums_by_name;
         self.decided.retain(|id, named| {
@@ -212,70 +214,46 @@ impl NamesOfContacts {
                     open: 0,
                     ..named.totals
                 };
-                missing.push((named.key, named.name.clone(), totals, is_for_good));
+                missing.push(Missing {
+                    key: named.key,
+                    name: named.name.clone(),
+                    totals,
+                    is_for_good,
+                });
             }
             !is_for_good
         });
         let reading = self.reading;
         self.nameless.retain(|_, last| *last == reading);
         self.reading = reading.wrapping_add(1);
-        for (key, _, totals, is_for_good) in &missing {
-            if *is_for_good {
-                crate::ledger::sum(self.moved.entry(*key).or_default(), totals);
-            }
+        for missing in missing.iter().filter(|missing| missing.is_for_good) {
+            self.moved.add(&missing.key, &missing.totals);
         }
-        self.names.keep(|key| live.contains_key(&Id::of_key(key)));
+        self.names.keep(|id| live.contains_key(id));
         missing
     }
 
-    /// Takes out of the exact counters what counts under names. Of a contact it may be under the program's overflow entry instead.
-    pub fn without_named(
-        &self,
-        counters: &mut [(DestinationKey, Totals)],
-        missing: &[(DestinationKey, Name, Totals, bool)],
-    ) {
-        let mut out: HashMap<DestinationKey, Totals> = HashMap::new();
-        let shown = missing
-            .iter()
-            .filter(|(.., is_for_good)| !is_for_good)
-            .map(|(key, _, totals, _)| (key, totals));
-        for (key, totals) in self.moved.iter().chain(shown) {
-            crate::ledger::sum(out.entry(*key).or_default(), totals);
-        }
-        if out.is_empty() {
-            return;
-        }
-        for (key, totals) in counters.iter_mut() {
-            if let Some(taken) = out.remove(key) {
-                let rest = subtract(totals, &taken);
-                if rest != Totals::default() {
-                    *out.entry(overflow_of(key)).or_default() = rest;
-                }
-            }
-        }
-        for (key, taken) in out {
-            let overflow = overflow_of(&key);
-            let entry = counters.iter_mut().find(|(key, _)| *key == overflow);
-            if let Some((_, totals)) = entry {
-                subtract(totals, &taken);
-            }
-        }
+    /// Takes out of the exact counters what counts under names.
+    pub fn without_named(&self, counters: &mut [(DestinationKey, Totals)], missing: &[Missing]) {
+        let for_now = missing.iter().filter(|missing| !missing.is_for_good);
+        let for_now = for_now.map(|missing| (&missing.key, &missing.totals));
+        self.moved.take_out(counters, for_now);
     }
 
-    /// What counts under names, of an exact counter that will not be read again.
+    /// The same of an exact counter that will not be read again.
     pub fn settle(&mut self, key: &DestinationKey, totals: &mut Totals) {
-        if let Some(taken) = self.moved.remove(key) {
-            let rest = subtract(totals, &taken);
-            if rest != Totals::default() {
-                crate::ledger::sum(self.moved.entry(overflow_of(key)).or_default(), &rest);
-            }
-        }
+        self.moved.settle(key, totals);
+    }
+
+    /// Names that were asked for since the last time.
+    pub fn requests(&mut self) -> Vec<Request> {
+        self.names.requests()
     }
 
     /// A program is gone, with all of its contacts.
     pub fn forget(&mut self, process: u64) {
         self.names.forget(process);
-        self.moved.retain(|key, _| key.process != process);
+        self.moved.forget(process);
     }
 }
 
@@ -287,32 +265,9 @@ fn standing(sums_by_name: bool, name: &Name) -> Standing {
     }
 }
 
-fn overflow_of(key: &DestinationKey) -> DestinationKey {
-    DestinationKey {
-        process: key.process,
-        protocol: key.protocol,
-        direction: key.direction,
-        overflow: 1,
-        ..DestinationKey::default()
-    }
-}
-
-fn key_of(record: &Record) -> Key {
-    Key {
-        socket: record.socket,
-        began_ns: record.began_ns,
-        address: record.destination.address,
-        port: if record.destination.protocol == PROTOCOL_TCP {
-            0
-        } else {
-            record.remote_port
-        },
-    }
-}
-
 fn of(record: &Record) -> name::Contact {
     name::Contact {
-        key: key_of(record),
+        id: Id::of_record(record),
         process: record.destination.process,
         thread: record.thread,
     }
@@ -322,25 +277,6 @@ impl super::Pipeline {
     /// Takes what may say a name.
     pub fn listen(&mut self) {
         self.book.naming.listen(&mut self.kernel);
-    }
-
-    /// Counts which names were asked for. A program that is not known yet is in a moment.
-    pub(super) fn count_requests(&mut self) {
-        let second = self.second;
-        let new = self.book.naming.names.requests();
-        let waiting = std::mem::take(&mut self.requests);
-        let new = new.into_iter().map(|request| (request, second));
-        for (request, since) in waiting.into_iter().chain(new) {
-            let identity = match self.programs.find(request.process) {
-                Some(known) => known.identity,
-                None if second.wrapping_sub(since) < PATIENCE && self.requests.len() < WAITING => {
-                    self.requests.push((request, since));
-                    continue;
-                }
-                None => NAMELESS.identity,
-            };
-            self.book.lookups.add(identity, &request.name, request.via);
-        }
     }
 
     /// Contacts that are in no row yet.

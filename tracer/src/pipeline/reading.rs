@@ -1,20 +1,20 @@
 //! One reading: all contacts that live and that have ended, into the rows.
 
-use std::{io, sync::Arc};
+use std::io;
 
 use tracer_common::DestinationKey;
 
 use super::{
     Book, Pipeline,
-    live::{Contact, Id, Live},
-    naming::Standing,
+    live::{Contact, Live},
+    naming::{Missing, Standing},
     programs::Known,
 };
 use crate::{
     decode,
     kernel::source,
     ledger::Place,
-    model::{Destination, Name, Totals},
+    model::{Destination, Id, Name, Totals},
 };
 
 /// How many entries each map has.
@@ -58,10 +58,9 @@ impl Pipeline {
             }
         }
         let missing = self.book.naming.missing(&live);
-        for (key, name, totals, is_for_good) in &missing {
-            if let Some(known) = self.programs.find(key.process) {
-                self.book
-                    .add_missing(known, key, name, totals, *is_for_good);
+        for missing in &missing {
+            if let Some(known) = self.programs.find(missing.key.process) {
+                self.book.add_missing(known, missing);
             }
         }
         self.book.naming.without_named(&mut counters, &missing);
@@ -90,72 +89,67 @@ impl Book {
         self.unattributed.now = Default::default();
     }
 
-    /// Adds what lives to this reading.
+    /// Adds numbers of a program at a destination to this reading.
     pub(super) fn add(&mut self, known: &Known, key: &DestinationKey, totals: &Totals) {
+        self.add_at(known, place(known, key), totals);
+    }
+
+    fn add_at(&mut self, known: &Known, place: Place, totals: &Totals) {
         if let Some(reason) = known.unattributed {
             self.unattributed.now[reason as usize] += totals.connections;
         }
-        let app = self.identities.app(known.identity);
-        self.rows.add(app, place(known, key), totals);
+        self.rows
+            .add(self.identities.app(known.identity), place, totals);
     }
 
     /// Adds a contact that lives, once it is decided under which name.
     fn add_live(&mut self, known: &Known, id: &Id, contact: &Contact, now_ns: u64) {
         let key = &contact.record.destination;
         let totals = decode::live(&contact.record, contact.is_open);
-        let name = match self.naming.stand(id, contact, now_ns) {
-            Standing::Address => return self.add(known, key, &totals),
-            Standing::Named(name) => name,
+        match self.naming.stand(id, contact, now_ns) {
+            Standing::Address => self.add(known, key, &totals),
+            Standing::Named(name) => {
+                self.naming.shown(id, &totals);
+                let place = self.place_of_name(known, key, name);
+                self.add_at(known, place, &totals);
+            }
             Standing::Undecided => {
+                let protocol = decode::protocol(key);
                 *self
                     .undecided
-                    .entry((known.identity, decode::protocol(key)))
+                    .entry((known.identity, protocol))
                     .or_default() += 1;
-                return;
             }
-        };
-        self.naming.shown(id, &totals);
-        if let Some(reason) = known.unattributed {
-            self.unattributed.now[reason as usize] += totals.connections;
         }
-        let company = self.owners.company(&name.text);
-        let app = self.identities.app(known.identity);
-        self.rows
-            .add(app, named(known, key, (name, company)), &totals);
     }
 
-    /// Adds one that was shown under its name, and whose record there was no room for.
-    fn add_missing(
+    /// Adds one that was shown under its name, and for whose record there was no room.
+    fn add_missing(&mut self, known: &Known, missing: &Missing) {
+        let place = self.place_of_name(known, &missing.key, missing.name.clone());
+        if !missing.is_for_good {
+            return self.add_at(known, place, &missing.totals);
+        }
+        self.retire_at(known, place.clone(), &missing.totals);
+        // A row that something retires to in the middle of a reading has it from the next one on.
+        let app = self.identities.app(known.identity);
+        self.rows.add(app, place, &missing.totals);
+    }
+
+    /// The place of what counts under a name.
+    pub(super) fn place_of_name(
         &mut self,
         known: &Known,
         key: &DestinationKey,
-        name: &Name,
-        totals: &Totals,
-        is_for_good: bool,
-    ) {
-        let app = Arc::clone(self.identities.app(known.identity));
-        let company = self.owners.company(&name.text);
-        let place = named(known, key, (name.clone(), company));
-        if is_for_good {
-            self.rows.retire(&app, place.clone(), totals);
+        name: Name,
+    ) -> Place {
+        Place {
+            company: self.owners.company(&name.text),
+            destination: Destination::Named {
+                name,
+                port: key.port,
+            },
+            ..place(known, key)
         }
-        self.rows.add(&app, place, totals);
-    }
-}
-
-/// The place of what counts under a name.
-pub(super) fn named(
-    known: &Known,
-    key: &DestinationKey,
-    (name, company): (Name, &'static str),
-) -> Place {
-    Place {
-        company,
-        destination: Destination::Named {
-            name,
-            port: key.port,
-        },
-        ..place(known, key)
     }
 }
 

@@ -70,7 +70,7 @@ impl World {
     fn connect(&mut self, process: u64, to: &str) -> Contact {
         let began_ns = self.next();
         Contact {
-            key: Key {
+            id: Id {
                 socket: began_ns,
                 began_ns,
                 address: address(to),
@@ -84,11 +84,11 @@ impl World {
     /// It sends over TCP.
     fn send(&mut self, contact: &Contact, offset: u32, bytes: &[u8]) {
         let event = NameEvent {
-            socket: contact.key.socket,
-            began_ns: contact.key.began_ns,
+            socket: contact.id.socket,
+            began_ns: contact.id.began_ns,
             at_ns: self.next(),
             process: contact.process,
-            address: contact.key.address,
+            address: contact.id.address,
             port: 443,
             protocol: PROTOCOL_TCP,
             kind: STREAM_OUT,
@@ -332,7 +332,7 @@ fn what_only_looked_like_a_hello_hides_none() {
     let mut world = World::default();
     let contact = world.connect(1, SERVER);
     world.send(&contact, 0, &[0x16]);
-    assert!(world.names.may_hear(&contact.key));
+    assert!(world.names.may_hear(&contact.id));
     let hello = records(&to("a.example").message(), 16_384);
     world.send(&contact, 9, &hello);
     world.check(&contact, Some(("a.example", NameSource::Sni)));
@@ -342,16 +342,16 @@ fn what_only_looked_like_a_hello_hides_none() {
 fn a_handshake_of_quic_names_its_flow() {
     let mut world = World::default();
     let mut contact = world.connect(1, SERVER);
-    contact.key.port = 443;
+    contact.id.port = 443;
     let hello = to("a.example").message();
     let frames = initial::crypto(0, &hello);
     let datagrams = [initial::Initial::to(&[9; 8]).packet(&frames)];
     let event = NameEvent {
-        socket: contact.key.socket,
-        began_ns: contact.key.began_ns,
+        socket: contact.id.socket,
+        began_ns: contact.id.began_ns,
         at_ns: world.next(),
         process: 1,
-        address: contact.key.address,
+        address: contact.id.address,
         port: 443,
         protocol: PROTOCOL_UDP,
         kind: DATAGRAM_OUT,
@@ -376,12 +376,12 @@ fn dns_over_tcp_is_the_same_however_it_is_cut() {
             for (at, piece) in stream.chunks(size).enumerate() {
                 let event = NameEvent {
                     offset: (at * size) as u32,
-                    socket: contact.key.socket,
-                    began_ns: contact.key.began_ns,
+                    socket: contact.id.socket,
+                    began_ns: contact.id.began_ns,
                     at_ns: world.next(),
                     process: 1,
                     thread: 1,
-                    address: contact.key.address,
+                    address: contact.id.address,
                     port: DNS,
                     protocol: PROTOCOL_TCP,
                     kind,
