@@ -88,7 +88,7 @@ fn what_a_tunnel_carries_below_is_counted_once_above() {
         for (app, mode) in [("above", "echo"), ("above-connected", "echo-connected")] {
             let arguments = format!("datagrams --to {to} --mode {mode} --sockets 4 --times 20");
             let told = truth::told(&play(&network, &directory, app, &arguments));
-            check(&tracer, hooks, (app, to, ""), "udp", told);
+            check(&tracer, hooks, (app, to, &arguments), "udp", told);
         }
         server.finish();
         let metrics = tracer.metrics();

@@ -136,7 +136,7 @@ pub fn ended(tracer: &Tracer, app: &str, contacts: u64) -> Metrics {
 pub fn check(
     tracer: &Tracer,
     hooks: &str,
-    (app, to, _): Play,
+    (app, to, arguments): (&str, &str, &str),
     protocol: &str,
     told: truth::Counts,
 ) {
@@ -151,13 +151,23 @@ pub fn check(
         ("port", port),
         ("protocol", protocol),
     ];
+    // All calls of a play hand over as much.
+    let [sockets, times] = ["--sockets ", "--times "].map(|option| number(arguments, option));
+    let of_a_call = told[2] / (sockets * times);
     for labels in [&asked[..], &all] {
-        let differences = truth::differences(&metrics, labels, told);
+        let differences = truth::differences_of_datagrams(&metrics, labels, told, of_a_call);
         assert!(
             differences.is_empty(),
             "{app} with {hooks}: {differences:?}"
         );
     }
+}
+
+/// The number behind an option of a play, else 1.
+fn number(arguments: &str, option: &str) -> u64 {
+    let (_, rest) = arguments.split_once(option).unwrap_or(("", "1"));
+    let text = rest.split(' ').next().unwrap_or_default();
+    text.parse().expect("a number")
 }
 
 /// What the API says of an app's contacts: to whom they were led instead.

@@ -4,9 +4,6 @@ use std::collections::BTreeMap;
 
 use super::hidden::Change;
 
-/// Bytes of payload that a datagram has at most.
-const LARGEST_DATAGRAM: u64 = 65_507;
-
 /// Labels of one series, and its value.
 pub type Series = (BTreeMap<String, String>, f64);
 
@@ -102,18 +99,29 @@ impl Metrics {
     }
 
     /// The one place where a truth is compared with what the tracer says: what differs. They are equal but for what the kernel
-    /// hid: so many contacts may be missing, and the bytes that so many had; and the bytes of so many datagrams.
+    /// hid: so many contacts may be missing, and the bytes that so many had.
     pub fn difference(
         &self,
         family: &str,
         labels: &[(&str, &str)],
         expected: u64,
     ) -> Option<String> {
+        self.difference_of_datagrams(family, labels, expected, 0)
+    }
+
+    /// The same where a call hands over so many bytes: of as many calls as the kernel ran no probe for, as it says, the bytes may be missing.
+    pub fn difference_of_datagrams(
+        &self,
+        family: &str,
+        labels: &[(&str, &str)],
+        expected: u64,
+        of_a_call: u64,
+    ) -> Option<String> {
         let found = self.sum(family, labels);
         let (hidden, skipped) = (self.hidden(labels), self.skipped());
         let missing = if family.contains("bytes") {
             let contacts = self.sum("tracer_connections_total", labels) + hidden;
-            hidden * expected.div_ceil(contacts.max(1)) + skipped * LARGEST_DATAGRAM
+            hidden * expected.div_ceil(contacts.max(1)) + skipped * of_a_call
         } else {
             hidden
         };

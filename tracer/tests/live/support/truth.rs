@@ -59,9 +59,22 @@ pub fn counted(metrics: &Metrics, labels: &[(&str, &str)]) -> Counts {
 
 /// What differs between these and what the tracer counted.
 pub fn differences(metrics: &Metrics, labels: &[(&str, &str)], expected: Counts) -> Vec<String> {
-    let families = FAMILIES.into_iter().zip(expected);
-    families
-        .filter_map(|(family, expected)| metrics.difference(family, labels, expected))
+    differences_of_datagrams(metrics, labels, expected, 0)
+}
+
+/// The same of datagrams, of which a call hands over so many bytes.
+pub fn differences_of_datagrams(
+    metrics: &Metrics,
+    labels: &[(&str, &str)],
+    expected: Counts,
+    of_a_call: u64,
+) -> Vec<String> {
+    let differ =
+        |(family, expected)| metrics.difference_of_datagrams(family, labels, expected, of_a_call);
+    FAMILIES
+        .into_iter()
+        .zip(expected)
+        .filter_map(differ)
         .collect()
 }
 
