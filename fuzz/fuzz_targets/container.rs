@@ -1,12 +1,12 @@
-//! Feeds any text as the path of a control group: the innermost container has a sound id or a name.
+//! Feeds any text as the path of a control group: the outermost container has a sound id or a name.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tracer::attribute::container::{Container, innermost, is_id};
+use tracer::attribute::container::{Container, outermost, is_id};
 
 fuzz_target!(|path: &str| {
     let components: Vec<&str> = path.split('/').collect();
-    match innermost(&components) {
+    match outermost(&components) {
         // Others cut it to its first digits, so each must be one byte.
         Some(Container::Id(id)) => {
             assert!(is_id(&id) && components.iter().any(|all| all.contains(&id)))

@@ -48,7 +48,13 @@ impl Address {
         zerocopy::transmute!(self.0)
     }
 
-    /// The last four of them as a word: of a v4-mapped address, the address of IPv4.
+    /// The same, read as four words.
+    #[inline]
+    pub const fn words(self) -> [u32; 4] {
+        self.0
+    }
+
+    /// The last four of the bytes as a word: of a v4-mapped address, the address of IPv4.
     #[inline]
     pub const fn last(&self) -> u32 {
         self.0[3]

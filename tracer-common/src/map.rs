@@ -369,6 +369,8 @@ pub struct Sending {
     pub destination: DestinationKey,
     /// Bytes of headers among what the program hands over.
     pub headers: u64,
+    /// The function that was called, by the address that the probe at its entry shows.
+    pub function: u64,
 }
 
 /// Who listens. Found by the address of the listening `struct sock`, or, where that was there before the tracer, by its cookie: a
@@ -442,8 +444,16 @@ pub mod counter {
     pub const TRANSLATIONS: u32 = 12;
     /// Bytes that may have said a name and found no room in the ring buffer of names, in events.
     pub const NAMES_FULL: u32 = 13;
+    /// Calls of the C library that ask for a name and returned, of which nobody knows when they began, or whose name or answer could not
+    /// be read.
+    pub const LOOKUPS_MISSED: u32 = 14;
+    /// Calls that asked for no name. No loss: the tracer makes one of its own to see whether calls are seen.
+    pub const LOOKUPS_NAMELESS: u32 = 15;
+    /// Calls that send a datagram and whose return was not seen, since more were under way than the kernel follows: their bytes are in no
+    /// count.
+    pub const RETURNS_MISSED: u32 = 16;
     /// How many there are.
-    pub const COUNT: u32 = 14;
+    pub const COUNT: u32 = 17;
 }
 
 #[cfg(feature = "user")]

@@ -12,6 +12,12 @@ pub const STREAM_IN: u8 = 2;
 pub const DATAGRAM_OUT: u8 = 3;
 /// [`NameEvent::kind`]: one that arrives.
 pub const DATAGRAM_IN: u8 = 4;
+/// [`NameEvent::kind`]: a call that asked the C library for a name has returned; an [`Answered`] follows.
+pub const ANSWERED: u8 = 5;
+/// [`NameEvent::kind`]: what a program says to Android's resolver, over the socket that is `NameEvent::socket`.
+pub const PROXY_OUT: u8 = 6;
+/// [`NameEvent::kind`]: what that says to the program, by the same socket.
+pub const PROXY_IN: u8 = 7;
 
 /// Bytes of payload into a stream beyond which no name is looked for.
 pub const STREAM_BYTES: u32 = 16_384;
@@ -37,14 +43,16 @@ pub const LLMNR: u16 = 5355;
 pub struct NameEvent {
     /// As [`crate::Record::socket`].
     pub socket: u64,
-    /// As [`crate::Record::began_ns`]; 0 where the contact is not known.
+    /// As [`crate::Record::began_ns`]; 0 where the contact is not known. Of a call, when it began.
     pub began_ns: u64,
     /// `CLOCK_MONOTONIC` nanoseconds at which the bytes passed.
     pub at_ns: u64,
     /// The program's handle, as [`crate::DestinationKey::process`]; 0 where the contact is not known.
     pub process: u64,
     /// Number of the thread that sends, in the initial PID namespace; 0 for what arrives.
-    pub thread: u64,
+    pub thread: u32,
+    /// 1 where that thread asks its C library for a name meanwhile: of DNS or of Android's resolver, then this is the library's question.
+    pub within_call: u32,
     /// The remote's, as [`crate::DestinationKey::address`].
     pub address: Address,
     /// The remote's port.
@@ -84,6 +92,38 @@ pub struct LargestEvent {
     pub event: NameEvent,
     pub bytes: [u8; LARGEST],
 }
+
+/// Addresses of one answer of the C library that are kept.
+pub const ADDRESSES: usize = 32;
+/// Bytes of a name that a call asks for, with the zero behind it: the longest host name has 253 (RFC 1035 section 2.3.4).
+pub const NAME_BYTES: usize = 256;
+
+/// What a call that asks the C library for a name was asked and has answered.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Answered {
+    /// The name; behind its zero stands anything.
+    pub name: [u8; NAME_BYTES],
+    /// The addresses, `count` of them; behind those stands anything. None of them is its neighbour's.
+    pub addresses: [Address; ADDRESSES],
+    /// What the call returned: 0 where it has an answer, else a number of `EAI_…` or of errors; 1 where it returns none.
+    pub result: i32,
+    /// `ai_flags` of what the caller wished for (`struct addrinfo`); 0 where he wished for nothing.
+    pub wishes: u32,
+    /// How many addresses there are.
+    pub count: u64,
+}
+
+/// An event and what a call was answered.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct AnsweredEvent {
+    pub event: NameEvent,
+    pub answered: Answered,
+}
+
+/// `AI_NUMERICHOST`, the same number in glibc, musl and bionic: only addresses in text are answered, nobody is asked.
+pub const ONLY_NUMBERS: u32 = 4;
 
 // What is looked for in a stream: `Connection::name_state`.
 

@@ -31,6 +31,8 @@ pub struct Watch {
     pub thread: u64,
     /// `struct sock` of its last TCP connection attempt or listener.
     pub sock: u64,
+    /// That of its last listener.
+    pub listener: u64,
     /// `struct task_struct` of the last thread or process that it made.
     pub task: u64,
     /// `struct cgroup` that it last put a process into.

@@ -28,6 +28,7 @@ mod maps;
 mod memory;
 mod offsets;
 mod process;
+mod registers;
 mod socket;
 
 #[cfg(not(target_arch = "bpf"))]

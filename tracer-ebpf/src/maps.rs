@@ -19,6 +19,8 @@ use tracer_common::{
     fast::FastFlows, map::counter,
 };
 
+use crate::hooks::lookup::call::Asking;
+
 /// `BPF_F_NO_PREALLOC`: mostly empty, and then it takes no memory.
 const MOSTLY_EMPTY: u32 = 1;
 /// `BPF_F_MMAPABLE`, since 5.5: user space reads and writes it as memory.
@@ -72,6 +74,10 @@ pub static CALLS: HashMap<u64, Call> = HashMap::with_max_entries(65_536, MOSTLY_
 #[map]
 pub static CLOSED: LruHashMap<u64, u64> = LruHashMap::with_max_entries(2_048, 0);
 
+/// Sockets over which a program asked Android's resolver, past its C library: only those answers are looked at. The oldest may go.
+#[map]
+pub static PROXY_ASKED: LruHashMap<u64, u32> = LruHashMap::with_max_entries(2_048, 0);
+
 /// To whom the datagrams of a flow left, where that is not whom the calls named: only at the cgroup. Nothing is counted there, so the
 /// oldest may go.
 #[map]
@@ -108,6 +114,13 @@ pub static ATTEMPTS: HashMap<u64, Attempt> = HashMap::with_max_entries(32_768, 0
 /// such a call at once.
 #[map]
 pub static SENDING: HashMap<u64, Sending> = HashMap::with_max_entries(32_768, MOSTLY_EMPTY);
+
+/// Slots of `STREAMS_BEHIND`. Streams that share one take it from each other, and are asked for once more.
+pub const STREAMS: u32 = 4096;
+
+/// TCP streams of which no name can come any more, each at the slot that its packets' hash says (`hooks/name/behind.rs`).
+#[map]
+pub static STREAMS_BEHIND: Array<[u64; STREAMS as usize]> = Array::with_max_entries(1, 0);
 
 /// Address of TCP's own function that receives, as its first connection has it; 0 before.
 #[map]
@@ -158,6 +171,11 @@ pub struct Frame {
     pub packet: u64,
     pub device: u64,
 }
+
+/// Calls that ask the C library for a name, by thread. More than wait for a name at a time on a busy server. An LRU: each thread
+/// that has asked keeps an entry until others need it. The return of a call whose entry had to go is counted.
+#[map]
+pub static ASKING: LruHashMap<u32, Asking> = LruHashMap::with_max_entries(4_096, 0);
 
 /// What may say a name. Its reader is woken as that of `RECORDS` is.
 #[map]

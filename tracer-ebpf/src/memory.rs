@@ -40,6 +40,19 @@ pub unsafe fn load<T: Copy>(base: *const c_void, field: &Global<u32>) -> T {
     unsafe { base.byte_add(field.load() as usize).cast::<T>().read() }
 }
 
+/// Fills memory of the stack with zeros, a number at a time. The compiler's own way is a loop over the bytes, which the verifier follows one
+/// by one.
+#[inline(always)]
+pub fn zero<const COUNT: usize>(numbers: &mut MaybeUninit<[u64; COUNT]>) -> &mut [u64; COUNT] {
+    let place = numbers.as_mut_ptr().cast::<u64>();
+    for at in 0..COUNT {
+        // SAFETY: within the array; volatile, as the compiler would make that loop of it.
+        unsafe { place.add(at).write_volatile(0) };
+    }
+    // SAFETY: all of it was written.
+    unsafe { numbers.assume_init_mut() }
+}
+
 /// Has the verifier forget what it knows of a value on the stack: it follows what comes behind once, and not anew for each way that led
 /// there. `T` is integers, of which any bits are a value.
 #[inline(always)]
@@ -62,4 +75,10 @@ pub fn address_of<T>(pointer: *const T) -> u64 {
         );
         address.assume_init()
     }
+}
+
+/// Programs on arm64 may keep a tag in the upper byte of a pointer, which the kernel ignores and the helper does not.
+#[inline(always)]
+pub fn untagged(pointer: u64) -> u64 {
+    pointer & 0x00ff_ffff_ffff_ffff
 }

@@ -5,6 +5,7 @@
 pub mod attribute;
 pub mod capture;
 pub mod command;
+mod day;
 mod decode;
 pub mod enrich;
 pub mod expose;

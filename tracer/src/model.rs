@@ -3,7 +3,9 @@
 mod block;
 mod contact;
 mod contact_list;
+mod fact;
 mod packed;
+mod sums;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -11,9 +13,11 @@ use tracer_common::outcome::REASONS;
 
 pub use block::{Block, Kept};
 pub use contact::{
-    Candidate, Contact, Detail, Endpoint, Id, Name, NameSource, Naming, Outcome, Owner, Via,
+    Bypass, Candidate, Contact, Detail, Endpoint, Id, Name, NameSource, Naming, Outcome, Owner, Via,
 };
 pub use contact_list::ContactList;
+pub use fact::{About, DestinationInfo, Fact, Facts};
+pub use sums::Sums;
 
 /// What the kernel side wrote down of a program at its first contact.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -138,11 +142,36 @@ impl Protocol {
     }
 }
 
+/// A country by ISO 3166-1 alpha-2, or none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Country([u8; 2]);
+
+impl Country {
+    /// One by its two letters; anything that is no two capital letters is none.
+    pub fn new(letters: [u8; 2]) -> Self {
+        if letters.iter().all(u8::is_ascii_uppercase) {
+            Self(letters)
+        } else {
+            Self::default()
+        }
+    }
+
+    /// The value of the label `country`: empty where it is not known.
+    pub fn label(&self) -> &str {
+        let letters = if self.0 == [0; 2] { &[][..] } else { &self.0 };
+        std::str::from_utf8(letters).unwrap_or_default()
+    }
+}
+
 /// Whom an app contacted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Destination {
     /// By its name, whatever address that had.
-    Named { name: Name, port: u16 },
+    Named {
+        name: Arc<str>,
+        source: NameSource,
+        port: u16,
+    },
     /// An IPv4 address is never written as v4-mapped IPv6 here.
     Address { address: IpAddr, port: u16 },
     /// What found no room of its own: `~other`. It has no port.
@@ -173,9 +202,22 @@ pub struct Row {
     pub destination: Destination,
     /// Who controls the destination's name: the label `company`, empty where that is not known. What is folded keeps it.
     pub company: &'static str,
+    /// In which country its address is: the label `country`. What is folded keeps it.
+    pub country: Country,
     pub direction: Direction,
     pub protocol: Protocol,
-    pub totals: Totals,
+    pub sums: Sums,
+    /// As [`Totals::open`].
+    pub open: u64,
+}
+
+impl Row {
+    pub fn totals(&self) -> Totals {
+        Totals {
+            open: self.open,
+            ..self.sums.totals()
+        }
+    }
 }
 
 /// Upper bounds of the buckets of both duration histograms, in seconds. From a connect over loopback (50 µs) to a
@@ -242,6 +284,15 @@ pub struct Lookups {
     pub count: u64,
 }
 
+/// How many contacts of an app came past the device's resolver in one way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bypasses {
+    /// As [`Row::identity`].
+    pub identity: u32,
+    pub kind: Bypass,
+    pub count: u64,
+}
+
 /// All that a reader sees, at one moment. It never changes once it is made.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -251,7 +302,7 @@ pub struct Snapshot {
     /// Rows in blocks that successive snapshots share where nothing changed. No two rows have the same labels.
     pub rows: Vec<Arc<Vec<Row>>>,
     /// `(app, company)`: SYN to established.
-    pub connect_durations: Vec<(Arc<str>, Arc<str>, Durations)>,
+    pub connect_durations: Vec<(Arc<str>, &'static str, Durations)>,
     /// `app`: established to closed.
     pub connection_durations: Vec<(Arc<str>, Durations)>,
     pub unattributed: Vec<(Unattributed, u64)>,
@@ -266,10 +317,9 @@ pub struct Snapshot {
     pub undecided: Vec<(u32, Protocol, u64)>,
     /// Names that were asked for: identity, name, how, how often.
     pub lookups: Vec<Lookups>,
-    /// The day of the data that says whose names are.
-    pub data_date: &'static str,
-    /// Names of destinations whose owner is known, each once.
-    pub owners: Vec<(Arc<str>, Owner)>,
+    pub bypasses: Vec<Bypasses>,
+    /// Who knows what the sources say of destinations.
+    pub facts: Option<Arc<dyn Facts>>,
     /// How many ended contacts that this machine began were named by each source, in the order of [`NameSource`], and by none.
     pub name_sources: [u64; 5],
 }

@@ -5,16 +5,29 @@ mod company;
 
 use std::path::Path;
 
-use company::overlay;
+use company::{merge::Texts, overlay, resolvers, rows};
 
 const SOURCE: &str = "[[source]]\nid = \"page\"\ntitle = \"A page\"\naddress = \"https://example.org/\"\nread = \"2026-11-28\"\nby = \"vendor\"\nsays = \"it is theirs\"\n";
 const ENTITY: &str =
     "entity = [{ id = \"a\", name = \"A\", kind = \"company\", source = \"page\" }]\n";
 const DOMAIN: &str = "domain = [{ name = \"a.example\", entity = \"a\", source = \"page\" }]\n";
 
+const NETWORK: &str = "network = [{ asn = 64496, entity = \"a\", source = \"page\" }]\nanycast = [{ entity = \"a\", source = \"page\" }]\n";
+
 #[track_caller]
 fn check_refused(sources: &str, entities: &str, domains: &str, because: &str) {
-    match overlay::parse(sources, entities, domains) {
+    check_networks_refused(sources, entities, domains, "", because);
+}
+
+#[track_caller]
+fn check_networks_refused(
+    sources: &str,
+    entities: &str,
+    domains: &str,
+    networks: &str,
+    because: &str,
+) {
+    match overlay::parse(sources, entities, domains, networks) {
         Ok(_) => panic!("taken, though it should say {because:?}"),
         Err(error) => assert!(error.contains(because), "{error}"),
     }
@@ -22,7 +35,7 @@ fn check_refused(sources: &str, entities: &str, domains: &str, because: &str) {
 
 #[test]
 fn a_line_with_its_source_is_taken() {
-    assert!(overlay::parse(SOURCE, ENTITY, DOMAIN).is_ok());
+    assert!(overlay::parse(SOURCE, ENTITY, DOMAIN, NETWORK).is_ok());
 }
 
 #[test]
@@ -38,6 +51,25 @@ fn a_line_without_a_source_is_refused() {
     );
     let owned = format!("{ENTITY}ownership = [{{ child = \"a\", parent = \"a\" }}]\n");
     check_refused(SOURCE, &owned, DOMAIN, "missing field `source`");
+}
+
+#[test]
+fn a_network_without_source_or_company_or_twice_is_refused() {
+    let check = |networks: &str, because| {
+        check_networks_refused(SOURCE, ENTITY, DOMAIN, networks, because);
+    };
+    check(
+        &NETWORK.replacen(", source = \"page\"", "", 1),
+        "missing field `source`",
+    );
+    check(&NETWORK.replace("\"page\"", "\"memory\""), "not in sources");
+    check(&NETWORK.replace("\"a\"", "\"b\""), "no entity");
+    check(&NETWORK.replace("64496", "0"), "no number of a network");
+    let line = "{ asn = 64496, entity = \"a\", source = \"page\" }";
+    check(
+        &NETWORK.replace(line, &format!("{line}, {line}")),
+        "there twice",
+    );
 }
 
 #[test]
@@ -88,6 +120,33 @@ fn a_company_that_is_not_there_is_refused() {
         &DOMAIN.replace("\"a\"", "\"b\""),
         "no entity",
     );
+}
+
+#[test]
+fn a_resolver_without_list_kind_or_name_is_refused() {
+    let row = |name: &str, kind: &str, list: &str| rows::Row {
+        name: name.to_owned(),
+        exact: true,
+        entity: kind.to_owned(),
+        part: list.to_owned(),
+        note: String::new(),
+    };
+    let check = |rows: Vec<rows::Row>, because: Option<&str>| {
+        let error = resolvers::resolvers(rows, 0, &mut Texts::default()).err();
+        let says = error
+            .as_deref()
+            .map(|error| error.contains(because.unwrap_or_default()));
+        assert_eq!(says, because.map(|_| true), "{error:?}");
+    };
+    check(vec![row("a.example", "doh", "list")], None);
+    check(
+        vec![row("a.example", "doh", "")],
+        Some("without its source"),
+    );
+    check(vec![row("a.example", "", "list")], Some("no kind"));
+    check(vec![row("A.example", "httpdns", "list")], Some("no name"));
+    let twice = || row("a.example", "doh", "list");
+    check(vec![twice(), twice()], Some("twice"));
 }
 
 #[test]

@@ -53,6 +53,20 @@ fn an_unknown_owner_is_said_to_be_unknown_and_why() {
 }
 
 #[test]
+fn a_resolver_is_shown_with_its_kind_and_list() {
+    check(&["show", "dns.google"], 1, "resolver   dns.google: doh");
+    check(&["show", "dns.google"], 1, "list category-doh");
+    check(
+        &["show", "a.httpdns.pro"],
+        1,
+        "resolver   httpdns.pro and what lies below: httpdns",
+    );
+    let output = data(&["show", "--json", "a.dns.google"]);
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(answer["resolver"].is_null(), "{answer}");
+}
+
+#[test]
 fn an_address_gives_a_network_and_never_an_owner() {
     check(
         &["show", "8.8.8.8"],
@@ -107,4 +121,20 @@ fn a_file_that_is_not_that_of_the_lock_is_told() {
         "CHANGED   domains.toml",
     );
     std::fs::remove_dir_all(&folder).expect("the folder goes");
+}
+
+#[test]
+fn a_database_that_somebody_put_there_is_read_to_its_end() {
+    let folder = std::env::temp_dir().join(format!("tracer-databases-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let path = folder.join("origin-asn.mmdb");
+    std::fs::write(&path, b"none").expect("a file");
+    let named = folder.display().to_string();
+    check(&["verify", "--data-dir", &named], 1, "DAMAGED");
+    std::fs::remove_file(&path).expect("remove it");
+    check(&["verify", "--data-dir", &named], 0, "as built");
+    // One that cannot be read is not taken for one that is not there.
+    std::fs::create_dir(&path).expect("a folder in its place");
+    check(&["verify", "--data-dir", &named], 2, "origin-asn.mmdb");
+    std::fs::remove_dir_all(&folder).expect("remove it");
 }

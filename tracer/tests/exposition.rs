@@ -1,5 +1,7 @@
 //! Is what a scraper reads what the snapshot holds, and is it written as the formats demand?
 
+#[path = "exposition/known.rs"]
+mod known;
 #[path = "exposition/read.rs"]
 mod read;
 
@@ -13,12 +15,14 @@ use std::{
 use tracer::{
     expose::{format::Format, own::OwnMetrics, text::Exposition},
     model::{
-        DURATION_BOUNDS, Destination, Direction, Durations, HookState, Identity, Kind, Lookups,
-        Loss, MapUse, Name, NameSource, Owner, Protocol, Row, Snapshot, Totals, Unattributed, Via,
+        Bypass, Bypasses, Country, DURATION_BOUNDS, Destination, Direction, Durations, HookState,
+        Identity, Kind, Lookups, Loss, MapUse, NameSource, Protocol, Row, Snapshot, Totals,
+        Unattributed, Via,
     },
 };
 use tracer_common::outcome;
 
+use known::Known;
 use read::read;
 
 /// Family of each sample, its labels and its value, as they were read.
@@ -42,9 +46,11 @@ fn row(identity: u32, destination: Destination, totals: Totals) -> Row {
         identity,
         destination,
         company: "",
+        country: Country::new(*b"NL"),
         direction: Direction::Out,
         protocol: Protocol::Tcp,
-        totals,
+        sums: (&totals).into(),
+        open: totals.open,
     }
 }
 
@@ -56,11 +62,22 @@ fn address(text: &str, port: u16) -> Destination {
 }
 
 fn named(text: &str, source: NameSource, port: u16) -> Destination {
-    let name = Name {
-        text: text.into(),
+    Destination::Named {
+        name: text.into(),
         source,
-    };
-    Destination::Named { name, port }
+        port,
+    }
+}
+
+/// Of each kind some.
+fn bypasses() -> Vec<Bypasses> {
+    let kinds = Bypass::ALL.into_iter().zip(6..);
+    let bypasses = kinds.map(|(kind, count)| Bypasses {
+        identity: 2,
+        kind,
+        count,
+    });
+    bypasses.collect()
 }
 
 fn filled() -> Arc<Snapshot> {
@@ -90,10 +107,15 @@ fn filled() -> Arc<Snapshot> {
                 row(1, address("192.0.2.1", 443), busy),
                 row(2, address("2001:db8::1", 80), older),
                 row(1, named(HOSTILE, NameSource::Dns, 443), busy),
+                row(2, named(HOSTILE, NameSource::Dns, 443), busy),
             ]),
             Arc::new(vec![]),
             Arc::new(vec![
                 row(0, Destination::Other, busy),
+                Row {
+                    company: "Example",
+                    ..row(2, Destination::Other, busy)
+                },
                 row(0, Destination::Unknown, busy),
                 Row {
                     direction: Direction::In,
@@ -102,8 +124,8 @@ fn filled() -> Arc<Snapshot> {
             ]),
         ],
         connect_durations: vec![
-            ("com.foo".into(), "".into(), durations),
-            (HOSTILE.into(), HOSTILE.into(), durations),
+            ("com.foo".into(), "", durations),
+            (HOSTILE.into(), HOSTILE, durations),
         ],
         connection_durations: vec![
             (HOSTILE.into(), durations),
@@ -149,14 +171,8 @@ fn filled() -> Arc<Snapshot> {
             via: Via::Dns,
             count: 5,
         }],
-        data_date: "2026-11-23",
-        owners: vec![(
-            HOSTILE.into(),
-            Owner {
-                company: "Example",
-                parent: None,
-            },
-        )],
+        bypasses: bypasses(),
+        facts: Some(Arc::new(Known)),
         name_sources: [1, 2, 3, 4, 5],
         ..Snapshot::default()
     })
@@ -185,6 +201,7 @@ fn expected(snapshot: &Snapshot) -> Samples {
     rows(snapshot, &mut add);
     histograms(snapshot, &mut add);
     small(snapshot, &mut add);
+    past_the_resolver(snapshot, &mut add);
     samples
 }
 
@@ -196,9 +213,13 @@ fn rows(snapshot: &Snapshot, add: Add) {
         let identity = &snapshot.identities[row.identity as usize];
         let mut source = "none";
         let (destination, port) = match &row.destination {
-            Destination::Named { name, port } => {
-                source = name.source.label();
-                (name.text.to_string(), port.to_string())
+            Destination::Named {
+                name,
+                source: said,
+                port,
+            } => {
+                source = said.label();
+                (name.to_string(), port.to_string())
             }
             Destination::Address { address, port } => (address.to_string(), port.to_string()),
             Destination::Other => ("~other".to_owned(), String::new()),
@@ -212,10 +233,10 @@ fn rows(snapshot: &Snapshot, add: Add) {
             ("port", &port),
             ("protocol", "tcp"),
             ("company", row.company),
-            ("country", ""),
+            ("country", row.country.label()),
             ("name_source", source),
         ];
-        let totals = row.totals;
+        let totals = row.totals();
         if totals.connections > 0 {
             add(
                 "tracer_connections_total",
@@ -289,6 +310,22 @@ fn histograms(snapshot: &Snapshot, add: Add) {
     }
 }
 
+fn past_the_resolver(snapshot: &Snapshot, add: Add) {
+    for bypasses in &snapshot.bypasses {
+        let identity = &snapshot.identities[bypasses.identity as usize];
+        let labels = [
+            ("app", &*identity.app),
+            ("user", &*identity.user),
+            ("kind", bypasses.kind.label()),
+        ];
+        add(
+            "tracer_resolver_bypass_total",
+            &labels,
+            bypasses.count.to_string(),
+        );
+    }
+}
+
 fn small(snapshot: &Snapshot, add: Add) {
     for identity in snapshot.identities.iter().skip(1) {
         let (uid, kind) = (identity.uid.to_string(), identity.kind.label());
@@ -340,19 +377,7 @@ fn small(snapshot: &Snapshot, add: Add) {
         ];
         add("tracer_lookups_total", &labels, lookups.count.to_string());
     }
-    for (name, owner) in &snapshot.owners {
-        let labels = [
-            ("destination", &**name),
-            ("company", owner.company),
-            ("parent", owner.parent.unwrap_or_default()),
-            ("role", ""),
-            ("network", ""),
-            ("asn", ""),
-            ("country", ""),
-            ("data", snapshot.data_date),
-        ];
-        add("tracer_destination_info", &labels, "1".to_owned());
-    }
+    known::destinations(snapshot, add);
     let sources = ["sni", "quic", "lookup", "dns", "none"];
     for (source, count) in sources.into_iter().zip(snapshot.name_sources) {
         add(

@@ -8,6 +8,7 @@ mod build;
 mod cache;
 mod cases;
 mod cross;
+mod demo;
 mod deny;
 #[expect(
     dead_code,
@@ -23,6 +24,7 @@ mod phone;
 mod plan;
 mod pool;
 mod run;
+mod series;
 mod setup;
 mod shipped;
 mod stages;
@@ -64,6 +66,8 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// See what the tracer says of an app that talks to several companies, in an internet of this machine's own, as root
+    Demo(demo::Arguments),
     /// Everything that must pass before a change goes in
     Test(test::Arguments),
     /// Have the live tests try tracers that are a little wrong, as `test --long` does
@@ -97,6 +101,7 @@ fn start(command: Command) -> Result<()> {
         Command::Setup { check: false } => setup::setup_aloud(Purpose::Bench),
         Command::Build { release } => build::build(release).map(drop),
         Command::Run { arguments } => run::run(&arguments),
+        Command::Demo(arguments) => demo::demo(&arguments),
         Command::Test(arguments) => test::test(&arguments),
         Command::Broken => broken::broken(),
         Command::Bench(arguments) => bench::bench(&arguments),

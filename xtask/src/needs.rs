@@ -78,6 +78,9 @@ pub fn needs(purpose: Purpose) -> Vec<Need> {
         program("wget", "wget"),
         program("gtlsserver", "ngtcp2-server"),
         program("gtlsclient", "ngtcp2-client"),
+        // Programs with a C library of their own.
+        program("musl-gcc", "musl-tools"),
+        narrow_compiler(),
         program("chromium-headless-shell", "chromium-headless-shell"),
         deny(),
         program("tcplife", "libbpf-tools"),
@@ -131,10 +134,31 @@ pub fn adb() -> Need {
     program("adb", "adb")
 }
 
+/// What the demo is built with, and its servers and clients.
+pub fn demo() -> Vec<Need> {
+    let mut needs = needs(Purpose::Build);
+    needs.extend([
+        program("ip", "iproute2"),
+        program("curl", "curl"),
+        program("openssl", "openssl"),
+        program("unbound", "unbound"),
+        program("gtlsserver", "ngtcp2-server"),
+        program("gtlsclient", "ngtcp2-client"),
+    ]);
+    needs
+}
+
 /// What is built for arm64 is linked with this, and against the C library beside it.
 fn arm_linker() -> Need {
     let mut need = program("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu");
     need.remedy.packages = words("gcc-aarch64-linux-gnu libc6-dev-arm64-cross");
+    need
+}
+
+/// What builds a program with pointers of 32 bits, and its C library. Not `gcc-multilib`, which drives the compiler for arm64 out.
+fn narrow_compiler() -> Need {
+    let mut need = program("i686-linux-gnu-gcc", "gcc-i686-linux-gnu");
+    need.remedy.packages = words("gcc-i686-linux-gnu libc6-dev-i386-cross");
     need
 }
 

@@ -17,6 +17,11 @@ pub fn setup_adb() -> Result<()> {
     provide(|| vec![needs::adb()])
 }
 
+/// The same for building tracer and for the demo.
+pub fn setup_demo() -> Result<()> {
+    provide(needs::demo)
+}
+
 fn provide(wanted: impl Fn() -> Vec<Need>) -> Result<()> {
     // The Rust that an install brings decides which linker is needed, hence a second look and a second round.
     for _ in 0..2 {

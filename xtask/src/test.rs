@@ -1,6 +1,6 @@
 //! What must pass before a change goes in?
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use crate::build;
 use crate::cache::Cache;
 use crate::cases;
 use crate::cross;
+use crate::demo;
 use crate::deny;
 use crate::live;
 use crate::native;
@@ -36,7 +37,7 @@ pub struct Arguments {
     /// Leave out what needs root: the live tests, here and on other machines
     #[arg(long, conflicts_with = "long")]
     quick: bool,
-    /// Every test on every kernel, whole days of the phones, a million connects, the broken tracers
+    /// Every test on every kernel, whole days of the phones, a million connects, the binary as it is shipped, the broken tracers
     #[arg(long)]
     long: bool,
     /// Only tests of this machine that these fit: options and names, as a test binary takes them
@@ -76,6 +77,14 @@ fn run(arguments: &Arguments, stages: &mut Stages) -> Result<()> {
         let all = ["--all-targets", "--test", "live", "--", "-D", "warnings"];
         step::finish(cargo(&cache, "clippy")?.args(all))
     })?;
+    // Some 10 s, or 50 where nothing is built: what is fuzzed goes on, and nobody builds its targets every day.
+    stages.run("fuzz targets", || {
+        let targets = ["--manifest-path", "fuzz/Cargo.toml", "--locked"];
+        let mut clippy = cargo(&cache, "clippy")?;
+        // libFuzzer, which is of C++, is not built: nothing is linked here.
+        clippy.env("CUSTOM_LIBFUZZER_PATH", "/none/libfuzzer.a");
+        step::finish(clippy.args(targets).args(["--", "-D", "warnings"]))
+    })?;
     stages.run("cargo deny", deny::deny)?;
     let live = stages.run("build the tests", || {
         step::finish(cargo_test(&cache)?.arg("--no-run"))?;
@@ -102,8 +111,10 @@ fn run(arguments: &Arguments, stages: &mut Stages) -> Result<()> {
         columns.extend(others(&cache, scope)?);
         Ok(())
     })?;
-    stages.run("the binary as it is shipped", || shipped::check(&live))?;
+    stages.run("the demo", || demo::check(&tracer()?))?;
     if scope == Scope::Long {
+        // Two minutes, mostly of LTO.
+        stages.run("the binary as it is shipped", || shipped::check(&live))?;
         columns.push(stages.run("broken tracers", || broken::run(&live))?);
     }
     match table::show(&columns) {
@@ -153,13 +164,17 @@ fn cargo(cache: &Cache, name: &str) -> Result<Command> {
     Ok(command)
 }
 
+/// The tracer that is tested on this machine.
+fn tracer() -> Result<PathBuf> {
+    Ok(build::tests_dir(Architecture::of_this_machine()?).join("tracer"))
+}
+
 /// The live tests, and the public cases where they are there.
 fn this_machine(live: &Path, scope: Scope) -> Result<Vec<Column>> {
     let results = live::run(live, &plan::tests_of(HERE, scope))?;
     let mut columns = vec![(HERE.to_owned(), results)];
     if let Some(runner) = cases::runner() {
-        let tracer = build::tests_dir(Architecture::of_this_machine()?).join("tracer");
-        columns.push((HERE.to_owned(), cases::run(&runner, &tracer)));
+        columns.push((HERE.to_owned(), cases::run(&runner, &tracer()?)));
     }
     Ok(columns)
 }
@@ -194,7 +209,7 @@ fn kernels<'any>(
     is_chosen: impl Fn(Architecture) -> bool,
 ) -> Result<Vec<Job<'any>>> {
     let limit = Duration::from_secs(match scope {
-        Scope::Short => 900,
+        Scope::Short => 1_800,
         Scope::Long => 2400,
     });
     let machines = runs::prepare(&Plan {

@@ -5,8 +5,8 @@
 
 use aya_ebpf::{
     helpers::bpf_get_current_pid_tgid,
-    macros::{kprobe, kretprobe},
-    programs::{ProbeContext, RetProbeContext},
+    macros::{fexit, kprobe, kretprobe},
+    programs::{FExitContext, ProbeContext, RetProbeContext},
 };
 use tracer_common::{
     Address, DestinationKey, FlowKey, Sending,
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     address::{self, AF_INET, AF_INET6, name_of, remote, scope_of},
-    counts::tally,
+    counts::{NOT_THERE, tally},
     maps::{SENDING, SOCKETS},
     memory::{read, read_at},
     offsets::{
@@ -27,7 +27,7 @@ use crate::{
         PACKET_LENGTH, PACKET_NETWORK, PACKET_TRANSPORT, SOCK_COOKIE, SOCK_LOCAL_PORT,
         SOCK_PROTOCOL, SOCK_TYPE, SOCKET_SOCK, is_known,
     },
-    process, socket,
+    process, registers, socket,
 };
 
 // include/linux/net.h, `enum sock_type`.
@@ -49,23 +49,47 @@ pub fn datagram_out(context: ProbeContext) -> u32 {
 }
 
 /// The same functions return the bytes that were taken, or a negative error.
+///
+/// The kernel follows a limited number of calls to their return at a time: before 6.2 as many as it has processors, unless it is
+/// preemptible, and ten or two for each processor since. Calls that wait for room in the socket's buffer are under way for long.
 #[kretprobe]
 pub fn datagram_sent(context: RetProbeContext) -> u32 {
+    end(context.ret());
+    0
+}
+
+/// `udp_sendmsg` again, without such a limit: since 5.5, with BTF, where the processor's port has trampolines (x86-64; arm64 since 6.4).
+/// It is skipped where a preempted task is in the middle of it. Of the two whichever comes second finds nothing to do.
+#[fexit(function = "udp_sendmsg")]
+pub fn datagram_sent4(context: FExitContext) -> i32 {
+    // Behind the three arguments.
+    end(context.arg(3));
+    0
+}
+
+/// `int udpv6_sendmsg(struct sock *sk, struct msghdr *msg, size_t len)`, as [`datagram_sent4`].
+#[fexit(function = "udpv6_sendmsg")]
+pub fn datagram_sent6(context: FExitContext) -> i32 {
+    end(context.arg(3));
+    0
+}
+
+/// The running thread's call has returned `result`.
+#[inline(always)]
+fn end(result: i32) {
     let thread = bpf_get_current_pid_tgid();
     let Some(sending) = SENDING.get_ptr(&thread) else {
-        return 0;
+        return;
     };
     // SAFETY: a live map value, copied before it is removed; only this thread removes it.
     let sending = unsafe { *sending };
     let _ = SENDING.remove(&thread);
-    let result: i32 = context.ret();
     if result < 0 {
         fail_to_leave(&sending.flow, result);
     } else {
         let bytes = u64::from(result.cast_unsigned());
         sent(&sending, bytes.saturating_sub(sending.headers));
     }
-    0
 }
 
 /// `int __udp_enqueue_schedule_skb(struct sock *sk, struct sk_buff *skb)`, since 4.10: a datagram is to be queued, its UDP
@@ -199,22 +223,36 @@ fn send(context: &ProbeContext, sock: u64, message: u64) {
     let Some(destination) = destination else {
         return;
     };
-    let _ = note(&flow, &destination, headers);
+    // SAFETY: a probe's registers.
+    let function = unsafe { registers::next(context.regs) };
+    let _ = note(&flow, &destination, headers, function);
     let _ = datagram_said(&flow, message);
 }
 
 /// Notes the call, for its return. A function of its own: what it needs of the stack is given back before its caller goes on.
 #[inline(never)]
-fn note(flow: &FlowKey, destination: &DestinationKey, headers: u64) -> u32 {
+fn note(flow: &FlowKey, destination: &DestinationKey, headers: u64, function: u64) -> u32 {
     let sending = Sending {
         flow: *flow,
         destination: *destination,
         headers,
+        function,
     };
-    if SENDING
-        .insert(&bpf_get_current_pid_tgid(), &sending, ANY)
-        .is_err()
-    {
+    let thread = bpf_get_current_pid_tgid();
+    if SENDING.insert(&thread, &sending, NOT_THERE).is_ok() {
+        return 0;
+    }
+    if let Some(before) = SENDING.get_ptr(&thread) {
+        // SAFETY: fields of a live map value, which only this thread changes.
+        let before = unsafe { ((*before).flow.socket, (*before).function) };
+        // `udpv6_sendmsg` calls `udp_sendmsg` for a mapped address: what is noted of the one is true of both.
+        if before.0 == flow.socket && before.1 != function {
+            return 0;
+        }
+        // The one before is no call that this one is in, so it has returned.
+        tally(counter::RETURNS_MISSED);
+    }
+    if SENDING.insert(&thread, &sending, ANY).is_err() {
         tally(counter::CALLS_FULL);
     }
     0

@@ -54,14 +54,11 @@ const BEYOND_RAW: u32 = 400;
 /// `BPF_CGROUP_INET_EGRESS`.
 #[cgroup_skb(egress)]
 pub fn packet_out(context: SkBuffContext) -> i32 {
-    if fast_path::leave(&context) {
-        return PASS;
-    }
     if is_of_tcp(&context) {
         if name::are_wanted() {
             name::stream_out(&context);
         }
-    } else {
+    } else if !fast_path::leave(&context) {
         let context = context.as_ptr();
         if !over_open_out(context) {
             other_out(context);
@@ -169,14 +166,11 @@ fn sender(context: *mut c_void, sock: u64, cookie: u64) -> u64 {
 /// `BPF_CGROUP_INET_INGRESS`.
 #[cgroup_skb(ingress)]
 pub fn packet_in(context: SkBuffContext) -> i32 {
-    if fast_path::arrive(&context) {
-        return PASS;
-    }
     if is_of_tcp(&context) {
         if name::are_wanted() {
             name::stream_in(&context);
         }
-    } else {
+    } else if !fast_path::arrive(&context) {
         let context = context.as_ptr();
         if !over_open_in(context) {
             other_in(context);

@@ -2,7 +2,7 @@
 //!
 //! User space makes objects of which it knows every value, asks where they are, reads them and looks for the values. These
 //! programs are loaded for that alone, by a process that may read kernel memory anyway, and are gone when hooks are
-//! attached. They see one thread: the one that asks.
+//! attached. They see one thread, the one that asks, and what comes to its listener.
 
 use core::ffi::c_void;
 
@@ -17,6 +17,8 @@ use aya_ebpf::{
 };
 use tracer_common::peek::{Copied, Look, PACKET_WORDS, PEEK_BYTES, PEEK_CHUNK, Packet, Watch};
 
+use crate::memory::read_at;
+
 // include/net/tcp_states.h
 const SYN_SENT: i32 = 2;
 const SYN_RECV: i32 = 3;
@@ -30,7 +32,7 @@ pub static LOOK: Array<Look> = Array::with_max_entries(1, 0);
 #[map]
 pub static WATCH: Array<Watch> = Array::with_max_entries(1, 0);
 
-/// The last socket that a listener made.
+/// The last socket that a listener of the watched thread made.
 #[map]
 pub static COPIED: Array<Copied> = Array::with_max_entries(1, 0);
 
@@ -61,26 +63,41 @@ pub fn peek(context: RawTracePointContext) -> i32 {
 }
 
 /// `sock:inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`, since 4.16: `connect(2)`
-/// and `listen(2)` pass it in their own context, over loopback the socket that the listener makes too.
+/// and `listen(2)` pass it in their own context, the socket that a listener makes in whatever thread handles the packet.
 #[raw_tracepoint(tracepoint = "inet_sock_set_state")]
 pub fn peek_sock(context: RawTracePointContext) -> i32 {
-    let Some(watch) = watched() else {
-        return 0;
-    };
+    let sock: u64 = context.arg(0);
     match (context.arg::<i32>(1), context.arg::<i32>(2)) {
-        (_, SYN_SENT | LISTEN) => watch.sock = context.arg(0),
-        (LISTEN, SYN_RECV) => keep_copy(context.arg(0)),
+        (LISTEN, SYN_RECV) => keep_copy(sock),
+        (_, state @ (SYN_SENT | LISTEN)) => {
+            if let Some(watch) = watched() {
+                watch.sock = sock;
+                if state == LISTEN {
+                    watch.listener = sock;
+                }
+            }
+        }
         _ => {}
     }
     0
 }
 
+/// Keeps the socket at `sock`, if it leads to the listener of the thread that is watched.
 #[inline(always)]
 fn keep_copy(sock: u64) {
-    let Some(copied) = COPIED.get_ptr_mut(0) else {
+    let (Some(watch), Some(copied)) = (WATCH.get_ptr(0), COPIED.get_ptr_mut(0)) else {
         return;
     };
-    // SAFETY: a live map value, and one thread at a time is watched.
+    // SAFETY: a field of a live map value.
+    let listener = unsafe { (*watch).listener };
+    let leads = |word: usize| {
+        let at = 8 * word as u64;
+        read_at::<u64>(sock.wrapping_add(at)) == listener.wrapping_add(at)
+    };
+    if !(0..PEEK_BYTES / 8).any(leads) {
+        return;
+    }
+    // SAFETY: a live map value, and one connection at a time is made to that listener.
     let copied = unsafe { &mut *copied };
     for (at, chunk) in copied.bytes.chunks_exact_mut(PEEK_CHUNK).enumerate() {
         copy(chunk, sock.wrapping_add((at * PEEK_CHUNK) as u64));
@@ -120,7 +137,7 @@ pub fn peek_packet(context: RawTracePointContext) -> i32 {
     for at in 0..PACKET_WORDS {
         // SAFETY: a live map value, and one thread at a time is watched.
         let (word, target) = unsafe { (&mut (*packet).words[at], &mut (*packet).targets[at]) };
-        *word = crate::memory::read_at(base.wrapping_add(8 * at as u64));
+        *word = read_at(base.wrapping_add(8 * at as u64));
         copy(target, *word);
     }
     0

@@ -8,22 +8,21 @@ use tracer_common::{
 };
 
 use super::{
+    buffers::{BUFFERS, Data},
     flow::Datagram,
-    name::{Segment, answers, are_wanted, is_dns, is_of_interest, look, may_name},
+    name::{Segment, answers, are_wanted, is_dns, is_looked_at, is_of_interest, look, may_name},
 };
 use crate::{
-    address::remote,
     maps::FLOWS,
     memory::{forget, read},
     offsets::{
-        DATA_IN_ONE, DATA_IN_SEVERAL, DATA_KIND, DATA_KIND_BITS, DATA_LENGTH, DATA_PLACE,
-        DATA_SKIPPED, MESSAGE_DATA, PACKET_DATA, PACKET_DATA_LENGTH, PACKET_LENGTH,
+        MESSAGE_DATA, PACKET_DATA, PACKET_DATA_LENGTH, PACKET_LENGTH, SOCK_REMOTE_PORT,
         TCP_BYTES_ACKNOWLEDGED, TCP_SEND_END, TCP_SEND_UNACKNOWLEDGED, is_known,
     },
 };
 
-/// Buffers of one call that are looked at.
-const BUFFERS: u64 = 4;
+/// Times that numbers are read anew which changed meanwhile.
+const TRIES: u64 = 3;
 
 /// `int tcp_sendmsg(struct sock *sk, struct msghdr *msg, size_t size)`, in `struct proto` since ever.
 #[kprobe]
@@ -41,16 +40,15 @@ fn stream(sock: u64, message: u64) -> u32 {
     if acked > u64::from(STREAM_BYTES) {
         return 0;
     }
-    let end: u32 = read(sock, &TCP_SEND_END);
-    let unacked: u32 = read(sock, &TCP_SEND_UNACKNOWLEDGED);
-    // The SYN counts as a byte.
-    let offset = (acked as u32)
-        .wrapping_sub(1)
-        .wrapping_add(end.wrapping_sub(unacked));
+    // Nothing more is looked for where it was found, and where it was not begun here.
+    if !is_looked_at(sock) {
+        return 0;
+    }
+    let offset = written(sock, acked);
     if offset >= STREAM_BYTES {
         return 0;
     }
-    let port = remote(sock).1;
+    let port = u16::from_be(read(sock, &SOCK_REMOTE_PORT));
     let mut data = Data::of(message);
     let mut offset = offset;
     for index in 0..BUFFERS {
@@ -76,69 +74,26 @@ fn stream(sock: u64, message: u64) -> u32 {
     0
 }
 
-/// What a call hands over.
-#[derive(Clone, Copy)]
-struct Data {
-    kind: u64,
-    /// Address of the buffer, or of a list of such.
-    place: u64,
-    /// Bytes of the first buffer that have been taken.
-    skipped: u64,
-    /// Of all buffers that have not been looked at.
-    length: u64,
-}
-
-impl Data {
-    #[inline(always)]
-    fn of(message: u64) -> Self {
-        let data = message.wrapping_add(u64::from(MESSAGE_DATA.load()));
-        Self {
-            kind: u64::from(read::<u8>(data, &DATA_KIND)) & u64::from(DATA_KIND_BITS.load()),
-            place: read(data, &DATA_PLACE),
-            skipped: read(data, &DATA_SKIPPED),
-            length: read(data, &DATA_LENGTH),
-        }
-    }
-
-    /// Address and length of one of its buffers; none of what is no memory of the program.
-    #[inline(always)]
-    fn buffer(&self, index: u64) -> Option<(u64, u32)> {
-        if self.length == 0 {
-            return None;
-        }
-        if self.kind == u64::from(DATA_IN_ONE.load()) {
-            let place = untagged(self.place).wrapping_add(self.skipped);
-            return (index == 0).then(|| (place, bounded(self.length)));
-        }
-        if self.kind != u64::from(DATA_IN_SEVERAL.load()) {
-            return None;
-        }
-        // `struct iovec`: address and length, copied into the kernel's memory.
-        let [place, length]: [u64; 2] = crate::memory::read_at(self.place.wrapping_add(16 * index));
-        let skipped = if index == 0 { self.skipped } else { 0 };
-        let length = length.wrapping_sub(skipped);
-        let length = if length > self.length {
-            self.length
-        } else {
-            length
-        };
-        Some((untagged(place).wrapping_add(skipped), bounded(length)))
-    }
-}
-
-/// Programs on arm64 may keep a tag in the upper byte of a pointer, which the kernel ignores and the helper does not.
+/// Bytes of the stream before the call, which does not have the socket to itself yet: an acknowledgement may come meanwhile, and counts what
+/// it acknowledges before it takes that out of what is under way. So both are read until neither has changed.
 #[inline(always)]
-fn untagged(pointer: u64) -> u64 {
-    pointer & 0x00ff_ffff_ffff_ffff
-}
-
-#[inline(always)]
-fn bounded(length: u64) -> u32 {
-    if length > 1 << 20 {
-        1 << 20
-    } else {
-        length as u32
+fn written(sock: u64, acked: u64) -> u32 {
+    let mut acked = acked;
+    let mut unacked: u32 = read(sock, &TCP_SEND_UNACKNOWLEDGED);
+    let mut end: u32 = read(sock, &TCP_SEND_END);
+    for _ in 0..TRIES {
+        let acked_now: u64 = read(sock, &TCP_BYTES_ACKNOWLEDGED);
+        let unacked_now: u32 = read(sock, &TCP_SEND_UNACKNOWLEDGED);
+        if acked_now == acked && unacked_now == unacked {
+            break;
+        }
+        (acked, unacked) = (acked_now, unacked_now);
+        end = read(sock, &TCP_SEND_END);
     }
+    // The SYN counts as a byte.
+    (acked as u32)
+        .wrapping_sub(1)
+        .wrapping_add(end.wrapping_sub(unacked))
 }
 
 /// A call sends a datagram over an open flow. A function of its own: what it needs of the stack is given back before its caller goes on.

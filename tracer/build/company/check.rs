@@ -43,9 +43,23 @@ pub fn check(overlay: &Overlay) -> Result<(), String> {
         .ownerships
         .iter()
         .flat_map(|line| [&line.child, &line.parent]);
-    let mut used = owned.chain(overlay.domains.iter().map(|line| &line.entity));
+    let of_networks = overlay.networks.iter().map(|line| &line.entity);
+    let of_networks = of_networks.chain(overlay.anycasts.iter().map(|line| &line.entity));
+    let of_names = overlay.domains.iter().map(|line| &line.entity);
+    let mut used = owned.chain(of_names).chain(of_networks);
     if let Some(entity) = used.find(|entity| !entities.contains(entity.as_str())) {
         return Err(format!("data: {entity:?} is no entity of entities.toml"));
+    }
+    let mut numbers = HashSet::new();
+    if let Some(line) = overlay
+        .networks
+        .iter()
+        .find(|line| line.asn == 0 || !numbers.insert(line.asn))
+    {
+        return Err(format!(
+            "data/networks.toml: {} is there twice, or no number of a network",
+            line.asn
+        ));
     }
     if let Some(line) = overlay
         .excludes
@@ -99,6 +113,18 @@ fn lines_have_sources(overlay: &Overlay, sources: &HashSet<&str>) -> Result<(), 
             .excludes
             .iter()
             .map(|line| (&line.name, &line.source)),
+    );
+    named.extend(
+        overlay
+            .networks
+            .iter()
+            .map(|line| (&line.entity, &line.source)),
+    );
+    named.extend(
+        overlay
+            .anycasts
+            .iter()
+            .map(|line| (&line.entity, &line.source)),
     );
     if let Some((line, source)) = named
         .iter()

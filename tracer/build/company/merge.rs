@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use super::layout::{Claim, Entity, Relation, Table};
+use super::layout::{Anycast, Claim, Entity, Network, Relation, Table};
 use super::lock::Lock;
 use super::overlay::{self, By, Kind, Overlay};
+use super::resolvers::{self, OwnedResolver};
 use super::rows;
 use super::settle::{bounded, roots, settle};
 use super::take::take;
@@ -30,6 +31,13 @@ pub struct Merged {
     pub edges: Vec<OwnedEdge>,
     pub sources: Vec<OwnedSource>,
     pub texts: Texts,
+    /// By number, so that one is found by halves.
+    pub networks: BTreeMap<u32, Network>,
+    pub anycasts: Vec<Anycast>,
+    /// The entities of `entities.toml`, by their ids.
+    pub ids: HashMap<String, u16>,
+    /// By name.
+    pub resolvers: Vec<OwnedResolver>,
 }
 
 /// `Edge`, whose texts are not static while the table is being made.
@@ -79,16 +87,21 @@ pub fn merge(data: &Path, lock: &Lock, overlay: &Overlay) -> Result<Merged, Stri
     let read = overlay_sources(&mut merged, overlay)?;
     entities(&mut merged, &mut known, overlay, &read)?;
     domains(&mut merged, &known, overlay, &read)?;
+    networks(&mut merged, &known, overlay, &read);
+    let of_set = |set: &str| {
+        let source = tables.get(set).copied();
+        source.ok_or_else(|| format!("data/lock.toml has no set {set:?}"))
+    };
+    merged.resolvers = resolvers::read(data, of_set(resolvers::SET)?, &mut merged.texts)?;
     for (file, set, table) in TABLES {
         let rows = rows::read(data, file)?;
-        let source = *tables
-            .get(set)
-            .ok_or_else(|| format!("data/lock.toml has no set {set:?}"))?;
+        let source = of_set(set)?;
         take(&mut merged, &mut known, &rows, table, source, overlay)?;
     }
     roots(&mut merged, &lock.date)?;
     settle(&mut merged);
     bounded(&merged)?;
+    merged.ids = known.ids;
     Ok(merged)
 }
 
@@ -217,9 +230,27 @@ fn domains(
                 relation,
                 table: Table::Overlay,
                 exact: line.exact,
+                role: 0,
             });
     }
     Ok(())
+}
+
+fn networks(merged: &mut Merged, known: &Known, overlay: &Overlay, read: &HashMap<String, u16>) {
+    for line in &overlay.networks {
+        let network = Network {
+            asn: line.asn,
+            entity: known.ids[&line.entity],
+            source: read[&line.source],
+        };
+        merged.networks.insert(line.asn, network);
+    }
+    for line in &overlay.anycasts {
+        merged.anycasts.push(Anycast {
+            entity: known.ids[&line.entity],
+            source: read[&line.source],
+        });
+    }
 }
 
 pub fn narrow(number: usize) -> Result<u16, String> {

@@ -4,10 +4,11 @@
 
 mod check;
 pub mod lock;
-mod merge;
+pub mod merge;
 pub mod overlay;
 mod ranges;
-mod rows;
+pub mod resolvers;
+pub mod rows;
 mod settle;
 mod take;
 mod write;

@@ -1,11 +1,11 @@
-//! What was read by hand: `sources.toml`, `entities.toml`, `domains.toml`. A line without a source is refused.
+//! What was read by hand: `sources.toml`, `entities.toml`, `domains.toml`, `networks.toml`. A line without a source is refused.
 
 use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// All three files.
+/// All four files.
 #[derive(Default)]
 pub struct Overlay {
     pub sources: Vec<Source>,
@@ -13,6 +13,8 @@ pub struct Overlay {
     pub ownerships: Vec<Ownership>,
     pub domains: Vec<Domain>,
     pub excludes: Vec<Exclude>,
+    pub networks: Vec<Network>,
+    pub anycasts: Vec<Anycast>,
 }
 
 /// Something that was read.
@@ -116,6 +118,23 @@ pub struct Exclude {
     pub source: String,
 }
 
+/// Whose an autonomous system is.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    pub asn: u32,
+    pub entity: String,
+    pub source: String,
+}
+
+/// Who announces the same addresses at many places, so that they are in no one country.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Anycast {
+    pub entity: String,
+    pub source: String,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sources {
@@ -140,26 +159,44 @@ struct Domains {
     exclude: Vec<Exclude>,
 }
 
-/// Reads the three files and checks them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Networks {
+    #[serde(default)]
+    network: Vec<Network>,
+    #[serde(default)]
+    anycast: Vec<Anycast>,
+}
+
+/// Reads the four files and checks them.
 pub fn read(data: &Path) -> Result<Overlay, String> {
     parse(
         &super::text(data, "sources.toml")?,
         &super::text(data, "entities.toml")?,
         &super::text(data, "domains.toml")?,
+        &super::text(data, "networks.toml")?,
     )
 }
 
-/// Of the three texts.
-pub fn parse(sources: &str, entities: &str, domains: &str) -> Result<Overlay, String> {
+/// Of the four texts.
+pub fn parse(
+    sources: &str,
+    entities: &str,
+    domains: &str,
+    networks: &str,
+) -> Result<Overlay, String> {
     let Sources { source } = toml_of("sources.toml", sources)?;
     let Entities { entity, ownership } = toml_of("entities.toml", entities)?;
     let Domains { domain, exclude } = toml_of("domains.toml", domains)?;
+    let Networks { network, anycast } = toml_of("networks.toml", networks)?;
     let overlay = Overlay {
         sources: source,
         entities: entity,
         ownerships: ownership,
         domains: domain,
         excludes: exclude,
+        networks: network,
+        anycasts: anycast,
     };
     super::check::check(&overlay)?;
     Ok(overlay)

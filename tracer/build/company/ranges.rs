@@ -9,24 +9,25 @@ use super::layout::Range;
 
 /// Both families, and the operators that the ranges name.
 pub struct Ranges {
-    pub operators: Vec<String>,
+    /// The name shown, and the id of the entity.
+    pub operators: Vec<(&'static str, &'static str)>,
     pub v4: Vec<Range<u32>>,
     pub v6: Vec<Range<u128>>,
 }
 
-/// What is shown for a file's name.
-const NAMES: [(&str, &str); 11] = [
-    ("amazon", "Amazon"),
-    ("cloudflare", "Cloudflare"),
-    ("digitalocean", "DigitalOcean"),
-    ("facebook", "Meta"),
-    ("google", "Google"),
-    ("linode", "Linode"),
-    ("microsoft", "Microsoft"),
-    ("openai", "OpenAI"),
-    ("oracle", "Oracle"),
-    ("telegram", "Telegram"),
-    ("vultr", "Vultr"),
+/// What is shown for a file's name, and the id of the entity, where `entities.toml` has it.
+const NAMES: [(&str, &str, &str); 11] = [
+    ("amazon", "Amazon", "amazon"),
+    ("cloudflare", "Cloudflare", "cloudflare"),
+    ("digitalocean", "DigitalOcean", "digitalocean"),
+    ("facebook", "Meta", "meta"),
+    ("google", "Google", "google"),
+    ("linode", "Linode", ""),
+    ("microsoft", "Microsoft", "microsoft"),
+    ("openai", "OpenAI", "openai"),
+    ("oracle", "Oracle", "oracle"),
+    ("telegram", "Telegram", "telegram"),
+    ("vultr", "Vultr", "vultr"),
 ];
 
 /// One line of a file, with its family's addresses widened.
@@ -55,12 +56,12 @@ pub fn read(data: &Path) -> Result<Ranges, String> {
             .unwrap_or_default()
             .to_owned();
         let stem = name.split('-').next().unwrap_or_default();
-        let operator = NAMES.iter().find(|(file, _)| *file == stem);
-        let (_, shown) =
+        let operator = NAMES.iter().find(|(file, ..)| *file == stem);
+        let (_, shown, id) =
             operator.ok_or_else(|| format!("data/ip/{name}: no operator is called so"))?;
-        let known = operators.iter().position(|known| known == shown);
+        let known = operators.iter().position(|(known, _)| known == shown);
         let at = known.unwrap_or_else(|| {
-            operators.push((*shown).to_owned());
+            operators.push((*shown, *id));
             operators.len() - 1
         });
         let operator = u8::try_from(at).map_err(|_| "data/ip: too many operators".to_owned())?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::layout::{Claim, Relation, Table};
+use super::layout::{Claim, ROLES, Relation, Table};
 use super::merge::{Known, Merged, add_entity};
 use super::overlay::Overlay;
 use super::rows::{self, Row};
@@ -59,9 +59,22 @@ pub fn take(
                 relation,
                 table,
                 exact: row.exact,
+                role: role(&row.note)?,
             });
     }
     Ok(())
+}
+
+/// What a row says that its name is for. Of the attributes of v2fly's lists only `ads` is of that kind.
+fn role(note: &str) -> Result<u8, String> {
+    let name = match note {
+        "ads" => "ad",
+        "other" | "cn" | "!cn" => "",
+        name => name,
+    };
+    let at = ROLES.iter().position(|role| *role == name);
+    let at = at.and_then(|at| u8::try_from(at).ok());
+    at.ok_or_else(|| format!("data: {note:?} is no category of layout.rs"))
 }
 
 fn is_registry(name: &str) -> bool {

@@ -2,7 +2,9 @@
 
 use sha2::{Digest, Sha256};
 
-use super::layout::{Claim, EMPTY, Range, START, Tables, feed, slot, step};
+use super::layout::{
+    Anycast, Claim, EMPTY, Network, Range, Resolver, START, Tables, feed, slot, step,
+};
 use super::lock::{Lock, Set, hex};
 use super::merge::{Merged, OwnedEdge, OwnedSource, narrow};
 use super::ranges::Ranges;
@@ -20,6 +22,33 @@ pub fn source(lock: &Lock, merged: &Merged, ranges: &Ranges) -> Result<String, S
         count += claims.len();
         first_claim.push(narrow(count)?);
     }
+    let networks: Vec<Network> = merged.networks.values().copied().collect();
+    let operators: Vec<u16> = ranges
+        .operators
+        .iter()
+        .map(|(_, id)| match merged.ids.get(*id) {
+            Some(number) => Ok(*number),
+            None if id.is_empty() => Ok(EMPTY),
+            None => Err(format!("data/ip: {id:?} is no entity of entities.toml")),
+        })
+        .collect::<Result<_, _>>()?;
+    let resolvers: Vec<Resolver> = merged
+        .resolvers
+        .iter()
+        .map(|resolver| Resolver {
+            name: &resolver.name,
+            kind: resolver.kind,
+            exact: resolver.exact,
+            list: resolver.list,
+            source: resolver.source,
+        })
+        .collect();
+    // By name, so that one is found by halves.
+    let of_entity = |number: &u16| &merged.entities[usize::from(*number)];
+    let mut companies: Vec<u16> = (0..narrow(merged.entities.len())?)
+        .filter(|number| of_entity(number).company == *number)
+        .collect();
+    companies.sort_by_key(|number| texts[usize::from(of_entity(number).name)]);
     let mut digest = Sha256::new();
     let tables = Tables {
         texts: [&names_joined, &texts_joined],
@@ -30,6 +59,10 @@ pub fn source(lock: &Lock, merged: &Merged, ranges: &Ranges) -> Result<String, S
         entities: &merged.entities,
         v4: &ranges.v4,
         v6: &ranges.v6,
+        networks: &networks,
+        anycasts: &merged.anycasts,
+        operators: &operators,
+        resolvers: &resolvers,
     };
     feed(&tables, &mut |bytes| digest.update(bytes));
     let all = [
@@ -48,13 +81,23 @@ pub fn source(lock: &Lock, merged: &Merged, ranges: &Ranges) -> Result<String, S
                 entity.name, entity.company, entity.root, entity.source
             )
         }),
+        array("COMPANIES", "u16", companies.iter(), u16::to_string),
         array("EDGES", "Edge", merged.edges.iter(), edge),
         array("SOURCES", "Source", merged.sources.iter(), source_of),
         array("OPERATORS", "&str", ranges.operators.iter(), |operator| {
-            format!("{operator:?}")
+            format!("{:?}", operator.0)
         }),
+        array("OPERATOR_ENTITIES", "u16", operators.iter(), u16::to_string),
+        array("NETWORKS", "Network", networks.iter().copied(), network),
+        array(
+            "ANYCASTS",
+            "Anycast",
+            merged.anycasts.iter().copied(),
+            anycast,
+        ),
         array("V4", "Range<u32>", ranges.v4.iter(), range),
         array("V6", "Range<u128>", ranges.v6.iter(), range),
+        array("RESOLVERS", "Resolver<'static>", resolvers.iter(), resolver),
         array("SETS", "Set", lock.set.iter(), set),
     ];
     Ok(all.join("\n"))
@@ -107,8 +150,23 @@ fn claim(claim: &Claim) -> String {
         relation,
         table,
         exact,
+        role,
     } = claim;
-    format!("c({entity},{source},{detail},{relation:?},{table:?},{exact})")
+    format!("c({entity},{source},{detail},{relation:?},{table:?},{exact},{role})")
+}
+
+fn network(network: Network) -> String {
+    let Network {
+        asn,
+        entity,
+        source,
+    } = network;
+    format!("Network {{ asn: {asn}, entity: {entity}, source: {source} }}")
+}
+
+fn anycast(anycast: Anycast) -> String {
+    let Anycast { entity, source } = anycast;
+    format!("Anycast {{ entity: {entity}, source: {source} }}")
 }
 
 fn edge(edge: &OwnedEdge) -> String {
@@ -131,6 +189,17 @@ fn range<Address: std::fmt::Display>(range: &Range<Address>) -> String {
         "Range {{ first: {}, last: {}, network: {}, user: {} }}",
         range.first, range.last, range.network, range.user
     )
+}
+
+fn resolver(resolver: &Resolver) -> String {
+    let Resolver {
+        name,
+        kind,
+        exact,
+        list,
+        source,
+    } = resolver;
+    format!("r({name:?},{kind:?},{exact},{list},{source})")
 }
 
 /// Of the lock: set, version, date, licence, and each file with its digest.

@@ -21,6 +21,8 @@ pub enum Line {
     Lookups(SocketAddr, u32, Vec<u32>),
     /// `sort TO TIMES UID…`: netd sorts addresses for apps, with sockets that send nothing.
     Sort(SocketAddr, u32, Vec<u32>),
+    /// `named UID PROCESS VISITS…`: an app asks the resolver for names, and contacts those that have them.
+    Named(u32, String, Vec<Visit>),
     /// `download UID PROCESS CHARGED CONTACTS…`: a download manager fetches for somebody else.
     Download(u32, String, u32, Vec<Contacts>),
 }
@@ -33,6 +35,29 @@ pub struct Contacts {
     pub times: u32,
     pub sent: u32,
     pub received: u32,
+}
+
+/// `HOW NAME TO TIMES SENT RECEIVED`: a name is asked for once, and has the address that is contacted so often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Visit {
+    pub how: How,
+    pub name: String,
+    pub contacts: Contacts,
+}
+
+/// How the resolver is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// As `getaddrinfo` does.
+    List,
+    /// As `gethostbyname` does.
+    Host,
+    /// With a message of DNS.
+    Dns,
+    /// As `getaddrinfo` does, by somebody who does not wait for the answer.
+    Left,
+    /// Not at all.
+    Literal,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +85,7 @@ impl Line {
             Some("early") => {
                 Self::Early(take(&mut words)?, take(&mut words)?, contacts(&mut words)?)
             }
+            Some("named") => Self::Named(take(&mut words)?, take(&mut words)?, visits(&mut words)?),
             Some("lookups") => {
                 Self::Lookups(take(&mut words)?, take(&mut words)?, all(&mut words)?)
             }
@@ -95,6 +121,36 @@ fn all<T: FromStr>(words: &mut SplitWhitespace) -> Result<Vec<T>> {
     Ok(values)
 }
 
+fn of_kind(kind: Kind, words: &mut SplitWhitespace) -> Result<Contacts> {
+    Ok(Contacts {
+        kind,
+        to: take(words)?,
+        times: take(words)?,
+        sent: take(words)?,
+        received: take(words)?,
+    })
+}
+
+fn visits(words: &mut SplitWhitespace) -> Result<Vec<Visit>> {
+    let mut list = Vec::new();
+    while let Some(how) = words.next() {
+        let how = match how {
+            "list" => How::List,
+            "host" => How::Host,
+            "dns" => How::Dns,
+            "left" => How::Left,
+            "literal" => How::Literal,
+            _ => bail!("nobody is asked by {how}"),
+        };
+        list.push(Visit {
+            how,
+            name: take(words)?,
+            contacts: of_kind(Kind::Native, words)?,
+        });
+    }
+    Ok(list)
+}
+
 fn contacts(words: &mut SplitWhitespace) -> Result<Vec<Contacts>> {
     let mut list = Vec::new();
     while let Some(kind) = words.next() {
@@ -105,13 +161,7 @@ fn contacts(words: &mut SplitWhitespace) -> Result<Vec<Contacts>> {
             "udp" => Kind::Udp,
             _ => bail!("{kind} is no kind of contact"),
         };
-        list.push(Contacts {
-            kind,
-            to: take(words)?,
-            times: take(words)?,
-            sent: take(words)?,
-            received: take(words)?,
-        });
+        list.push(of_kind(kind, words)?);
     }
     Ok(list)
 }

@@ -13,6 +13,7 @@ mod line;
 mod netd;
 mod packages;
 mod process;
+mod resolver;
 mod zygote;
 
 use std::net::SocketAddr;
@@ -47,6 +48,9 @@ enum Command {
         /// The unified control group hierarchy, where apps get groups of their own
         #[arg(long)]
         cgroup: Option<PathBuf>,
+        /// Its netd answers for names too, over `/dev/socket/dnsproxyd`
+        #[arg(long)]
+        resolver: bool,
         /// Nothing: room in the command line, which the names of apps are written over
         #[arg(long, hide = true)]
         room: Option<String>,
@@ -93,10 +97,11 @@ fn run(command: Command) -> Result<()> {
             list_fields,
             charges,
             cgroup,
+            resolver,
             room: _,
         } => {
             let packages = packages::Packages::open(packages_list, list_fields);
-            zygote::run(&socket, packages, charges.as_deref(), cgroup)
+            zygote::run(&socket, packages, charges.as_deref(), cgroup, resolver)
         }
         Command::Netd {
             socket,

@@ -12,9 +12,10 @@ use crate::charges::Charges;
 use crate::contact;
 use crate::control;
 use crate::daemon::{self, Daemon};
-use crate::line::{Contacts, Line};
+use crate::line::{Line, Visit};
 use crate::packages::Packages;
 use crate::process::{self, CommandLine};
+use crate::resolver;
 
 struct Zygote {
     command_line: CommandLine,
@@ -35,9 +36,13 @@ pub fn run(
     packages: Packages,
     charges: Option<&Path>,
     cgroup: Option<PathBuf>,
+    resolver: bool,
 ) -> Result<()> {
     let command_line = CommandLine::find()?;
-    let be_netd = || name(command_line, "/system/bin/netd");
+    let be_netd = || {
+        name(command_line, "/system/bin/netd")?;
+        if resolver { resolver::serve() } else { Ok(()) }
+    };
     let mut zygote = Zygote {
         command_line,
         cgroup,
@@ -67,7 +72,10 @@ impl Zygote {
                 std::thread::sleep(Duration::from_secs(*seconds));
                 Ok(String::new())
             }
-            Line::App(user, name, contacts) => self.app(*user, name, contacts),
+            Line::App(user, name, contacts) => {
+                self.app(*user, name, || contact::make_all(contacts, &mut alone))
+            }
+            Line::Named(user, name, visits) => self.app(*user, name, || visit_all(visits)),
             Line::Early(user, name, _) => self.early(*user, name, text),
             Line::Lookups(..) | Line::Sort(..) => self.netd.tell(text),
             Line::Download(user, name, ..) => self.downloader(*user, name)?.tell(text),
@@ -75,11 +83,15 @@ impl Zygote {
     }
 
     /// An app that has become what it is before it does anything.
-    fn app(&self, user: u32, as_whom: &str, contacts: &[Contacts]) -> Result<String> {
+    fn app(
+        &self,
+        user: u32,
+        as_whom: &str,
+        work: impl FnOnce() -> Result<u32> + Send,
+    ) -> Result<String> {
         let (child, said) = process::in_child(|| {
             self.specialise(user)?;
             name(self.command_line, as_whom)?;
-            let work = || contact::make_all(contacts, &mut alone);
             Ok(process::in_thread("OkHttp Dispatch", work)?.to_string())
         })?;
         self.bury(user, child);
@@ -135,6 +147,15 @@ impl Zygote {
 fn name(command_line: CommandLine, name: &str) -> Result<()> {
     process::name_thread(name);
     command_line.overwrite(name)
+}
+
+/// Each name is asked for, and who has it is contacted.
+fn visit_all(visits: &[Visit]) -> Result<u32> {
+    let visits = visits.iter().map(|visit| {
+        resolver::ask(visit)?;
+        contact::make(&visit.contacts, &mut alone)
+    });
+    visits.sum()
 }
 
 /// For sockets that are nobody else's business.

@@ -228,6 +228,9 @@ pub struct Storm {
     /// Thread n listens on this port plus n; without it the kernel chooses
     #[arg(long)]
     pub port: Option<u16>,
+    /// Say one of so many names in a TLS hello, in turns
+    #[arg(long, conflicts_with = "to", value_parser = clap::value_parser!(u32).range(1..=4_000_000))]
+    pub names: Option<u32>,
     /// Connections a second, of all threads together
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub pace: Option<u64>,

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
-use std::time::Duration;
 use std::{fs, io};
 
 use anyhow::{Context, Result, ensure};
@@ -10,7 +9,7 @@ use clap::{Args, ValueEnum};
 
 use crate::checksum::checksum;
 use crate::truth::Truth;
-use crate::{message, socket};
+use crate::{kernel, message, socket};
 
 #[derive(Args)]
 pub struct EchoRequests {
@@ -48,7 +47,7 @@ const REPLY_V6: u8 = 129;
 const ICMP_FILTER: libc::c_int = 1;
 /// `ICMPV6_FILTER` of linux/icmpv6.h.
 const ICMPV6_FILTER: libc::c_int = 1;
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: u64 = 10;
 const MAY_PING: &str = "/proc/sys/net/ipv4/ping_group_range";
 
 pub fn run(arguments: &EchoRequests) -> Result<()> {
@@ -66,7 +65,7 @@ fn exchange(arguments: &EchoRequests, truth: &mut Truth) -> Result<()> {
         Mode::Ping => open_ping(arguments.to)?,
         Mode::Raw => open_raw(arguments.to)?,
     };
-    message::give_up_after(&socket, PATIENCE)?;
+    message::give_up_after(&socket, kernel::patience(PATIENCE))?;
     let to = socket::encode((arguments.to, 0).into());
     let identifier = std::process::id() as u16;
     let mut buffer = vec![0; 1 << 16];

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
@@ -89,10 +90,17 @@ pub fn length(answer: libc::ssize_t) -> io::Result<u64> {
     u64::try_from(answer).map_err(|_| io::Error::last_os_error())
 }
 
-/// Whatever hangs, hangs no longer than this. The alarm survives exec but not fork.
+/// Whatever hangs, hangs no longer than this patience. The alarm survives exec but not fork.
 pub fn end_after(seconds: u32) {
+    let seconds = patience(seconds.into()).as_secs();
     // SAFETY: no memory is involved.
-    unsafe { libc::alarm(seconds) };
+    unsafe { libc::alarm(seconds.try_into().unwrap_or(libc::c_uint::MAX)) };
+}
+
+/// How long what does not come is waited for: so many seconds, or more on an emulated machine, where all is slower.
+pub fn patience(seconds: u64) -> Duration {
+    let is_virtual = std::env::var_os("TRACER_VM").is_some();
+    Duration::from_secs(if is_virtual { seconds * 12 } else { seconds })
 }
 
 /// Thousands of connections at a time need more descriptors than the usual soft limit.

@@ -15,7 +15,7 @@ use crate::kernel::checked;
 pub struct Loopback {
     #[arg(long)]
     pub protocol: Protocol,
-    /// Datagrams, each taken before the next is sent; for TCP writes, taken by another thread as they come
+    /// Datagrams, each taken before the next is sent; for TCP writes, taken by another thread as they come, but in rounds as datagrams are
     #[arg(long)]
     pub times: u64,
     /// Of the loopback interface; both sockets are there
@@ -52,6 +52,10 @@ pub fn run(arguments: &Loopback) -> Result<()> {
             stay_on(processors[last])?;
             datagrams(arguments)?
         }
+        Protocol::Tcp if arguments.rounds => {
+            stay_on(processors[last])?;
+            (segments(arguments)?, 0)
+        }
         Protocol::Tcp => {
             stay_on(processors[last])?;
             (stream(arguments, processors[last.saturating_sub(1)])?, 0)
@@ -62,7 +66,6 @@ pub fn run(arguments: &Loopback) -> Result<()> {
 }
 
 /// Nanoseconds, and how many of the burst the queue had room for.
-#[expect(clippy::print_stdout, reason = "as above")]
 fn datagrams(arguments: &Loopback) -> Result<(u64, u64)> {
     let open = || UdpSocket::bind((arguments.address, 0)).context("bind");
     let (from, to) = (open()?, open()?);
@@ -82,6 +85,22 @@ fn datagrams(arguments: &Loopback) -> Result<(u64, u64)> {
         thread::sleep(Duration::from_secs(1));
         pass()?;
     }
+    let nanoseconds = rounds(arguments, &mut pass)?;
+    for _ in 0..arguments.burst {
+        from.send(&payload).context("send")?;
+    }
+    to.set_nonblocking(true)
+        .context("make the socket non-blocking")?;
+    let mut kept = 0;
+    while to.recv(&mut buffer).is_ok() {
+        kept += 1;
+    }
+    Ok((nanoseconds, kept))
+}
+
+/// As many rounds as are asked for, and one more: nanoseconds of the last.
+#[expect(clippy::print_stdout, reason = "as above")]
+fn rounds(arguments: &Loopback, mut pass: impl FnMut() -> Result<()>) -> Result<u64> {
     let mut round = || {
         // Both ends are of this thread, which never sleeps: its time on the processor is all that the datagrams take, and
         // nothing of what others do on it meanwhile.
@@ -97,17 +116,22 @@ fn datagrams(arguments: &Loopback) -> Result<(u64, u64)> {
             println!("{}", json!({ "nanoseconds": round()? }));
         }
     }
-    let nanoseconds = round()?;
-    for _ in 0..arguments.burst {
-        from.send(&payload).context("send")?;
-    }
-    to.set_nonblocking(true)
-        .context("make the socket non-blocking")?;
-    let mut kept = 0;
-    while to.recv(&mut buffer).is_ok() {
-        kept += 1;
-    }
-    Ok((nanoseconds, kept))
+    round()
+}
+
+/// A segment of TCP at a time, each taken before the next is sent. Nanoseconds of the last round.
+fn segments(arguments: &Loopback) -> Result<u64> {
+    let listener = TcpListener::bind((arguments.address, 0)).context("listen")?;
+    let address = listener.local_addr().context("the listener's address")?;
+    let mut from = TcpStream::connect(address).context("connect")?;
+    let (mut to, _) = listener.accept().context("accept")?;
+    from.set_nodelay(true).context("TCP_NODELAY")?;
+    let payload = vec![b'.'; arguments.bytes];
+    let mut buffer = vec![0; arguments.bytes];
+    rounds(arguments, || {
+        from.write_all(&payload).context("send")?;
+        to.read_exact(&mut buffer).context("receive")
+    })
 }
 
 /// What this thread has had of the processors so far.

@@ -3,13 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use crate::truth::Truth;
-use crate::{message, socket};
+use crate::{kernel, message, socket};
 
 #[derive(Args)]
 pub struct Meet {
@@ -26,7 +25,7 @@ pub struct Meet {
     pub bytes: usize,
 }
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: u64 = 20;
 
 pub fn run(arguments: &Meet) -> Result<()> {
     let (one, other) = (arguments.one, arguments.other);
@@ -99,11 +98,17 @@ fn await_connected(socket: &OwnedFd) -> Result<()> {
         revents: 0,
     };
     // SAFETY: one of them.
-    let ready = unsafe { libc::poll(&raw mut writable, 1, PATIENCE.as_millis() as libc::c_int) };
+    let ready = unsafe {
+        libc::poll(
+            &raw mut writable,
+            1,
+            kernel::patience(PATIENCE).as_millis() as libc::c_int,
+        )
+    };
     ensure!(
         ready == 1 && writable.revents == libc::POLLOUT,
         "not connected: {writable:?}"
     );
     set_blocking(socket, true)?;
-    message::give_up_after(socket, PATIENCE)
+    message::give_up_after(socket, kernel::patience(PATIENCE))
 }

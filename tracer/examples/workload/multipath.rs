@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::json;
 
-use crate::kernel::checked;
+use crate::kernel::{self, checked};
 use crate::session::{PATIENCE, STEP, Session, answer};
 use crate::truth::{Truth, failure};
 use crate::{header, socket};
@@ -69,7 +69,7 @@ fn exchange(arguments: &Multipath, truth: &mut Truth) -> Result<bool> {
         .write_all(&answer(arguments.bytes_out, arguments.bytes_in).encode())
         .context("send the header")?;
     session.sent = header::LENGTH as u64;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + kernel::patience(PATIENCE);
     while arguments.subflows > 0
         && information(&session.stream).is_none_or(|info| info[SUBFLOWS] < arguments.subflows)
     {

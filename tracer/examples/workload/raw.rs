@@ -2,13 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::truth::Truth;
-use crate::{ip, message, socket};
+use crate::{ip, kernel, message, socket};
 
 #[derive(Args)]
 pub struct Raw {
@@ -39,7 +38,7 @@ pub struct Raw {
 
 /// `IPV6_HDRINCL` of linux/in6.h, which the libc crate lacks.
 const IPV6_HDRINCL: libc::c_int = 36;
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: u64 = 10;
 
 pub fn run(arguments: &Raw) -> Result<()> {
     let mut truth = Truth::default();
@@ -87,7 +86,7 @@ fn take(arguments: &Raw, truth: &mut Truth) -> Result<()> {
     let protocol = libc::c_int::from(arguments.protocol);
     let socket = socket::open_as(socket::family(arguments.to), libc::SOCK_RAW, protocol)
         .context("raw socket\nhint: needs CAP_NET_RAW")?;
-    message::give_up_after(&socket, PATIENCE)?;
+    message::give_up_after(&socket, kernel::patience(PATIENCE))?;
     println!("ready");
     let mut buffer = vec![0; 1 << 16];
     for _ in 0..arguments.times {
@@ -113,7 +112,7 @@ fn open(arguments: &Raw) -> Result<OwnedFd> {
     let socket = socket::open_as(family, libc::SOCK_RAW, libc::c_int::from(protocol))
         .context("raw socket\nhint: needs CAP_NET_RAW")?;
     if arguments.receive {
-        message::give_up_after(&socket, PATIENCE)?;
+        message::give_up_after(&socket, kernel::patience(PATIENCE))?;
     } else {
         take_nothing(&socket)?;
     }

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::arguments::Storm;
 use crate::connect::share;
+use crate::named::hello_to;
 use crate::session::attempt_from;
 use crate::socket;
 use crate::truth::Truth;
@@ -30,6 +31,8 @@ struct Part {
     sources: Vec<Ipv4Addr>,
     times: u64,
     until: Option<Instant>,
+    /// Names that hellos say, in turns; none where nothing is said.
+    names: u64,
     /// Between two connects.
     pause: Option<Duration>,
 }
@@ -80,6 +83,7 @@ fn part(arguments: &Storm, index: u64) -> Result<Part> {
         until: arguments
             .seconds
             .map(|seconds| Instant::now() + Duration::from_secs(seconds)),
+        names: arguments.names.unwrap_or(0).into(),
         pause: arguments
             .pace
             .map(|pace| Duration::from_secs_f64(arguments.threads as f64 / pace as f64)),
@@ -123,9 +127,15 @@ fn rage(part: &Part) -> Result<Vec<Truth>> {
         }
         let source = part.sources.get(round as usize % part.sources.len().max(1));
         let connected = attempt_from(source, part.destinations[turn], &mut truths[turn])?;
-        let Some(stream) = connected else {
+        let Some(mut stream) = connected else {
             continue;
         };
+        if part.names > 0 {
+            let name = format!("n{}.storm.example", round % part.names);
+            let hello = hello_to(&name);
+            stream.write_all(&hello).context("send")?;
+            truths[turn].sent += hello.len() as u64;
+        }
         let accepted = part
             .listener
             .as_ref()

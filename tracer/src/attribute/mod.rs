@@ -10,6 +10,7 @@ pub mod cgroup;
 pub mod container;
 pub mod container_names;
 pub mod desktop;
+pub mod elders;
 pub mod escape;
 pub mod history;
 pub mod holder;
@@ -17,6 +18,7 @@ pub mod linux;
 pub mod notice;
 pub mod packages;
 pub mod proc;
+pub mod resolution;
 pub mod runtime;
 pub mod scout;
 pub mod service;
@@ -29,8 +31,10 @@ mod tree;
 pub use self::{
     android::is_unspecialised,
     attribution::{Attribution, List},
+    elders::Elders,
     holder::SocketUser,
     notice::Notice,
     proc::{command_of, program_of},
+    resolution::Resolution,
     watched::since_boot_ns,
 };

@@ -6,14 +6,16 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
-    COULD_NOT_RUN, DONE,
+    COULD_NOT_RUN, DONE, databases,
     device::{self, Device},
 };
+use crate::enrich::{DATA_DATE, mmdb::Kind};
 use crate::kernel::{
     charges,
     globals::{KERNEL_BTF, Origin},
     hooks::{HOOKS, Hook, Need},
     load::{Options, Verdict},
+    lookups::Lookups,
     source::Kernel,
 };
 
@@ -22,6 +24,8 @@ pub struct Arguments {
     /// Answer in JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    databases: databases::Paths,
 }
 
 /// One thing about the machine.
@@ -41,12 +45,25 @@ pub fn doctor(arguments: &Arguments) -> u8 {
         names: true,
         ..Options::default()
     };
-    let (verdicts, origin, failure) = match Kernel::start(&options) {
-        Ok(kernel) => (kernel.verdicts, Some(kernel.origin), None),
-        Err(error) => (Vec::new(), None, Some(format!("{error:#}"))),
+    let started = Kernel::start(&options);
+    let (verdicts, origin, libraries, failure) = match started {
+        Ok(kernel) => {
+            let libraries = kernel.lookups.as_ref().map(Lookups::describe);
+            (kernel.verdicts, Some(kernel.origin), libraries, None)
+        }
+        Err(error) => (Vec::new(), None, None, Some(format!("{error:#}"))),
     };
     let mut facts = facts(origin);
+    facts.push(Fact {
+        name: "C libraries in use",
+        value: match libraries {
+            None => "not looked for".to_owned(),
+            Some(libraries) if libraries.is_empty() => "none".to_owned(),
+            Some(libraries) => libraries.join("; "),
+        },
+    });
     facts.extend(device.iter().flat_map(of_phone));
+    facts.extend(of_data(&arguments.databases));
     if arguments.json {
         println!("{:#}", as_json(&facts, &verdicts, failure.as_deref()));
     } else {
@@ -111,6 +128,28 @@ fn no_lockdown() -> String {
         "not known: securityfs is not mounted"
     };
     answer.to_owned()
+}
+
+/// Which data there is of names and addresses.
+fn of_data(databases: &databases::Paths) -> Vec<Fact> {
+    let fact = |name, value| Fact { name, value };
+    let (mut network, mut country) = ("none".to_owned(), "none".to_owned());
+    match databases.open() {
+        Ok(databases) => {
+            for (kind, text) in databases::describe(&databases) {
+                match kind {
+                    Kind::Network => network = text,
+                    Kind::Country => country = text,
+                }
+            }
+        }
+        Err(fault) => eprintln!("tracer: {fault:#}"),
+    }
+    vec![
+        fact("data of companies", format!("built in, of {DATA_DATE}")),
+        fact("data of networks", network),
+        fact("data of countries", country),
+    ]
 }
 
 /// What matters on a phone beside that.

@@ -1,6 +1,7 @@
 //! The commands: what the user asked for, and with what it ended.
 
-mod data;
+pub mod data;
+mod databases;
 mod device;
 mod doctor;
 mod lines;
@@ -36,7 +37,7 @@ enum Command {
     Doctor(doctor::Arguments),
     /// Show the names in a file of packets: a line of JSON for each TLS or QUIC hello and each DNS message.
     Names(names::Arguments),
-    /// Show and check what is known of who controls a name.
+    /// Show, check and update what is known of names and addresses, and list what is not.
     Data(data::Arguments),
     /// Do nothing, as a process of which the tracer knows everything, while it measures a kernel without BTF.
     #[command(name = stand_by::COMMAND, hide = true)]

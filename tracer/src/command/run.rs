@@ -18,6 +18,7 @@ use tokio::{
 };
 
 use super::{
+    databases,
     device::{self, Device},
     lines,
     readers::{WAITING, answer},
@@ -25,6 +26,7 @@ use super::{
 };
 use crate::{
     attribute::{Attribution, List, Notice},
+    enrich::Databases,
     expose::{
         http::{Request, Source, router},
         serve::serve,
@@ -74,6 +76,8 @@ pub struct Arguments {
     /// By what destinations are summed: by name where there is one, or always by address.
     #[arg(long, env = "TRACER_DESTINATIONS", default_value = "name")]
     destinations: Destinations,
+    #[command(flatten)]
+    databases: databases::Paths,
     /// How much to log: off, error, warn, info, debug, trace. From debug on, the kernel side logs too.
     #[arg(long, value_name = "LEVEL", env = "TRACER_LOG", default_value = "info")]
     log: LevelFilter,
@@ -155,6 +159,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .iter()
         .map(|address| bind(*address))
         .collect::<anyhow::Result<Vec<_>>>()?;
+    // They are what they are until the end of the run, so nobody else need own them.
+    let databases: &Databases = Box::leak(Box::new(arguments.databases.open()?));
     let device = Device::at(Path::new("/"));
     let packages = list(arguments.packages_list.as_deref(), device.is_some());
     let by_sockets_user = !matches!(packages, List::None);
@@ -174,6 +180,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     })?;
     if kernel.origin != Origin::Btf {
         eprintln!("BTF: {}", kernel.origin.describe());
+    }
+    for (kind, text) in databases::describe(databases) {
+        eprintln!("{} database: {text}", kind.label());
     }
     let mut unserved = HashSet::new();
     for verdict in &kernel.verdicts {
@@ -201,6 +210,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             maximum_destinations: arguments.max_destinations_per_app,
             names: arguments.names == Names::On,
             sums_by_name: arguments.destinations == Destinations::Name,
+            databases,
         },
     );
     return_memory();
@@ -279,6 +289,8 @@ async fn trace(mut pipeline: Pipeline, sockets: Vec<TcpSocket>, debug: bool) -> 
         },
     ));
     let result = own(&mut pipeline, &mut requested).await;
+    // What takes longest begins first.
+    pipeline.kernel().lookups = None;
     let _ = ready.send(Err("the tracer is stopping".to_owned()));
     let _ = stop.send(());
     requested.close();
@@ -293,6 +305,9 @@ async fn own(
 ) -> anyhow::Result<()> {
     let mut interrupted = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
     let mut terminated = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
+    let mut wanted = signal(SignalKind::io()).context("wait for SIGIO")?;
+    // Who came before there was somebody to hear the signal.
+    pipeline.give_way()?;
     // SAFETY: the descriptor is the value's own and stays the same as long as it lives.
     let ring =
         unsafe { AsyncFd::register_with_interest(pipeline.kernel().wake()?, Interest::READABLE) }
@@ -315,6 +330,7 @@ async fn own(
         tokio::select! {
             _ = interrupted.recv() => return Ok(()),
             _ = terminated.recv() => return Ok(()),
+            _ = wanted.recv() => pipeline.give_way()?,
             guard = names.readable() => {
                 pipeline.listen();
                 guard.context("watch the ring buffer of names")?.clear_ready();

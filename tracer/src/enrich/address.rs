@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::layout::Range;
+use super::layout::{EMPTY, Range, Source};
 use super::table::{self, Set};
 
 /// Whose network an address is in, by what operators publish themselves. It says nothing of who controls a name there.
@@ -12,8 +12,11 @@ pub struct Operator {
     pub network: &'static str,
     /// Who publishes a narrower range inside that network as theirs.
     pub user: Option<&'static str>,
-    /// The data set that says so.
+    /// Who that is among the entities.
+    pub entity: Option<u16>,
+    /// The data set that says so, and the same as a source.
     pub set: &'static Set,
+    pub source: &'static Source,
 }
 
 /// `None` where no embedded range has the address: most operators publish none.
@@ -23,12 +26,18 @@ pub fn operator(address: IpAddr) -> Option<Operator> {
         IpAddr::V4(address) => find(&table::V4, address.to_bits()),
         IpAddr::V6(address) => find(&table::V6, address.to_bits()),
     }?;
-    let set = table::SETS.iter().find(|set| set.name == "ipranges")?;
+    let (at, set) = (0..)
+        .zip(&table::SETS)
+        .find(|(_, set)| set.name == "ipranges")?;
     let name = |number: u8| table::OPERATORS[usize::from(number)];
     Some(Operator {
         network: name(network),
+        entity: Some(table::OPERATOR_ENTITIES[usize::from(network)])
+            .filter(|entity| *entity != EMPTY),
         user: (user != network).then(|| name(user)),
         set,
+        // The sets are the first of the sources.
+        source: table::source(at),
     })
 }
 

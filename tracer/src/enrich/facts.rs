@@ -1,7 +1,8 @@
 //! Everything the tables say of a name, with source, date and how sure it is.
 
-use super::layout::{Claim, Relation, Source, Table};
+use super::layout::{Claim, Relation, ResolverKind, Source, Table};
 use super::owner::{Owner, Platform, owner_of, resolve};
+use super::resolver;
 use super::table;
 
 /// A statement and where it comes from.
@@ -19,6 +20,18 @@ pub enum Confidence {
     Low,
     Medium,
     High,
+}
+
+impl Confidence {
+    /// As it is shown.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
 }
 
 /// What one source says of a name.
@@ -47,6 +60,17 @@ pub struct OwnershipFact {
     pub share: &'static str,
 }
 
+/// That a resolver is at a name, which apps ask in place of the device's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResolverFact {
+    /// The name that the list has: the name itself, or one above it.
+    pub pattern: &'static str,
+    pub exact: bool,
+    pub kind: ResolverKind,
+    /// In which list of the source it is.
+    pub part: &'static str,
+}
+
 /// Why there is an owner, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -67,6 +91,7 @@ pub struct NameFacts<'name> {
     pub owner: Option<Owner>,
     pub state: State,
     pub platform: Option<Platform<'name>>,
+    pub resolver: Option<Fact<ResolverFact>>,
     pub claims: Vec<Fact<ClaimFact>>,
     /// Who belongs to whom, of all the companies that are named.
     pub ownerships: Vec<Fact<OwnershipFact>>,
@@ -108,11 +133,27 @@ pub fn facts(name: &str) -> NameFacts<'_> {
         owner,
         state,
         platform: resolution.platform,
+        resolver: resolver_fact(name),
         conflict: resolution.conflict || contradict(&claims, resolution.platform),
         claims,
         ownerships: ownerships(entities),
         date: table::DATE,
     }
+}
+
+fn resolver_fact(name: &str) -> Option<Fact<ResolverFact>> {
+    let listed = resolver::listed(name)?;
+    Some(Fact {
+        value: ResolverFact {
+            pattern: listed.name,
+            exact: listed.exact,
+            kind: listed.kind,
+            part: table::text(listed.list),
+        },
+        source: table::source(listed.source),
+        method: "list of resolvers for routing",
+        confidence: Confidence::Medium,
+    })
 }
 
 /// Whether two of the claims name companies that do not belong together. That somebody uses a name of another, or has one
@@ -160,6 +201,12 @@ fn claim_fact(pattern: &'static str, claim: &'static Claim) -> Fact<ClaimFact> {
         method,
         confidence,
     }
+}
+
+/// Whom a company belongs to, and whom that one belongs to.
+#[must_use]
+pub fn parents(company: &str) -> Vec<Fact<OwnershipFact>> {
+    ownerships(table::company(company).into_iter().collect())
 }
 
 /// The edges from these entities upwards.

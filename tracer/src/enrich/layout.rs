@@ -41,7 +41,26 @@ pub struct Claim {
     pub table: Table,
     /// Only the name itself, not what lies below it.
     pub exact: bool,
+    /// Index into [`ROLES`].
+    pub role: u8,
 }
+
+/// What the tables say that a name is for; the first one is nothing.
+pub const ROLES: [&str; 13] = [
+    "",
+    "ad",
+    "analytics",
+    "cdn",
+    "consent-provider",
+    "content",
+    "customer-success",
+    "hosting",
+    "marketing",
+    "social",
+    "tag-manager",
+    "utility",
+    "video",
+];
 
 /// A company, or a brand of one.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +89,21 @@ pub struct Edge {
     pub source: u16,
 }
 
+/// Whose an autonomous system is.
+#[derive(Clone, Copy, Debug)]
+pub struct Network {
+    pub asn: u32,
+    pub entity: u16,
+    pub source: u16,
+}
+
+/// Whose addresses are each at many places.
+#[derive(Clone, Copy, Debug)]
+pub struct Anycast {
+    pub entity: u16,
+    pub source: u16,
+}
+
 /// Where a fact was read.
 #[derive(Clone, Copy, Debug)]
 pub struct Source {
@@ -93,6 +127,29 @@ pub struct Range<Address> {
     pub network: u8,
     /// Who publishes a narrower range inside it, else the same as `network`.
     pub user: u8,
+}
+
+/// How a resolver is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ResolverKind {
+    /// By DNS over HTTPS (RFC 8484).
+    Doh = 0,
+    /// By an API of its own over HTTP.
+    HttpDns = 1,
+}
+
+/// A name at which a resolver is that apps ask in place of the device's.
+#[derive(Clone, Copy, Debug)]
+pub struct Resolver<'text> {
+    pub name: &'text str,
+    pub kind: ResolverKind,
+    /// Only the name itself, not what lies below it.
+    pub exact: bool,
+    /// Index into the texts: in which list of the source it is.
+    pub list: u16,
+    /// Index into the sources.
+    pub source: u16,
 }
 
 /// No name there.
@@ -126,6 +183,12 @@ pub struct Tables<'tables> {
     pub entities: &'tables [Entity],
     pub v4: &'tables [Range<u32>],
     pub v6: &'tables [Range<u128>],
+    pub networks: &'tables [Network],
+    pub anycasts: &'tables [Anycast],
+    /// The entity of each operator whose ranges these are.
+    pub operators: &'tables [u16],
+    /// By name.
+    pub resolvers: &'tables [Resolver<'tables>],
 }
 
 /// Every byte that counts, in one order.
@@ -147,12 +210,25 @@ pub fn feed(tables: &Tables, sink: &mut impl FnMut(&[u8])) {
             claim.relation as u8,
             claim.table as u8,
             u8::from(claim.exact),
+            claim.role,
         ]);
     }
     for entity in tables.entities {
         for number in [entity.name, entity.company, entity.root, entity.source] {
             sink(&number.to_le_bytes());
         }
+    }
+    for network in tables.networks {
+        sink(&network.asn.to_le_bytes());
+        sink(&network.entity.to_le_bytes());
+        sink(&network.source.to_le_bytes());
+    }
+    for anycast in tables.anycasts {
+        sink(&anycast.entity.to_le_bytes());
+        sink(&anycast.source.to_le_bytes());
+    }
+    for operator in tables.operators {
+        sink(&operator.to_le_bytes());
     }
     for range in tables.v4 {
         sink(&range.first.to_le_bytes());
@@ -163,5 +239,12 @@ pub fn feed(tables: &Tables, sink: &mut impl FnMut(&[u8])) {
         sink(&range.first.to_le_bytes());
         sink(&range.last.to_le_bytes());
         sink(&[range.network, range.user]);
+    }
+    for resolver in tables.resolvers {
+        sink(resolver.name.as_bytes());
+        sink(&[resolver.kind as u8, u8::from(resolver.exact)]);
+        for number in [resolver.list, resolver.source] {
+            sink(&number.to_le_bytes());
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Who controls a name, if the sources agree?
 
-use super::layout::{Claim, Relation, Table};
+use super::layout::{Claim, ROLES, Relation, Table};
 use super::lookup::{self, Match, Matches};
 use super::table;
 
@@ -13,6 +13,30 @@ pub struct Owner {
     pub parent: Option<&'static str>,
     /// The brand of the company whose name it is, where it is one.
     pub brand: Option<&'static str>,
+}
+
+/// Whoever controls a company in the end, where that is another one.
+#[must_use]
+pub fn top(company: &str) -> Option<&'static str> {
+    owner_of(table::company(company)?).parent
+}
+
+/// What a name is for, where a table says it of the name or of one above it that has the same owner; else empty.
+#[must_use]
+pub fn role(name: &str) -> &'static str {
+    let matches = lookup::matches(name);
+    let Some(decided) = decide(name, matches.all()).decided else {
+        return "";
+    };
+    let of_name = matches.all().iter().rev().flat_map(|found| {
+        let says = |claim: &&Claim| !claim.exact || found.pattern == name;
+        found.claims.iter().filter(says)
+    });
+    let role = of_name
+        .filter(|claim| claim.role != 0 && same(claim, decided))
+        // Of several the first, which is of the longest name.
+        .min_by_key(|claim| claim.role != decided.role);
+    role.map_or("", |claim| ROLES[usize::from(claim.role)])
 }
 
 /// Where customers have names.

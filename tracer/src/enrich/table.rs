@@ -1,7 +1,11 @@
 //! The embedded tables, as the build script writes them, and their texts.
 
-use super::layout::{Claim, Edge, Entity, Range, Relation, Source, Table, Tables, feed};
+use super::layout::{
+    Anycast, Claim, Edge, Entity, Network, Range, Relation, Resolver, ResolverKind, Source, Table,
+    Tables, feed,
+};
 use Relation::{Disputed, Open, Owner, Platform, UnderThirdParty};
+use ResolverKind::{Doh, HttpDns};
 use Table::{Overlay, ThirdPartyWeb, V2fly};
 
 /// A data set that the tables are made of.
@@ -24,6 +28,7 @@ const fn c(
     relation: Relation,
     table: Table,
     exact: bool,
+    role: u8,
 ) -> Claim {
     Claim {
         entity,
@@ -32,6 +37,7 @@ const fn c(
         relation,
         table,
         exact,
+        role,
     }
 }
 
@@ -44,13 +50,29 @@ const fn e(name: u16, company: u16, root: u16, source: u16) -> Entity {
     }
 }
 
+const fn r(
+    name: &'static str,
+    kind: ResolverKind,
+    exact: bool,
+    list: u16,
+    source: u16,
+) -> Resolver<'static> {
+    Resolver {
+        name,
+        kind,
+        exact,
+        list,
+        source,
+    }
+}
+
 pub use built::*;
 
 #[expect(clippy::unreadable_literal, reason = "nobody reads it")]
 mod built {
     use super::{
-        Claim, Disputed, Edge, Entity, Open, Overlay, Owner, Platform, Range, Set, Source,
-        ThirdPartyWeb, UnderThirdParty, V2fly, c, e,
+        Anycast, Claim, Disputed, Doh, Edge, Entity, HttpDns, Network, Open, Overlay, Owner,
+        Platform, Range, Resolver, Set, Source, ThirdPartyWeb, UnderThirdParty, V2fly, c, e, r,
     };
 
     include!(concat!(env!("OUT_DIR"), "/company.rs"));
@@ -77,17 +99,23 @@ pub fn bytes(sink: &mut impl FnMut(&[u8])) {
         entities: &ENTITIES,
         v4: &V4,
         v6: &V6,
+        networks: &NETWORKS,
+        anycasts: &ANYCASTS,
+        operators: &OPERATOR_ENTITIES,
+        resolvers: &RESOLVERS,
     };
     feed(&tables, sink);
 }
 
-/// How many names, claims, entities and ranges there are.
-pub fn counts() -> [(&'static str, usize); 4] {
+/// How many names, claims, entities, ranges, networks and resolvers there are.
+pub fn counts() -> [(&'static str, usize); 6] {
     [
         ("names", NAME_STARTS.len() - 1),
         ("claims", CLAIMS.len()),
         ("companies and brands", ENTITIES.len()),
         ("ranges of addresses", V4.len() + V6.len()),
+        ("autonomous systems", NETWORKS.len()),
+        ("resolvers", RESOLVERS.len()),
     ]
 }
 
@@ -108,6 +136,13 @@ pub fn text(number: u16) -> &'static str {
 
 pub fn entity(number: u16) -> &'static Entity {
     &ENTITIES[usize::from(number)]
+}
+
+/// The company with this name.
+pub fn company(name: &str) -> Option<u16> {
+    let name_of = |number: &u16| text(entity(*number).name);
+    let at = COMPANIES.binary_search_by_key(&name, name_of);
+    at.ok().map(|at| COMPANIES[at])
 }
 
 pub fn source(number: u16) -> &'static Source {

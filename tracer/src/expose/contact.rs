@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 use tracer_common::outcome;
 
+use super::destinations;
 use super::time::{rfc3339, seconds};
-use crate::model::{Candidate, Contact, Destination, Outcome, Program};
+use crate::model::{Bypass, Candidate, Contact, Destination, Fact, Facts, Outcome, Program};
 
 /// All that is known of a contact; what is not is `null`.
-pub fn json(contact: &Contact, live: bool) -> Value {
+pub fn json(contact: &Contact, live: bool, facts: Option<&dyn Facts>) -> Value {
     let identity = contact.identity.as_deref();
     let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let port = match contact.destination {
@@ -31,6 +32,9 @@ pub fn json(contact: &Contact, live: bool) -> Value {
         "name_source": contact.name.as_ref().map_or("none", |name| name.source.label()),
         "company": contact.owner.map(|owner| owner.company),
         "parent": contact.owner.and_then(|owner| owner.parent),
+        "country": facts.and_then(|facts| known(facts.country(contact).label())),
+        "facts": facts.map(|facts| facts.contact(contact)).unwrap_or_default().iter().map(fact).collect::<Vec<_>>(),
+        "resolver_bypass": contact.bypass.map(Bypass::label),
         "names": naming.map_or(&[][..], |naming| &naming.candidates).iter().map(candidate).collect::<Vec<_>>(),
         "hello": naming.is_some_and(|naming| naming.hello),
         "alpn": naming.map_or(&[][..], |naming| &naming.alpn),
@@ -58,7 +62,7 @@ pub fn json(contact: &Contact, live: bool) -> Value {
 /// section 11).
 pub fn destination(contact: &Contact) -> String {
     match (&contact.name, &contact.destination) {
-        (Some(name), _) | (None, Destination::Named { name, .. }) => name.text.as_ref().to_owned(),
+        (Some(name), _) => name.text.as_ref().to_owned(),
         (None, Destination::Address { address, .. }) => {
             let address = address.to_canonical();
             match contact.detail.as_deref().map(|detail| &detail.interface) {
@@ -66,9 +70,21 @@ pub fn destination(contact: &Contact) -> String {
                 _ => address.to_string(),
             }
         }
-        (None, Destination::Other) => "~other".to_owned(),
-        (None, Destination::Unknown) => String::new(),
+        (None, other) => destinations::text(other).into_owned(),
     }
+}
+
+fn fact(fact: &Fact) -> Value {
+    json!({
+        "about": fact.about.label(),
+        "value": fact.value,
+        "of": fact.of,
+        "source": fact.source,
+        "address": fact.address,
+        "date": (!fact.date.is_empty()).then_some(&fact.date),
+        "method": fact.method,
+        "confidence": fact.confidence,
+    })
 }
 
 fn candidate(candidate: &Candidate) -> Value {

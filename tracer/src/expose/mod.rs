@@ -6,6 +6,7 @@
 pub mod body;
 pub mod contact;
 pub mod contacts;
+mod destinations;
 pub mod durations;
 pub mod format;
 pub mod found;

@@ -4,20 +4,18 @@ use super::{
     format::{Format, Kind},
     value::sample,
 };
-use std::sync::Arc;
-
-use crate::model::{Direction, Identity, Lookups, NameSource, Owner, Protocol, Snapshot};
+use crate::model::{Bypasses, Direction, Identity, Lookups, NameSource, Protocol, Snapshot};
 
 pub const LOOKUPS: &str = "tracer_lookups_total";
 pub const LOOKUPS_HELP: &str = "Number of times an app asked for a name.";
 
+pub const BYPASSES: &str = "tracer_resolver_bypass_total";
+pub const BYPASSES_HELP: &str =
+    "Number of connections that came past the device's own resolver, by how that is known.";
+
 pub const UNDECIDED: &str = "tracer_connections_undecided";
 pub const UNDECIDED_HELP: &str =
     "Number of connections begun that are in no other family yet, as their name is not decided.";
-
-pub const OWNERS: &str = "tracer_destination_info";
-pub const OWNERS_HELP: &str =
-    "Each destination by name of which it is known who controls it; the value is always 1.";
 
 const SOURCES: &str = "tracer_name_source_total";
 
@@ -33,19 +31,15 @@ pub fn lookups(out: &mut Vec<u8>, identities: &[Identity], lookups: &Lookups) {
     sample(out, LOOKUPS, &labels, lookups.count);
 }
 
-/// Writes whose one name is.
-pub fn owner(out: &mut Vec<u8>, data: &str, (name, owner): &(Arc<str>, Owner)) {
+/// Writes how often one app came past the resolver in one way.
+pub fn bypasses(out: &mut Vec<u8>, identities: &[Identity], bypasses: &Bypasses) {
+    let (app, user) = named(identities, bypasses.identity);
     let labels = [
-        ("destination", &**name),
-        ("company", owner.company),
-        ("parent", owner.parent.unwrap_or_default()),
-        ("role", ""),
-        ("network", ""),
-        ("asn", ""),
-        ("country", ""),
-        ("data", data),
+        ("app", app),
+        ("user", user),
+        ("kind", bypasses.kind.label()),
     ];
-    sample(out, OWNERS, &labels, 1);
+    sample(out, BYPASSES, &labels, bypasses.count);
 }
 
 /// Writes how many contacts of one app are not decided.

@@ -11,8 +11,9 @@ use super::{
     query::{DEFAULT, MAXIMUM, PARAMETERS, Query},
 };
 use crate::model::{
-    Candidate, Contact, ContactList, Destination, Detail, Direction, Endpoint, Identity, Kind,
-    Name, NameSource, Naming, Outcome, Owner, Program, Protocol, Snapshot,
+    About, Bypass, Candidate, Contact, ContactList, Country, Destination, DestinationInfo, Detail,
+    Direction, Endpoint, Fact, Facts, Identity, Kind, Name, NameSource, Naming, Outcome, Owner,
+    Program, Protocol, Row, Snapshot,
 };
 
 fn document() -> Value {
@@ -58,6 +59,7 @@ fn known(id: u64, name: NameSource, protocol: Protocol, outcome: Outcome) -> Con
             company: "Example",
             parent: Some("Example Holding"),
         }),
+        bypass: Some(Bypass::ALL[name as usize]),
         naming: Some(Arc::new(Naming {
             candidates: [
                 NameSource::Sni,
@@ -97,6 +99,42 @@ fn known(id: u64, name: NameSource, protocol: Protocol, outcome: Outcome) -> Con
     }
 }
 
+/// Each kind of fact of a contact with a name, and nothing of others.
+#[derive(Debug)]
+struct Known;
+
+impl Facts for Known {
+    fn destination(&self, _: &Row) -> Option<DestinationInfo> {
+        None
+    }
+
+    fn contact(&self, contact: &Contact) -> Vec<Fact> {
+        let confidences = ["low", "medium", "high"].into_iter().cycle();
+        let fact = |(about, confidence)| Fact {
+            about,
+            value: "Example".to_owned(),
+            of: "example.com".to_owned(),
+            source: "a page".to_owned(),
+            address: "https://example.com/".to_owned(),
+            date: if confidence == "low" {
+                ""
+            } else {
+                "2026-11-28"
+            }
+            .to_owned(),
+            method: "read",
+            confidence,
+        };
+        let all = About::ALL.into_iter().zip(confidences).map(fact);
+        all.filter(|_| contact.name.is_some()).collect()
+    }
+
+    fn country(&self, contact: &Contact) -> Country {
+        let letters = contact.name.as_ref().map(|_| *b"DE");
+        letters.map_or_else(Country::default, Country::new)
+    }
+}
+
 /// Every value of every field that has few, and every field both known and unknown.
 fn snapshot() -> Snapshot {
     let mut live = vec![
@@ -122,6 +160,7 @@ fn snapshot() -> Snapshot {
             blocks: vec![Arc::new(ended.collect())],
             ..ContactList::default()
         },
+        facts: Some(Arc::new(Known)),
         ..Snapshot::default()
     }
 }

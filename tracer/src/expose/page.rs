@@ -24,7 +24,7 @@ pub fn page(snapshot: &Snapshot, query: &Query) -> Vec<u8> {
         if written > 0 {
             out.push(b',');
         }
-        let contact = contact::json(&found.contact(), found.is_live());
+        let contact = contact::json(&found.contact(), found.is_live(), snapshot.facts.as_deref());
         out.extend_from_slice(contact.to_string().as_bytes());
         written += 1;
         next = Some(place);

@@ -52,10 +52,10 @@ impl Measure {
 
     /// Writes the samples that `row` has in this family. `prefix` comes from [`prefixes`].
     pub fn write(self, out: &mut Vec<u8>, prefix: &[u8], row: &Row) {
-        let totals = &row.totals;
+        let sums = &row.sums;
         let value = match self {
             Self::Failed => {
-                for (reason, count) in outcome::NAMES.iter().zip(totals.failed) {
+                for (reason, count) in outcome::NAMES.iter().zip(sums.failed()) {
                     if count > 0 {
                         self.sample(out, prefix, row, Some(reason), count);
                     }
@@ -63,13 +63,13 @@ impl Measure {
                 return;
             }
             // A socket older than the tracer was never seen to begin: there is nothing to count, not a count of 0.
-            Self::Connections if totals.connections == 0 => return,
-            Self::Established if totals.connections == 0 && totals.established == 0 => return,
-            Self::Connections => totals.connections,
-            Self::Established => totals.established,
-            Self::Open => totals.open,
-            Self::Sent => totals.sent,
-            Self::Received => totals.received,
+            Self::Connections if sums.connections == 0 => return,
+            Self::Established if sums.connections == 0 && sums.established == 0 => return,
+            Self::Connections => sums.connections,
+            Self::Established => sums.established,
+            Self::Open => row.open,
+            Self::Sent => sums.sent,
+            Self::Received => sums.received,
         };
         self.sample(out, prefix, row, None, value);
     }
@@ -80,12 +80,16 @@ impl Measure {
         out.extend_from_slice(row.direction.label().as_bytes());
         let mut source = "none";
         match &row.destination {
-            Destination::Named { name, port } => {
+            Destination::Named {
+                name,
+                source: said,
+                port,
+            } => {
                 out.extend_from_slice(b"\",destination=\"");
-                escaped(out, &name.text);
+                escaped(out, name);
                 out.extend_from_slice(b"\",port=\"");
                 integer(out, (*port).into());
-                source = name.source.label();
+                source = said.label();
             }
             Destination::Address {
                 address: remote,
@@ -103,7 +107,9 @@ impl Measure {
         out.extend_from_slice(row.protocol.label().as_bytes());
         out.extend_from_slice(b"\",company=\"");
         escaped(out, row.company);
-        out.extend_from_slice(b"\",country=\"\",name_source=\"");
+        out.extend_from_slice(b"\",country=\"");
+        out.extend_from_slice(row.country.label().as_bytes());
+        out.extend_from_slice(b"\",name_source=\"");
         out.extend_from_slice(source.as_bytes());
         if let Some(reason) = reason {
             out.extend_from_slice(b"\",reason=\"");

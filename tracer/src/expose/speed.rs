@@ -30,9 +30,11 @@ fn large(rows: u32) -> Arc<Snapshot> {
         identity: index % 50,
         destination: destination(index),
         company: "",
+        country: crate::model::Country::default(),
         direction: Direction::Out,
         protocol: Protocol::Tcp,
-        totals: totals(index),
+        sums: (&totals(index)).into(),
+        open: totals(index).open,
     };
     let identity = |index: u32| Identity {
         app: format!("com.example.app{index}").into(),

@@ -96,9 +96,11 @@ fn snapshot(rows: u16) -> Arc<Snapshot> {
             port,
         },
         company: "",
+        country: crate::model::Country::default(),
         direction: Direction::Out,
         protocol: Protocol::Tcp,
-        totals,
+        sums: (&totals).into(),
+        open: 0,
     };
     let contact = |id| Contact::new(id, Direction::Out, Protocol::Tcp);
     Arc::new(Snapshot {

@@ -1,18 +1,22 @@
 //! A snapshot as a stream of text.
 
-use std::sync::Arc;
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher as _, RandomState},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use prometheus::proto::MetricFamily;
 
 use super::{
-    durations,
+    destinations, durations,
     format::{Format, Kind},
     names, own,
     rows::{self, Measure},
     state,
 };
-use crate::model::Snapshot;
+use crate::model::{Destination, Row, Snapshot};
 
 /// A chunk is full from here on. About as much as the socket takes at once, and 50 µs of work between two chances for other
 /// tasks to run.
@@ -31,12 +35,13 @@ enum Section {
     ConnectionDurations,
     Undecided,
     Lookups,
-    Owners,
+    Bypasses,
+    Destinations,
     Apps,
     Rest,
 }
 
-const SECTIONS: [Section; 13] = [
+const SECTIONS: [Section; 14] = [
     Section::Rows(Measure::Connections),
     Section::Rows(Measure::Established),
     Section::Rows(Measure::Failed),
@@ -47,13 +52,17 @@ const SECTIONS: [Section; 13] = [
     Section::ConnectionDurations,
     Section::Undecided,
     Section::Lookups,
-    Section::Owners,
+    Section::Bypasses,
+    Section::Destinations,
     Section::Apps,
     Section::Rest,
 ];
 
-/// Yields the text of a snapshot in chunks of about [`CHUNK`] bytes. Holds one of them at a time, so the memory it needs
-/// does not grow with the number of series.
+/// Rows that are looked at for their destinations between two chances for other tasks: of most there is nothing new to say.
+const LOOKS: usize = 512;
+
+/// Yields the text of a snapshot in chunks of about [`CHUNK`] bytes; where nothing is to be said for long, in emptier ones. Holds one of them
+/// at a time, and eight bytes for each destination, so the memory it needs hardly grows with the number of series.
 pub struct Exposition {
     snapshot: Arc<Snapshot>,
     own: Vec<MetricFamily>,
@@ -63,6 +72,9 @@ pub struct Exposition {
     section: usize,
     /// How far the section is written. `None`: not even described.
     position: Option<Position>,
+    /// Destinations that were told of, by their hashes: each has many rows.
+    told: HashSet<u64>,
+    hasher: RandomState,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -84,16 +96,18 @@ impl Exposition {
             nameless,
             section: 0,
             position: None,
+            told: HashSet::new(),
+            hasher: RandomState::new(),
         }
     }
 
     /// Writes on in a section. `None` once it is complete, else where to go on.
-    fn proceed(&self, out: &mut Vec<u8>, section: Section) -> Option<Position> {
+    fn proceed(&mut self, out: &mut Vec<u8>, section: Section) -> Option<Position> {
         if self.position.is_none() {
             self.describe(out, section);
         }
         let position = self.position.unwrap_or_default();
-        let snapshot = &*self.snapshot;
+        let snapshot = &*Arc::clone(&self.snapshot);
         match section {
             Section::Rows(measure) => self.rows(out, measure, position),
             Section::ConnectDurations => each(
@@ -123,9 +137,10 @@ impl Exposition {
             Section::Lookups => each(out, &snapshot.lookups, position, |out, lookups| {
                 names::lookups(out, &snapshot.identities, lookups);
             }),
-            Section::Owners => each(out, &snapshot.owners, position, |out, owner| {
-                names::owner(out, snapshot.data_date, owner);
+            Section::Bypasses => each(out, &snapshot.bypasses, position, |out, bypasses| {
+                names::bypasses(out, &snapshot.identities, bypasses);
             }),
+            Section::Destinations => self.destinations(out, position),
             // The first identity is that of what has none.
             Section::Apps => each(
                 out,
@@ -157,7 +172,8 @@ impl Exposition {
             ),
             Section::Undecided => (names::UNDECIDED, Kind::Gauge, names::UNDECIDED_HELP),
             Section::Lookups => (names::LOOKUPS, Kind::Counter, names::LOOKUPS_HELP),
-            Section::Owners => (names::OWNERS, Kind::Gauge, names::OWNERS_HELP),
+            Section::Bypasses => (names::BYPASSES, Kind::Counter, names::BYPASSES_HELP),
+            Section::Destinations => (destinations::NAME, Kind::Gauge, destinations::HELP),
             Section::Apps => (state::APP, Kind::Gauge, state::APP_HELP),
             Section::Rest => return,
         };
@@ -165,17 +181,41 @@ impl Exposition {
     }
 
     fn rows(&self, out: &mut Vec<u8>, measure: Measure, position: Position) -> Option<Position> {
+        each_row(out, &self.snapshot, position, |out, row| {
+            let prefix = self
+                .prefixes
+                .get(row.identity as usize)
+                .unwrap_or(&self.nameless);
+            measure.write(out, prefix, row);
+        })
+    }
+
+    fn destinations(&mut self, out: &mut Vec<u8>, position: Position) -> Option<Position> {
+        let facts = self.snapshot.facts.as_deref()?;
         let mut item = position.item;
+        let mut looks = 0;
         for (block, rows) in self.snapshot.rows.iter().enumerate().skip(position.block) {
-            let next = each(out, rows, Position { block, item }, |out, row| {
-                let prefix = self
-                    .prefixes
-                    .get(row.identity as usize)
-                    .unwrap_or(&self.nameless);
-                measure.write(out, prefix, row);
-            });
-            if next.is_some() {
-                return next;
+            for row in rows.iter().skip(item) {
+                if out.len() >= CHUNK || looks >= LOOKS {
+                    return Some(Position { block, item });
+                }
+                item += 1;
+                looks += 1;
+                let hash = match &row.destination {
+                    Destination::Named { name, .. } => self.hasher.hash_one(name),
+                    // Without names, an address has rows of several companies.
+                    Destination::Address { address, .. } => {
+                        self.hasher.hash_one((address, row.company))
+                    }
+                    // Each company's.
+                    Destination::Other if !row.company.is_empty() => {
+                        self.hasher.hash_one((row.company, 0))
+                    }
+                    Destination::Other | Destination::Unknown => continue,
+                };
+                if self.told.insert(hash) {
+                    destinations::write(out, facts, row);
+                }
             }
             item = 0;
         }
@@ -183,12 +223,30 @@ impl Exposition {
     }
 }
 
+/// Writes rows until the chunk is full. `None` when none is left, else where to go on.
+fn each_row(
+    out: &mut Vec<u8>,
+    snapshot: &Snapshot,
+    position: Position,
+    mut write: impl FnMut(&mut Vec<u8>, &Row),
+) -> Option<Position> {
+    let mut item = position.item;
+    for (block, rows) in snapshot.rows.iter().enumerate().skip(position.block) {
+        let next = each(out, rows, Position { block, item }, &mut write);
+        if next.is_some() {
+            return next;
+        }
+        item = 0;
+    }
+    None
+}
+
 /// Writes items until the chunk is full. `None` when none is left, else where to go on.
 fn each<T>(
     out: &mut Vec<u8>,
     items: &[T],
     position: Position,
-    write: impl Fn(&mut Vec<u8>, &T),
+    mut write: impl FnMut(&mut Vec<u8>, &T),
 ) -> Option<Position> {
     for (index, item) in items.iter().enumerate().skip(position.item) {
         if out.len() >= CHUNK {
@@ -212,9 +270,11 @@ impl Iterator for Exposition {
                 break;
             };
             self.position = self.proceed(&mut out, *section);
-            if self.position.is_none() {
-                self.section += 1;
+            if self.position.is_some() {
+                // It has written, or looked for, as much as is done at once.
+                return Some(out.into());
             }
+            self.section += 1;
         }
         (!out.is_empty()).then(|| out.into())
     }

@@ -11,7 +11,7 @@ use aya::{
     Ebpf,
     programs::{
         BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock,
-        CgroupSockAddr, KProbe, RawTracePoint, TracePoint,
+        CgroupSockAddr, FExit, KProbe, RawTracePoint, TracePoint,
     },
 };
 
@@ -31,7 +31,7 @@ pub fn attach(ebpf: &mut Ebpf, hook: &Hook) -> anyhow::Result<()> {
                 .attach(name)
                 .with_context(|| format!("attach to {name}"))?;
         }
-        Attach::PerfTracepoint(category, name) => {
+        Attach::PerfTracepoint(_, category, name) => {
             let program: &mut TracePoint = program.try_into().context("its type")?;
             program.attach(category, name).with_context(|| {
                 format!("attach to {name}\nhint: mount -t tracefs none /sys/kernel/tracing")
@@ -43,7 +43,14 @@ pub fn attach(ebpf: &mut Ebpf, hook: &Hook) -> anyhow::Result<()> {
                 .attach()
                 .with_context(|| format!("attach to {name}"))?;
         }
-        Attach::OnDemand => {}
+        Attach::Fexit(_, name) => {
+            let program: &mut FExit = program.try_into().context("its type")?;
+            program
+                .attach()
+                .with_context(|| format!("attach to the return of {name}"))?;
+        }
+        // Libraries are found later, and all the while.
+        Attach::OnDemand | Attach::Uprobe(_) | Attach::Uretprobe(_) => {}
         Attach::Kprobe(functions) | Attach::Kretprobe(_, functions) => {
             let program: &mut KProbe = program.try_into().context("its type")?;
             for (at, function) in functions.iter().enumerate() {

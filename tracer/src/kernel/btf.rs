@@ -11,7 +11,6 @@ const MAGIC: u16 = 0xeb9f;
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
 const KIND_ENUM: u32 = 6;
-const KIND_TYPEDEF: u32 = 8;
 /// Deepest nesting of anonymous structures and of modifiers that is followed. Kernels have at most four.
 const DEPTH: u32 = 16;
 /// Most members that are looked at to find one. Kernels' largest structure has some 300; a structure that holds itself
@@ -98,11 +97,11 @@ impl<'a> Btf<'a> {
             })
     }
 
-    /// Number of the type that a `typedef` is.
-    pub fn typedef(&self, name: &str) -> Option<u32> {
+    /// Number of the type of a kind (`BTF_KIND_…`, include/uapi/linux/btf.h) that has this name.
+    pub fn number(&self, kind: u32, name: &str) -> Option<u32> {
         (1..self.positions.len() as u32).find(|id| {
             self.get(*id)
-                .is_some_and(|found| found.kind == KIND_TYPEDEF && self.is_named(found.name, name))
+                .is_some_and(|found| found.kind == kind && self.is_named(found.name, name))
         })
     }
 
@@ -241,6 +240,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const KIND_TYPEDEF: u32 = 8;
+
     /// `struct outer { int a; struct { struct inner b; }; }`, `struct inner { int x; int y; }`, `enum which { five = 5 }`,
     /// `typedef int number`.
     fn sample() -> Vec<u8> {
@@ -309,13 +310,13 @@ mod tests {
     }
 
     #[test]
-    fn a_typedef_has_its_number() {
+    fn a_type_of_a_kind_has_its_number() {
         let bytes = sample();
         let btf = Btf::new(&bytes).expect("a sound sample");
-        assert_eq!(btf.typedef("number"), Some(6));
+        assert_eq!(btf.number(KIND_TYPEDEF, "number"), Some(6));
         // A structure's name, and nobody's.
-        assert_eq!(btf.typedef("outer"), None);
-        assert_eq!(btf.typedef("nobody"), None);
+        assert_eq!(btf.number(KIND_TYPEDEF, "outer"), None);
+        assert_eq!(btf.number(KIND_TYPEDEF, "nobody"), None);
     }
 
     #[test]

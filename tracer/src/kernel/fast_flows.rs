@@ -11,9 +11,9 @@
 //! 4. `port` is.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     io,
-    os::fd::{AsFd as _, AsRawFd as _, RawFd},
+    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
     ptr::{NonNull, null_mut},
     sync::atomic::{
         AtomicU16, AtomicU32, AtomicU64,
@@ -27,40 +27,46 @@ use tracer_common::{
     fast::{self, FAST_FLOWS},
 };
 
-const BYTES: usize = size_of::<fast::FastFlows>();
-
 /// The slots, and who has them.
 pub struct FastFlows {
-    memory: NonNull<FastFlow>,
+    memory: Memory,
     /// By slot: the flow's key, and when it was opened, which tells it from a later one of that key.
     held: HashMap<u32, (FlowKey, u32)>,
+}
+
+/// The pages of the map in which a slot is held: all of them together are more than most machines ever need.
+struct Memory {
+    /// The map; `None` for a test's own memory.
+    map: Option<OwnedFd>,
+    /// Slots in a page.
+    slots: u32,
+    /// By the number of the page.
+    pages: HashMap<u32, NonNull<FastFlow>>,
 }
 
 impl FastFlows {
     /// The slots in the kernel side's map.
     pub fn of(array: &Array<MapData, fast::FastFlows>) -> io::Result<Self> {
-        Self::map(array.map().fd().as_fd().as_raw_fd(), libc::MAP_SHARED)
+        let map = array.map().fd().as_fd().try_clone_to_owned()?;
+        let mut memory = Memory::new(Some(map));
+        // Whether it is to be had at all.
+        memory.page_of(0)?;
+        memory.keep(&HashSet::new());
+        Ok(Self::new(memory))
     }
 
-    fn map(descriptor: RawFd, flags: libc::c_int) -> io::Result<Self> {
-        let access = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: new memory, wherever there is room.
-        let memory = unsafe { libc::mmap(null_mut(), BYTES, access, flags, descriptor, 0) };
-        if memory == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        let memory = NonNull::new(memory.cast()).ok_or(io::ErrorKind::AddrNotAvailable)?;
-        Ok(Self {
+    fn new(memory: Memory) -> Self {
+        Self {
             memory,
             held: HashMap::new(),
-        })
+        }
     }
 
     /// Says what time it is, as [`Kernel::set_second`](super::source::Kernel::set_second).
     pub fn set_second(&self, second: u32) {
         for slot in self.held.keys() {
             // SAFETY: a field of a slot, which the kernel side reads meanwhile.
-            unsafe { AtomicU32::from_ptr(&raw mut (*self.at(*slot)).second) }
+            unsafe { AtomicU32::from_ptr(&raw mut (*self.memory.at(*slot)).second) }
                 .store(second, Release);
         }
     }
@@ -82,7 +88,7 @@ impl FastFlows {
 
     /// The flow, with what was counted in its slot.
     pub fn sum(&self, slot: u32, flow: &Flow) -> Flow {
-        let fast = self.at(slot);
+        let fast = self.memory.at(slot);
         // SAFETY: fields of a slot. The kernel side writes them meanwhile, as atomics do.
         let (sent, received, last, answered) = unsafe {
             (
@@ -103,8 +109,8 @@ impl FastFlows {
         }
     }
 
-    /// Gives the flow a slot that has [`room`](Self::room) for it. `is_open` says whether its socket is in `SOCKETS`; `second` is what
-    /// time it is.
+    /// Gives the flow a slot that has [`room`](Self::room) for it, if its memory is to be had. `is_open` says whether its socket is in
+    /// `SOCKETS`; `second` is what time it is.
     pub fn give(
         &mut self,
         key: &FlowKey,
@@ -112,7 +118,10 @@ impl FastFlows {
         second: u32,
         is_open: impl FnOnce() -> bool,
     ) {
-        let fast = self.at(flow.slot);
+        if self.memory.page_of(flow.slot).is_err() {
+            return;
+        }
+        let fast = self.memory.at(flow.slot);
         // SAFETY: a slot that nobody has: the kernel side neither writes it nor believes it while `sock` and `port` are 0.
         unsafe {
             fast.write_volatile(FastFlow {
@@ -137,32 +146,76 @@ impl FastFlows {
 
     /// Takes every slot back but those: the others' flows are over, and nothing passes over them any more.
     pub fn keep(&mut self, slots: &HashSet<u32>) {
-        let memory = self.memory;
+        let memory = &mut self.memory;
         self.held.retain(|slot, _| {
             let keep = slots.contains(slot);
             if !keep {
                 // SAFETY: as in `give`: nothing is counted here any more.
-                unsafe { at(memory, *slot).write_volatile(FastFlow::default()) };
+                unsafe { memory.at(*slot).write_volatile(FastFlow::default()) };
             }
             keep
         });
+        memory.keep(&self.held.keys().map(|slot| slot / memory.slots).collect());
+    }
+}
+
+impl Memory {
+    fn new(map: Option<OwnedFd>) -> Self {
+        // SAFETY: asks for a number.
+        let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) }.cast_unsigned() as usize;
+        Self {
+            map,
+            slots: (bytes / size_of::<FastFlow>()) as u32,
+            pages: HashMap::new(),
+        }
     }
 
+    fn bytes(&self) -> usize {
+        self.slots as usize * size_of::<FastFlow>()
+    }
+
+    /// Has the page of a slot.
+    fn page_of(&mut self, slot: u32) -> io::Result<()> {
+        assert!(slot < FAST_FLOWS, "a slot");
+        let bytes = self.bytes();
+        let number = slot / self.slots;
+        if let Entry::Vacant(page) = self.pages.entry(number) {
+            let (descriptor, flags) = match &self.map {
+                Some(map) => (map.as_raw_fd(), libc::MAP_SHARED),
+                None => (-1, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS),
+            };
+            let access = libc::PROT_READ | libc::PROT_WRITE;
+            let at = (number as usize * bytes) as libc::off_t;
+            // SAFETY: new memory, wherever there is room.
+            let memory = unsafe { libc::mmap(null_mut(), bytes, access, flags, descriptor, at) };
+            if memory == libc::MAP_FAILED {
+                return Err(io::Error::last_os_error());
+            }
+            page.insert(NonNull::new(memory.cast()).ok_or(io::ErrorKind::AddrNotAvailable)?);
+        }
+        Ok(())
+    }
+
+    /// A slot of which the page is there.
     fn at(&self, slot: u32) -> *mut FastFlow {
-        at(self.memory, slot)
+        let page = self.pages[&(slot / self.slots)];
+        // SAFETY: within the page.
+        unsafe { page.add((slot % self.slots) as usize).as_ptr() }
+    }
+
+    /// Gives back all pages but those.
+    fn keep(&mut self, numbers: &HashSet<u32>) {
+        let bytes = self.bytes();
+        for (_, page) in self.pages.extract_if(|number, _| !numbers.contains(number)) {
+            // SAFETY: made by `page_of`, and nobody else's.
+            unsafe { libc::munmap(page.as_ptr().cast(), bytes) };
+        }
     }
 }
 
-fn at(memory: NonNull<FastFlow>, slot: u32) -> *mut FastFlow {
-    assert!(slot < FAST_FLOWS, "a slot");
-    // SAFETY: within the memory that `map` has made.
-    unsafe { memory.add(slot as usize).as_ptr() }
-}
-
-impl Drop for FastFlows {
+impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: made by `map`, and nobody else's.
-        unsafe { libc::munmap(self.memory.as_ptr().cast(), BYTES) };
+        self.keep(&HashSet::new());
     }
 }
 
@@ -172,7 +225,7 @@ mod tests {
     use tracer_common::{Address, map::PROTOCOL_UDP};
 
     fn slots() -> FastFlows {
-        FastFlows::map(-1, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS).expect("memory")
+        FastFlows::new(Memory::new(None))
     }
 
     fn flow(sock: u64) -> (FlowKey, Flow) {
@@ -205,7 +258,7 @@ mod tests {
         assert_eq!(fast.sum(slot, &flow), flow, "nothing has passed");
         // SAFETY: this test's own memory.
         unsafe {
-            let there = &mut *fast.at(slot);
+            let there = &mut *fast.memory.at(slot);
             let port = u32::from(53_u16.to_be()) + fast::FAST_IPV4;
             assert_eq!((there.sock, there.port), (flow.sock, port));
             there.sent += 5;
@@ -230,18 +283,23 @@ mod tests {
         fast.give(&key, &flow, 1, || true);
         let later = Flow { opened: 6, ..flow };
         assert_eq!(fast.slot(&key, &later), None);
-        fast.keep(&HashSet::new());
+        let other = Flow { slot: 78, ..flow };
+        fast.give(&key, &other, 1, || true);
+        fast.keep(&HashSet::from([78]));
         assert_eq!(fast.slot(&key, &flow), None);
-        let slot = fast.room(&later).expect("it was taken back");
-        // SAFETY: this test's own memory.
-        assert_eq!(unsafe { *fast.at(slot) }, FastFlow::default());
+        // SAFETY: this test's own memory, of which the other slot keeps the page.
+        assert_eq!(unsafe { *fast.memory.at(77) }, FastFlow::default());
+        fast.keep(&HashSet::new());
+        assert!(fast.memory.pages.is_empty(), "nobody needs it");
+        assert_eq!(fast.room(&later), Some(77), "it was taken back");
     }
 
     #[test]
     fn a_socket_that_was_closed_meanwhile_gets_no_slot() {
         let mut fast = slots();
         let (key, flow) = flow(64);
-        let before = fast.at(flow.slot);
+        fast.memory.page_of(flow.slot).expect("memory");
+        let before = fast.memory.at(flow.slot);
         // SAFETY: this test's own memory.
         fast.give(&key, &flow, 1, || unsafe {
             assert_eq!((*before).sock, 64, "the kernel side can clear it");

@@ -1,5 +1,5 @@
 //! With what are the object's read-only globals filled in: the running kernel's offsets, from its BTF or measured? And which
-//! types have its tracepoints?
+//! types have its tracepoints and functions?
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
@@ -9,8 +9,8 @@ use tracer_common::offset::{FIELDS, Field, UNKNOWN};
 use crate::kernel::{
     btf::Btf,
     calibrate, cgroup,
-    hooks::{Attach, HOOKS},
-    typed,
+    hooks::HOOKS,
+    typed::{self, Typed},
 };
 
 /// Where kernels keep their own type information; since 5.4, where built with `CONFIG_DEBUG_INFO_BTF`.
@@ -57,8 +57,8 @@ impl Origin {
 /// Values of the globals, by their names.
 pub struct Globals {
     pub values: BTreeMap<&'static str, u32>,
-    /// Numbers of the types of tracepoints, by their names; none where the kernel does not tell of its types.
-    pub tracepoints: BTreeMap<&'static str, u32>,
+    /// Numbers of the types that programs are attached by; none where the kernel does not tell of its types.
+    types: BTreeMap<Typed<'static>, u32>,
     pub origin: Origin,
 }
 
@@ -114,15 +114,24 @@ impl Globals {
         let is_byte = btf.offset(&ITER_TYPE).is_ok();
         values.insert("DATA_KIND_BITS", if is_byte { 0xff } else { 0xfe });
         values.insert("CGROUP_SUBSYSTEM", subsystem.cast_unsigned());
-        let typed = HOOKS.iter().filter_map(|hook| match hook.attach {
-            Attach::BtfTracepoint(name) => Some((name, btf.typedef(&typed::name_of(name))?)),
-            _ => None,
+        let typed = HOOKS.iter().filter_map(|hook| {
+            let typed = hook.attach.typed()?;
+            Some((typed, btf.number(typed.kind(), &typed.name())?))
         });
         Ok(Self {
             values,
-            tracepoints: typed.collect(),
+            types: typed.collect(),
             origin: Origin::Btf,
         })
+    }
+
+    /// BTF that tells the number of this type.
+    pub fn typed(&self, typed: Typed<'static>) -> anyhow::Result<aya::Btf> {
+        let number = self.types.get(&typed);
+        typed::types(
+            typed,
+            *number.context("the kernel does not tell of its type")?,
+        )
     }
 
     /// Fails where one of `fields` is unknown.
@@ -141,7 +150,7 @@ impl Globals {
         let fields = offsets.fields();
         Ok(Self {
             values: offsets.globals()?,
-            tracepoints: BTreeMap::new(),
+            types: BTreeMap::new(),
             origin: Origin::Measured {
                 fields,
                 of: FIELDS.len(),

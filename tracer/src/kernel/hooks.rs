@@ -3,7 +3,7 @@
 //! A test compares this table with the built object, so neither can drift. The order within a signal is the order of
 //! preference.
 
-use super::signal::Signal;
+use super::{signal::Signal, typed::Typed};
 
 /// Where a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub enum Attach {
         /// The programs that it is behind; one of them is there.
         behind: &'static [&'static str],
     },
-    /// A tracepoint as perf has it, by its category and name; since 4.7.
-    PerfTracepoint(&'static str, &'static str),
+    /// A tracepoint as perf has it, by its category and name, behind the value of the label `hook`; since 4.7.
+    PerfTracepoint(&'static str, &'static str, &'static str),
     /// One whose arguments' types the verifier knows, by its name; since 5.5, with BTF.
     BtfTracepoint(&'static str),
     /// Nowhere: user space runs it when it wants an answer (`BPF_PROG_TEST_RUN`); since 5.10.
@@ -32,6 +32,12 @@ pub enum Attach {
     RenamedKprobe(&'static str, &'static str),
     /// Their return, and the value of the label `hook`.
     Kretprobe(&'static str, &'static [&'static str]),
+    /// The return of a function whose types the verifier knows, and the value of the label `hook`; since 5.5, with BTF.
+    Fexit(&'static str, &'static str),
+    /// The entry of functions of each C library that is found (`lookups`), and the value of the label `hook`.
+    Uprobe(&'static str),
+    /// Their return, and the same.
+    Uretprobe(&'static str),
 }
 
 /// Which kind of hooks watch datagrams. Only one kind serves at a time: both would count everything twice.
@@ -62,9 +68,7 @@ impl Attach {
     /// The value of the label `hook`.
     pub fn label(self) -> &'static str {
         match self {
-            Self::RawTracepoint(name)
-            | Self::PerfTracepoint(_, name)
-            | Self::BtfTracepoint(name) => name,
+            Self::RawTracepoint(name) | Self::BtfTracepoint(name) => name,
             Self::OnDemand => "on_demand",
             Self::Cgroup(Cgroup::Ingress) => "cgroup_ingress",
             Self::Cgroup(Cgroup::Egress) => "cgroup_egress",
@@ -78,8 +82,21 @@ impl Attach {
             Self::Cgroup(Cgroup::SockRelease) => "cgroup_sock_release",
             Self::Kprobe(functions) => functions[0],
             Self::RawTracepointNested { label, .. }
+            | Self::PerfTracepoint(label, ..)
+            | Self::Fexit(label, _)
             | Self::RenamedKprobe(label, _)
-            | Self::Kretprobe(label, _) => label,
+            | Self::Kretprobe(label, _)
+            | Self::Uprobe(label)
+            | Self::Uretprobe(label) => label,
+        }
+    }
+
+    /// By what type it is attached, if by one.
+    pub fn typed(self) -> Option<Typed<'static>> {
+        match self {
+            Self::BtfTracepoint(name) => Some(Typed::Tracepoint(name)),
+            Self::Fexit(_, function) => Some(Typed::Function(function)),
+            _ => None,
         }
     }
 
@@ -90,9 +107,13 @@ impl Attach {
             | Self::RawTracepointNested { .. }
             | Self::PerfTracepoint(..)
             | Self::BtfTracepoint(_)
-            | Self::OnDemand => None,
+            | Self::OnDemand
+            | Self::Uprobe(_)
+            | Self::Uretprobe(_) => None,
             Self::Cgroup(_) => Some(Way::Cgroup),
-            Self::Kprobe(_) | Self::RenamedKprobe(..) | Self::Kretprobe(..) => Some(Way::Tracing),
+            Self::Kprobe(_) | Self::RenamedKprobe(..) | Self::Kretprobe(..) | Self::Fexit(..) => {
+                Some(Way::Tracing)
+            }
         }
     }
 }
@@ -124,6 +145,8 @@ pub enum Place {
     Everywhere,
     /// Where a task may preempt a program at a tracepoint, and the kernel skips that for it: from Linux 7 on.
     WherePreempted,
+    /// On a device of Android.
+    OnPhones,
     /// Where this kind of hooks watches datagrams.
     With(Way),
     /// Where this program, which stands before it, is not attached.
@@ -186,7 +209,7 @@ pub const HOOKS: &[Hook] = &[
     ),
     hook(
         "tcp_end_kept",
-        Attach::PerfTracepoint("tcp", "tcp_destroy_sock"),
+        Attach::PerfTracepoint("tcp_destroy_sock_kept", "tcp", "tcp_destroy_sock"),
         Signal::TcpEnd,
     )
     .only(Place::WherePreempted),
@@ -197,14 +220,18 @@ pub const HOOKS: &[Hook] = &[
     ),
     hook(
         "tcp_error_again",
-        Attach::RawTracepoint("inet_sk_error_report"),
+        Attach::RawTracepointNested {
+            label: "inet_sk_error_report_nested",
+            name: "inet_sk_error_report",
+            behind: &["tcp_error"],
+        },
         Signal::TcpError,
     )
     .only(Place::WherePreempted),
     // Behind those that see the ends it misses: from its first connection on they are there.
     hook(
         "tcp_unpreempted",
-        Attach::PerfTracepoint("sock", "inet_sock_set_state"),
+        Attach::PerfTracepoint("inet_sock_set_state", "sock", "inet_sock_set_state"),
         Signal::TcpLife,
     )
     .only(Place::WherePreempted),
@@ -276,6 +303,16 @@ pub const HOOKS: &[Hook] = &[
         "datagram_sent",
         Attach::Kretprobe("udp_sendmsg_return", SENDING),
         Signal::DatagramsOut,
+    ),
+    extra(
+        "datagram_sent4",
+        Attach::Fexit("udp_sendmsg_exit", "udp_sendmsg"),
+        Signal::DatagramReturns,
+    ),
+    extra(
+        "datagram_sent6",
+        Attach::Fexit("udpv6_sendmsg_exit", "udpv6_sendmsg"),
+        Signal::DatagramReturns,
     ),
     extra(
         "stream_said",
@@ -385,5 +422,51 @@ pub const HOOKS: &[Hook] = &[
         "frame_out_directly",
         Attach::Kprobe(&["__dev_direct_xmit"]),
         Signal::FramesDirect,
+    ),
+    extra(
+        "proxy_said",
+        Attach::Kprobe(&["unix_stream_sendmsg"]),
+        Signal::Proxy,
+    )
+    .only(Place::OnPhones),
+    extra(
+        "name_answered",
+        Attach::Uretprobe("lookup_return"),
+        Signal::Lookups,
+    ),
+    extra(
+        "addresses_asked",
+        Attach::Uprobe("getaddrinfo"),
+        Signal::Lookups,
+    ),
+    extra(
+        "addresses_asked_bionic",
+        Attach::Uprobe("bionic_getaddrinfo"),
+        Signal::Lookups,
+    ),
+    extra(
+        "addresses_asked_context",
+        Attach::Uprobe("android_getaddrinfofornetcontext"),
+        Signal::Lookups,
+    ),
+    extra(
+        "addresses_asked_network",
+        Attach::Uprobe("android_getaddrinfofornet"),
+        Signal::Lookups,
+    ),
+    extra(
+        "host_asked",
+        Attach::Uprobe("gethostbyname"),
+        Signal::Lookups,
+    ),
+    extra(
+        "host_asked_reentrant",
+        Attach::Uprobe("gethostbyname_r"),
+        Signal::Lookups,
+    ),
+    extra(
+        "host_asked_reentrant_family",
+        Attach::Uprobe("gethostbyname2_r"),
+        Signal::Lookups,
     ),
 ];

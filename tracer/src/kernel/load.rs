@@ -5,6 +5,7 @@ use std::{
     fs, io,
     net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
     path::Path,
+    time::Duration,
 };
 
 use anyhow::{Context as _, anyhow, bail};
@@ -77,7 +78,7 @@ impl Options {
     /// Fails for a hook that is not to be touched on this machine. What is free now `netd` may come for at its next start:
     /// where it finds somebody, it ends, and Android starts again without end.
     fn may(&self, hook: &Hook) -> anyhow::Result<()> {
-        if !self.names && hook.gives == Signal::Names {
+        if !self.names && matches!(hook.gives, Signal::Names | Signal::Lookups | Signal::Proxy) {
             bail!("names are not wanted (--names off)");
         }
         if self.is_phone && hook.attach.way() == Some(Way::Cgroup) {
@@ -143,7 +144,7 @@ fn load_with(options: &Options, globals: &Globals) -> anyhow::Result<Loaded> {
     second.verdicts.extend(
         verdicts
             .into_iter()
-            .filter(|verdict| verdict.hook.attach.way().is_some())
+            .filter(|verdict| is_missed_at_the_cgroup(verdict.hook))
             .map(|verdict| Verdict {
                 failure: verdict
                     .failure
@@ -167,13 +168,19 @@ fn serve(verdicts: &[Verdict]) -> bool {
 const PREEMPTED: &str =
     "not used: from Linux 7 on a kprobe is skipped where a task is preempted that reads a map";
 
+/// Whether it is one of kprobes without which something may go unseen at the control group. There packets say names, nobody waits for a
+/// return, and only phones have what a proxy is told.
+fn is_missed_at_the_cgroup(hook: &Hook) -> bool {
+    hook.attach.way() == Some(Way::Tracing)
+        && !matches!(
+            hook.gives,
+            Signal::Names | Signal::Proxy | Signal::DatagramReturns
+        )
+}
+
 /// Says of each kprobe why it does not serve.
 fn without_kprobes(mut loaded: Loaded, why: &str) -> Loaded {
-    let others = HOOKS
-        .iter()
-        .filter(|hook| hook.attach.way() == Some(Way::Tracing))
-        // What the others see tells these too.
-        .filter(|hook| hook.gives != Signal::Names);
+    let others = HOOKS.iter().filter(|hook| is_missed_at_the_cgroup(hook));
     loaded.verdicts.extend(others.map(|hook| Verdict {
         hook,
         failure: Some(why.to_owned()),
@@ -254,6 +261,7 @@ fn load_one(options: &Options, globals: &Globals, way: Way) -> anyhow::Result<Lo
             .filter(|hook| hook.attach.way().is_none_or(|needed| needed == way))
             .filter(|hook| match hook.place {
                 Place::WherePreempted => is_preempted,
+                Place::OnPhones => options.is_phone,
                 Place::With(needed) => needed == way,
                 Place::Everywhere | Place::Without(_) => true,
             })
@@ -323,15 +331,19 @@ pub fn connect_to_self() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sends a byte to ourselves, for the hooks to see.
-pub fn send_to_self() -> anyhow::Result<()> {
+/// How long a byte to ourselves may take. On a busy machine the kernel leaves what arrives to a thread of its own, which has to wait for
+/// a processor.
+const ARRIVES: Duration = Duration::from_secs(2);
+
+/// Sends a byte to ourselves, for the hooks to see. Whether it has arrived, which somebody may keep it from.
+pub fn send_to_self() -> anyhow::Result<bool> {
     let socket =
         UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("bind to 127.0.0.1 for the self-test")?;
-    // On loopback it is queued when the call returns.
+    socket.set_read_timeout(Some(ARRIVES))?;
     socket
         .send_to(&[0], socket.local_addr()?)
         .context("send to 127.0.0.1 for the self-test")?;
-    Ok(())
+    Ok(socket.recv(&mut [0]).is_ok())
 }
 
 /// Says what a failed load means to a user.

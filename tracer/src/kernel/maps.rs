@@ -9,7 +9,7 @@ use aya::{
 };
 use tracer_common::{
     Attempt, Charge, Connection, Counts, DestinationKey, Flow, FlowKey, ListenedPort, Listener,
-    Listeners, Older, ProcessFacts, ProcessKey, SocketFacts, Translation, fast::FastFlows,
+    Listeners, Older, ProcessFacts, ProcessKey, Sending, SocketFacts, Translation, fast::FastFlows,
 };
 
 /// `BPF_NOEXIST`: insert, or fail where the key is there.
@@ -22,6 +22,7 @@ pub struct Maps {
     pub facts: HashMap<MapData, u64, ProcessFacts>,
     pub overflow: HashMap<MapData, DestinationKey, Counts>,
     pub attempts: HashMap<MapData, u64, Attempt>,
+    pub sending: HashMap<MapData, u64, Sending>,
     pub flows: HashMap<MapData, FlowKey, Flow>,
     pub fast_flows: Array<MapData, FastFlows>,
     pub sockets: HashMap<MapData, u64, SocketFacts>,
@@ -92,6 +93,7 @@ impl Maps {
             ports: take("PORTS")?.try_into()?,
             processes: processes.try_into()?,
             attempts: take("ATTEMPTS")?.try_into()?,
+            sending: take("SENDING")?.try_into()?,
             facts: take("FACTS")?.try_into()?,
             overflow: overflow.try_into()?,
             connections: connections.try_into()?,

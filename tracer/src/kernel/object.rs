@@ -8,7 +8,7 @@ mod tests {
     use super::OBJECT;
     use crate::kernel::{
         calibrate::peek::PROGRAMS,
-        hooks::{Attach, Cgroup, HOOKS},
+        hooks::{Attach, Cgroup, HOOKS, Hook, Place},
     };
     use aya_obj::{Object, ProgramSection};
     use std::collections::BTreeSet;
@@ -50,6 +50,7 @@ mod tests {
                         | ProgramSection::CgroupSockAddr { .. }
                         // Where they have BTF, see below.
                         | ProgramSection::BtfTracePoint
+                        | ProgramSection::FExit { .. }
                 ),
                 "{name} is of a type that Android's kernels refuse: {:?}",
                 program.section
@@ -86,6 +87,13 @@ mod tests {
                         hook.program
                     );
                 }
+                Attach::Fexit(..) => {
+                    assert!(
+                        matches!(section, ProgramSection::FExit { .. }),
+                        "{}",
+                        hook.program
+                    );
+                }
                 Attach::Kprobe(_) | Attach::RenamedKprobe(..) => {
                     assert!(
                         matches!(section, ProgramSection::KProbe),
@@ -96,6 +104,20 @@ mod tests {
                 Attach::Kretprobe(..) => {
                     assert!(
                         matches!(section, ProgramSection::KRetProbe),
+                        "{}",
+                        hook.program
+                    );
+                }
+                Attach::Uprobe(_) => {
+                    assert!(
+                        matches!(section, ProgramSection::UProbe { .. }),
+                        "{}",
+                        hook.program
+                    );
+                }
+                Attach::Uretprobe(_) => {
+                    assert!(
+                        matches!(section, ProgramSection::URetProbe { .. }),
                         "{}",
                         hook.program
                     );
@@ -123,6 +145,24 @@ mod tests {
                         hook.program
                     );
                 }
+            }
+        }
+    }
+
+    /// Prometheus takes one series of a name and its labels, so hooks that stand beside each other differ in theirs.
+    #[test]
+    fn no_two_hooks_have_one_series() {
+        for (at, hook) in HOOKS.iter().enumerate() {
+            for other in &HOOKS[at + 1..] {
+                let is_instead = |one: &Hook, of: &Hook| one.place == Place::Without(of.program);
+                assert!(
+                    (hook.attach.label(), hook.gives) != (other.attach.label(), other.gives)
+                        || is_instead(hook, other)
+                        || is_instead(other, hook),
+                    "{} and {}",
+                    hook.program,
+                    other.program
+                );
             }
         }
     }

@@ -17,6 +17,8 @@ pub enum Signal {
     TcpAttempt,
     /// Datagrams (UDP, ICMP, SCTP, raw) that leave.
     DatagramsOut,
+    /// What calls that send a datagram return, of which more are under way than the kernel follows.
+    DatagramReturns,
     /// Whom the call named that sends a datagram.
     DatagramCall,
     /// Datagrams that arrive.
@@ -39,6 +41,10 @@ pub enum Signal {
     SocketEnd,
     /// What calls send first over TCP connections, where the names of destinations are said.
     Names,
+    /// Names that programs ask their C library for.
+    Lookups,
+    /// Names that programs ask Android's resolver for.
+    Proxy,
 }
 
 impl Signal {
@@ -52,6 +58,7 @@ impl Signal {
             Self::TcpBytes => "tcp_bytes",
             Self::TcpAttempt => "tcp_attempt",
             Self::DatagramsOut => "datagrams_out",
+            Self::DatagramReturns => "datagram_returns",
             Self::DatagramCall => "datagram_call",
             Self::DatagramsIn => "datagrams_in",
             Self::DatagramRefused => "datagram_refused",
@@ -63,6 +70,8 @@ impl Signal {
             Self::RawOwner => "raw_owner",
             Self::SocketEnd => "socket_end",
             Self::Names => "names",
+            Self::Lookups => "lookups",
+            Self::Proxy => "dnsproxyd",
         }
     }
 
@@ -91,6 +100,17 @@ impl Signal {
                 "DATA_PLACE",
                 "DATA_LENGTH",
             ],
+            Self::Proxy => &[
+                "MESSAGE_DATA",
+                "DATA_KIND",
+                "DATA_SKIPPED",
+                "DATA_PLACE",
+                "DATA_LENGTH",
+                "UNIX_PEER",
+                "UNIX_ADDRESS",
+                "UNIX_ADDRESS_LENGTH",
+                "UNIX_ADDRESS_NAME",
+            ],
             _ => &[],
         }
     }
@@ -113,6 +133,10 @@ impl Signal {
                 "TCP connects that fail before a SYN, for want of a route or because they are forbidden"
             }
             Self::DatagramsOut => "every contact over UDP, ICMP, SCTP or raw IP",
+            Self::DatagramReturns => {
+                "the bytes of UDP that an app sends while more calls wait for room in their socket's buffer than the kernel follows: as \
+                 many as there are processors before Linux 6.2, or ten and more; they are counted as lost (returns_missed)"
+            }
             Self::DatagramCall => {
                 "whom an app addressed over UDP where this machine leads the datagram elsewhere (REDIRECT, DNAT, source routes, \
                  SRv6, IPsec): it counts as the packet says"
@@ -139,6 +163,14 @@ impl Signal {
                 "the end of a contact over datagrams when its socket is closed; it ends after two minutes of silence"
             }
             Self::Names => "the names that apps say in TLS handshakes over TCP",
+            Self::Lookups => {
+                "names that a file or another process answers (/etc/hosts, systemd-resolved, nscd, Avahi; on Android all, where its \
+                 resolver is not seen either): such a contact has the name of its handshake, or none"
+            }
+            Self::Proxy => {
+                "names that an app asks Android's resolver for itself, past the calls of the C library that are seen (DnsResolver, \
+                 android_res_nquery)"
+            }
         }
     }
 }

@@ -9,11 +9,12 @@ use std::{
 use anyhow::{Context as _, bail};
 use aya::{
     Ebpf,
+    maps::{Array, IterableMap as _, Map, MapData},
     programs::{Program, RawTracePoint, RawTracePointRunOptions, TestRun as _},
 };
 use tracer_common::{
     Attempt, Connection, Counts, DestinationKey, Flow, FlowKey, Listener, NameEvent, Older,
-    ProcessFacts, Record, SocketFacts, Translation,
+    ProcessFacts, Record, Sending, SocketFacts, Translation,
     map::{
         CONNECTION_PENDING, DIRECTION_OUT, FLAG_DESCRIBED, HANDLE_UNATTRIBUTED,
         HANDLE_USER_MAXIMUM, PROTOCOL_TCP, PROTOCOL_UDP, counter,
@@ -27,6 +28,7 @@ use crate::kernel::{
     globals::Origin,
     hooks::{Attach, Hook, Way},
     load::{self, Options, Verdict},
+    lookups::{Lookups, Started},
     maps::{Maps, NOT_THERE, descriptor},
     signal::Signal,
     waiting::Holders,
@@ -34,6 +36,8 @@ use crate::kernel::{
 
 /// Arguments that one run of the sampling program takes.
 const SAMPLES: usize = 12;
+/// Bytes to ourselves, of which each hook has to see one.
+const PROOFS: u32 = 3;
 
 /// Loaded, attached and proved to work. Dropping it detaches everything.
 pub struct Kernel {
@@ -51,6 +55,7 @@ pub struct Kernel {
     facts: Batch<u64, ProcessFacts>,
     connections: Batch<u64, Connection>,
     attempts: Batch<u64, Attempt>,
+    calls: Batch<u64, Sending>,
     flows: Batch<FlowKey, Flow>,
     open_sockets: Batch<u64, SocketFacts>,
     listeners: Batch<u64, Listener>,
@@ -60,13 +65,17 @@ pub struct Kernel {
     sockets: Vec<u64>,
     /// Contacts that had ended before anybody asked for them.
     early: Vec<Record>,
+    /// Probes in C libraries; none where they do not work, or are not wanted.
+    pub lookups: Option<Lookups>,
 }
 
 impl Kernel {
     /// Loads, attaches and makes one connection to itself: a hook that is attached and never fires is found here.
     pub fn start(options: &Options) -> anyhow::Result<Self> {
-        let (loaded, origin) = load::load(options)?;
+        let (mut loaded, origin) = load::load(options)?;
         load::require(&loaded.verdicts)?;
+        // Goes on while the rest is proved.
+        let lookups = begin_lookups(&mut loaded);
         let mut kernel = Self {
             ebpf: loaded.ebpf,
             maps: loaded.maps,
@@ -78,6 +87,7 @@ impl Kernel {
             facts: Batch::new(512),
             connections: Batch::new(4096),
             attempts: Batch::new(512),
+            calls: Batch::new(512),
             flows: Batch::new(4096),
             open_sockets: Batch::new(4096),
             listeners: Batch::new(512),
@@ -85,10 +95,25 @@ impl Kernel {
             translations: Batch::new(512),
             sockets: Vec::new(),
             early: Vec::new(),
+            lookups: None,
         };
         kernel.prove()?;
         kernel.prove_datagrams()?;
+        kernel.take_lookups(lookups);
         Ok(kernel)
+    }
+
+    /// Takes the probes in C libraries, or says why there are none.
+    fn take_lookups(&mut self, started: anyhow::Result<Started>) {
+        match started.and_then(Started::finish) {
+            Ok(lookups) => self.lookups = Some(lookups),
+            Err(error) => {
+                let of_them = self.verdicts.iter_mut();
+                let of_them = of_them.filter(|verdict| verdict.hook.gives == Signal::Lookups);
+                let why = format!("{error:#}");
+                of_them.for_each(|verdict| _ = verdict.failure.get_or_insert_with(|| why.clone()));
+            }
+        }
     }
 
     /// The self-test: a program of our number must have been registered, and have counted its one connection.
@@ -147,16 +172,28 @@ impl Kernel {
         if !self.serves(Signal::SocketOwner) {
             return Ok(());
         }
-        load::send_to_self()?;
-        let own = self.own_handle;
-        let (mut left, mut arrived) = (0, 0);
-        self.flows(|key, flow| {
-            if flow.destination.process == own && key.protocol == PROTOCOL_UDP {
-                left += flow.sent;
-                arrived += flow.received;
+        let (mut before, mut seen) = ((0, 0), (0, 0));
+        // The return of one call may go unseen where many are under way: that is no fault of the hooks.
+        for _ in 0..PROOFS {
+            let has_arrived = load::send_to_self()?;
+            let own = self.own_handle;
+            let (mut left, mut arrived) = (0, 0);
+            self.flows(|key, flow| {
+                if flow.destination.process == own && key.protocol == PROTOCOL_UDP {
+                    left += flow.sent;
+                    arrived += flow.received;
+                }
+            })?;
+            seen = (left - before.0, arrived - before.1);
+            before = (left, arrived);
+            if seen == (1, 1) || !has_arrived {
+                break;
             }
-        })?;
-        for (signal, seen) in [(Signal::DatagramsOut, left), (Signal::DatagramsIn, arrived)] {
+        }
+        for (signal, seen) in [
+            (Signal::DatagramsOut, seen.0),
+            (Signal::DatagramsIn, seen.1),
+        ] {
             if seen != 1 {
                 self.verdicts
                     .iter_mut()
@@ -251,6 +288,11 @@ impl Kernel {
     /// Calls of `connect(2)` that have not sent a SYN, by thread or socket.
     pub fn attempts(&mut self, each: impl FnMut(&u64, &Attempt)) -> io::Result<u64> {
         self.attempts.read(descriptor(&self.maps.attempts), each)
+    }
+
+    /// Calls under way that send a datagram, by thread; where kprobes serve.
+    pub fn calls(&mut self, each: impl FnMut(&u64, &Sending)) -> io::Result<u64> {
+        self.calls.read(descriptor(&self.maps.sending), each)
     }
 
     /// Has the kernel side ask the sockets of such calls, by their keys, what became of them.
@@ -399,6 +441,20 @@ impl Kernel {
     pub fn object(&mut self) -> &mut Ebpf {
         &mut self.ebpf
     }
+}
+
+/// Begins to look for C libraries. Where one of the programs for them is not loaded, the others are of no use, and say so too.
+fn begin_lookups(loaded: &mut load::Loaded) -> anyhow::Result<Started> {
+    let mut of_them = loaded.verdicts.iter();
+    let is_refused =
+        |verdict: &Verdict| verdict.hook.gives == Signal::Lookups && verdict.failure.is_some();
+    if let Some(verdict) = of_them.find(|verdict| is_refused(verdict)) {
+        anyhow::bail!("it needs {}, which is not loaded", verdict.hook.program);
+    }
+    let counters = loaded.maps.counters.map().fd().as_fd().try_clone_to_owned();
+    let counters = counters.context("one more descriptor of the counters")?;
+    let counters = Map::from_map_data(MapData::from_fd(counters)?)?;
+    Lookups::start(&mut loaded.ebpf, Array::try_from(counters)?)
 }
 
 /// The clock that the kernel side stamps with (`CLOCK_MONOTONIC`).

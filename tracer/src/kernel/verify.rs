@@ -12,15 +12,15 @@ use anyhow::Context as _;
 use aya::{
     Ebpf,
     programs::{
-        BtfTracePoint, CgroupSkb, CgroupSock, CgroupSockAddr, KProbe, Program, RawTracePoint,
-        TracePoint,
+        BtfTracePoint, CgroupSkb, CgroupSock, CgroupSockAddr, FExit, KProbe, Program,
+        RawTracePoint, TracePoint, UProbe,
     },
 };
 
 use super::{
     globals::Globals,
     hooks::{Attach, Cgroup, Hook},
-    typed,
+    typed::Typed,
 };
 
 /// More take more memory and save little: the longest program alone takes a quarter of the time of all.
@@ -68,7 +68,9 @@ pub fn unload(ebpf: &mut Ebpf, name: &str) {
         Some(Program::RawTracePoint(program)) => program.unload(),
         Some(Program::TracePoint(program)) => program.unload(),
         Some(Program::BtfTracePoint(program)) => program.unload(),
+        Some(Program::FExit(program)) => program.unload(),
         Some(Program::KProbe(program)) => program.unload(),
+        Some(Program::UProbe(program)) => program.unload(),
         Some(Program::CgroupSkb(program)) => program.unload(),
         Some(Program::CgroupSock(program)) => program.unload(),
         Some(Program::CgroupSockAddr(program)) => program.unload(),
@@ -90,16 +92,17 @@ fn load_one(program: &mut Program, hook: &Hook, globals: &Globals) -> anyhow::Re
         }
         Attach::PerfTracepoint(..) => <&mut TracePoint>::try_from(program)?.load(),
         Attach::BtfTracepoint(name) => {
-            let number = globals
-                .tracepoints
-                .get(name)
-                .context("the kernel does not tell of its type")?;
-            let types = typed::types(name, *number)?;
+            let types = globals.typed(Typed::Tracepoint(name))?;
             <&mut BtfTracePoint>::try_from(program)?.load(name, &types)
+        }
+        Attach::Fexit(_, name) => {
+            let types = globals.typed(Typed::Function(name))?;
+            <&mut FExit>::try_from(program)?.load(name, &types)
         }
         Attach::Kprobe(_) | Attach::Kretprobe(..) | Attach::RenamedKprobe(..) => {
             <&mut KProbe>::try_from(program)?.load()
         }
+        Attach::Uprobe(_) | Attach::Uretprobe(_) => <&mut UProbe>::try_from(program)?.load(),
         Attach::Cgroup(Cgroup::Ingress | Cgroup::Egress) => {
             <&mut CgroupSkb>::try_from(program)?.load()
         }

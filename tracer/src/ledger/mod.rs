@@ -4,6 +4,8 @@
 //! What has ended is added once, for good. What lives, and the kernel's own counters of what found no room, are read anew each time: a
 //! reading is `begin`, an `add` for each of them, and `finish`.
 
+mod beside;
+mod bypasses;
 mod contacts;
 mod durations;
 mod identities;
@@ -13,6 +15,7 @@ mod rows;
 mod silence;
 mod table;
 
+pub use bypasses::BypassesByApp;
 pub use contacts::Contacts;
 pub use durations::DurationsByApp;
 pub use identities::Identities;

@@ -8,13 +8,13 @@ use std::{
 use super::{
     remembered::Remembered,
     silence::Silence,
-    table::{Beside, Place, Table, hold, sum},
+    table::{Place, Table, sum},
 };
 use crate::model::{Row, Totals};
 
-/// Most rows of all apps together. One takes 250 bytes here, and 120 more while a reader still holds an earlier snapshot: so
-/// 65 to 100 MB. More contacts can live at once than have a row of their own here; then those of apps that have been silent longest are
-/// in `~other`, which always finds room.
+/// Most rows of all apps together. One takes 130 bytes here without its name, 150 more while something lives in it, and 100 more where it
+/// changed while a reader still holds an earlier snapshot: so 35 to 100 MB. More contacts can live at once than have a row of their own
+/// here; then those of apps that have been silent longest are in `~other`, which always finds room.
 const MAXIMUM: usize = 262_144;
 
 /// What part of them is folded at once: to find the app that has been silent longest takes a look at all.
@@ -34,9 +34,8 @@ pub struct Rows {
     maximum: u32,
     /// Most of all.
     bound: usize,
-    /// Counts readings; the last one that came to its end.
-    reading: u64,
-    complete: u64,
+    /// The last reading that came to its end.
+    complete: u32,
     /// There was nothing to fold: how many places go without a look whether there is now.
     futile: usize,
     folded_now: u64,
@@ -58,7 +57,6 @@ impl Rows {
             own: HashMap::new(),
             maximum,
             bound,
-            reading: 0,
             complete: 0,
             futile: 0,
             folded_now: 0,
@@ -66,14 +64,11 @@ impl Rows {
         }
     }
 
-    /// Begins a reading: every row stands at what was retired.
+    /// Begins a reading: every row stands at what is retired.
     pub fn begin(&mut self) {
-        self.reading += 1;
+        self.table.begin();
         self.futile = 0;
         self.folded_now = 0;
-        for (row, beside) in self.table.each() {
-            row.totals = beside.retired;
-        }
     }
 
     /// Adds a counter of a program that lives.
@@ -82,9 +77,9 @@ impl Rows {
         let (row, folded) = self.find_or_make(app, place);
         self.folded_now += u64::from(folded && totals.connections > 0);
         if folded || !is_other {
-            self.table.beside_mut(row).added = self.reading;
+            self.table.beside_mut(row).added = self.table.reading();
         }
-        sum(self.table.totals(row), totals);
+        sum(self.table.living(row), totals);
     }
 
     /// Adds the last counter of a program that is gone.
@@ -92,18 +87,16 @@ impl Rows {
         self.silence.hear(place.identity);
         let (row, folded) = self.find_or_make(app, place);
         self.folded_retired += u64::from(folded && totals.connections > 0);
-        sum(&mut self.table.beside_mut(row).retired, totals);
+        self.table.retire(row, totals);
     }
 
     /// Ends a reading.
     pub fn finish(&mut self) -> Vec<Arc<Vec<Row>>> {
-        for (row, Beside { shown, .. }) in self.table.each() {
-            hold(&mut row.totals, shown);
-            *shown = row.totals;
-            self.silence.look(row.identity, &row.totals);
-        }
+        let silence = &mut self.silence;
+        self.table
+            .show(|identity, totals| silence.look(identity, totals));
         self.silence.finish();
-        self.complete = self.reading;
+        self.complete = self.table.reading();
         self.table.blocks()
     }
 
@@ -237,13 +230,13 @@ impl Rows {
 
     /// Adds a row to the row of `to`, and takes it out.
     fn fold(&mut self, row: usize, to: Place) {
-        let (row, beside) = self.table.remove(row);
+        let (row, retired, living) = self.table.remove(row);
         let place = Place::of(&row);
         if !place.is_other()
             && let Some(app) = self.apps.get(&place.identity)
         {
             self.folded.insert(&(app, &place));
-            self.folded_retired += u64::from(beside.retired.connections > 0);
+            self.folded_retired += u64::from(retired.connections > 0);
             if let Some(own) = self.own.get_mut(app) {
                 own[place.direction as usize] -= 1;
                 if *own == [0, 0] {
@@ -252,11 +245,11 @@ impl Rows {
             }
         }
         let other = self.other(to);
-        sum(self.table.totals(other), &row.totals);
-        let others = self.table.beside_mut(other);
-        sum(&mut others.retired, &beside.retired);
+        if living != Totals::default() {
+            sum(self.table.living(other), &living);
+        }
         // Whoever reads the two together has seen as much.
-        sum(&mut others.shown, &beside.shown);
+        self.table.take_over(other, &row.totals(), &retired);
     }
 }
 

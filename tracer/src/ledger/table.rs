@@ -7,7 +7,8 @@ use std::{
 
 use hashbrown::HashTable;
 
-use crate::model::{Destination, Direction, Protocol, Row, Totals};
+use super::beside::Beside;
+use crate::model::{Country, Destination, Direction, Protocol, Row, Sums, Totals};
 
 /// Rows in a block: what a snapshot shares with the ledger, and what is copied when a reader still holds it.
 const BLOCK: usize = 512;
@@ -18,6 +19,7 @@ pub struct Place {
     pub identity: u32,
     pub destination: Destination,
     pub company: &'static str,
+    pub country: Country,
     pub direction: Direction,
     pub protocol: Protocol,
 }
@@ -29,6 +31,7 @@ impl Place {
             identity: row.identity,
             destination: row.destination.clone(),
             company: row.company,
+            country: row.country,
             direction: row.direction,
             protocol: row.protocol,
         }
@@ -40,6 +43,7 @@ impl Place {
             && self.direction == row.direction
             && self.protocol == row.protocol
             && self.company == row.company
+            && self.country == row.country
             && self.destination == row.destination
     }
 
@@ -58,25 +62,29 @@ impl Place {
     }
 }
 
-/// What is kept of a row that no reader sees.
-#[derive(Clone, Copy, Default)]
-pub struct Beside {
-    /// What has ended, and what programs that are gone have left.
-    pub retired: Totals,
-    /// What was shown last. A contact that ends between two reads of the kernel is in neither of them for a moment; what is
-    /// shown must not go down meanwhile.
-    pub shown: Totals,
-    /// The last reading in which a program that lives had a counter here, in `~other` one that was folded; 0 for none.
-    pub added: u64,
-}
-
 /// All rows, each by a number that holds until another one is taken out.
-#[derive(Default)]
 pub struct Table {
     blocks: Vec<Arc<Vec<Row>>>,
     beside: Vec<Beside>,
+    /// What lives in the reading that is going on, of the rows of which something does.
+    living: Vec<Totals>,
+    /// Counts readings, the first as 1.
+    reading: u32,
     index: HashTable<u32>,
     hasher: RandomState,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self {
+            blocks: Vec::new(),
+            beside: Vec::new(),
+            living: Vec::new(),
+            reading: 1,
+            index: HashTable::new(),
+            hasher: RandomState::new(),
+        }
+    }
 }
 
 impl Table {
@@ -97,8 +105,84 @@ impl Table {
         &self.blocks[row / BLOCK][row % BLOCK]
     }
 
-    pub fn totals(&mut self, row: usize) -> &mut Totals {
-        &mut Arc::make_mut(&mut self.blocks[row / BLOCK])[row % BLOCK].totals
+    /// Something of a row has ended.
+    pub fn retire(&mut self, row: usize, totals: &Totals) {
+        let (block, beside) = (&mut self.blocks[row / BLOCK], &mut self.beside[row]);
+        // Where nothing lives the next reader is shown just this more, and nobody reads now.
+        if beside.is_all()
+            && let Some(rows) = Arc::get_mut(block)
+        {
+            rows[row % BLOCK].sums.add(totals);
+        } else {
+            beside.apart(&block[row % BLOCK].sums).add(totals);
+        }
+    }
+
+    /// Adds to a row what another one, which was taken out, showed, and what of that has ended.
+    pub fn take_over(&mut self, row: usize, shown: &Totals, retired: &Totals) {
+        let to = &mut Arc::make_mut(&mut self.blocks[row / BLOCK])[row % BLOCK];
+        self.beside[row].apart(&to.sums).add(retired);
+        to.sums.add(shown);
+        to.open += shown.open;
+    }
+
+    /// Begins a reading: nothing lives yet.
+    pub fn begin(&mut self) {
+        // What lived at once a while ago keeps no room for good.
+        let used = self.living.len();
+        self.living.clear();
+        self.living.shrink_to(2 * used);
+        self.reading += 1;
+    }
+
+    /// The number of the reading that is going on, or was last.
+    pub fn reading(&self) -> u32 {
+        self.reading
+    }
+
+    /// What lives of a row in this reading.
+    pub fn living(&mut self, row: usize) -> &mut Totals {
+        let Self {
+            beside,
+            living,
+            reading,
+            ..
+        } = self;
+        let beside = &mut beside[row];
+        let place = beside.lives_in(*reading).unwrap_or_else(|| {
+            beside.live_at(*reading, living.len());
+            living.push(Totals::default());
+            living.len() - 1
+        });
+        &mut living[place]
+    }
+
+    /// Ends a reading: has every row show what it has, and tells `look` whose each is. What a reader still holds is copied where it changes.
+    ///
+    /// A contact that ends between two reads of the kernel is in neither of them for a moment; what is shown must not go down meanwhile.
+    pub fn show(&mut self, mut look: impl FnMut(u32, &Totals)) {
+        let blocks = self.blocks.iter_mut().zip(self.beside.chunks_mut(BLOCK));
+        for (block, beside) in blocks {
+            for (number, beside) in beside.iter_mut().enumerate() {
+                let retired = beside.retired(&block[number].sums);
+                let mut totals = retired;
+                if let Some(living) = beside.lives_in(self.reading) {
+                    sum(&mut totals, &self.living[living]);
+                }
+                let before = block[number].totals();
+                hold(&mut totals, &before);
+                if before != totals {
+                    beside.apart(&block[number].sums);
+                    let row = &mut Arc::make_mut(block)[number];
+                    row.sums = Sums::from(&totals);
+                    row.open = totals.open;
+                }
+                if totals == retired {
+                    beside.join();
+                }
+                look(block[number].identity, &totals);
+            }
+        }
     }
 
     pub fn beside(&self, row: usize) -> &Beside {
@@ -107,12 +191,6 @@ impl Table {
 
     pub fn beside_mut(&mut self, row: usize) -> &mut Beside {
         &mut self.beside[row]
-    }
-
-    /// Each row in turn.
-    pub fn each(&mut self) -> impl Iterator<Item = (&mut Row, &mut Beside)> {
-        let blocks = self.blocks.iter_mut().zip(self.beside.chunks_mut(BLOCK));
-        blocks.flat_map(|(block, beside)| Arc::make_mut(block).iter_mut().zip(beside))
     }
 
     pub fn find(&self, place: &Place) -> Option<usize> {
@@ -137,9 +215,11 @@ impl Table {
             identity: place.identity,
             destination: place.destination,
             company: place.company,
+            country: place.country,
             direction: place.direction,
             protocol: place.protocol,
-            totals: Totals::default(),
+            sums: Sums::default(),
+            open: 0,
         });
         self.beside.push(Beside::default());
         let Self {
@@ -156,8 +236,8 @@ impl Table {
         row
     }
 
-    /// Takes a row out. The last one gets its number.
-    pub fn remove(&mut self, row: usize) -> (Row, Beside) {
+    /// Takes a row out, and returns it, what of it has ended, and what lives. The last one gets its number.
+    pub fn remove(&mut self, row: usize) -> (Row, Totals, Totals) {
         const THERE: &str = "the row is there, so there is a last one";
 
         let last = self.len() - 1;
@@ -181,7 +261,11 @@ impl Table {
             let block = Arc::make_mut(&mut self.blocks[row / BLOCK]);
             std::mem::swap(&mut block[row % BLOCK], &mut removed);
         }
-        (removed, self.beside.swap_remove(row))
+        let beside = self.beside.swap_remove(row);
+        let living = beside.lives_in(self.reading);
+        let living = living.map_or_else(Totals::default, |living| self.living[living]);
+        let retired = beside.retired(&removed.sums);
+        (removed, retired, living)
     }
 }
 
@@ -231,7 +315,7 @@ pub fn sum(to: &mut Totals, from: &Totals) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::HashMap;
 
     use proptest::prelude::*;
 
@@ -245,39 +329,68 @@ mod tests {
                 port,
             },
             company: "",
+            country: Country::default(),
             direction: Direction::Out,
             protocol: Protocol::Tcp,
+        }
+    }
+
+    fn connections(connections: u64) -> Totals {
+        Totals {
+            connections,
+            ..Totals::default()
         }
     }
 
     proptest! {
         #[test]
         fn each_row_that_was_not_taken_out_is_found_with_what_it_has(
-            steps in proptest::collection::vec((any::<bool>(), 0_u16..1500), 0..3000),
+            steps in proptest::collection::vec((0_u8..17, 0_u16..1500), 0..3000),
         ) {
-            let (mut table, mut there) = (Table::default(), HashSet::new());
-            for (make, port) in steps {
-                match (make, table.find(&place(port))) {
-                    (true, None) => {
+            // Of each row what of it has ended.
+            let (mut table, mut there) = (Table::default(), HashMap::new());
+            let mut read = Vec::new();
+            table.begin();
+            for (step, port) in steps {
+                match (step, table.find(&place(port))) {
+                    (0, _) => {
+                        table.show(|_, _| {});
+                        read = table.blocks();
+                    }
+                    (16, _) => read.clear(),
+                    (1..8, None) => {
                         let row = table.make(place(port));
-                        table.totals(row).connections = u64::from(port);
-                        table.beside_mut(row).added = u64::from(port);
-                        there.insert(port);
+                        table.living(row).sent = u64::from(port);
+                        table.beside_mut(row).added = u32::from(port);
+                        there.insert(port, 0);
                     }
-                    (false, Some(row)) => {
-                        let (row, beside) = table.remove(row);
-                        prop_assert_eq!((Place::of(&row), beside.added), (place(port), u64::from(port)));
-                        there.remove(&port);
+                    (1..8, Some(row)) => {
+                        table.retire(row, &connections(u64::from(port)));
+                        *there.entry(port).or_default() += u64::from(port);
                     }
-                    (_, found) => prop_assert_eq!(found.is_some(), there.contains(&port)),
+                    (_, Some(row)) => {
+                        prop_assert_eq!(table.beside(row).added, u32::from(port));
+                        let (row, retired, living) = table.remove(row);
+                        prop_assert_eq!(Place::of(&row), place(port));
+                        prop_assert_eq!(Some(retired.connections), there.remove(&port));
+                        prop_assert_eq!(living.sent, u64::from(port));
+                    }
+                    (_, None) => prop_assert!(!there.contains_key(&port)),
                 }
             }
+            table.show(|_, _| {});
             prop_assert_eq!(table.len(), there.len());
             prop_assert_eq!(table.blocks().iter().map(|block| block.len()).sum::<usize>(), there.len());
-            for port in there {
+            for (port, ended) in there {
                 let row = table.find(&place(port)).expect("it was made");
-                prop_assert_eq!(table.totals(row).connections, u64::from(port));
-                prop_assert_eq!(table.beside(row).added, u64::from(port));
+                let shown = Totals { sent: u64::from(port), ..connections(ended) };
+                prop_assert_eq!(table.row(row).totals(), shown);
+                prop_assert_eq!(table.living(row).sent, u64::from(port));
+                prop_assert_eq!(table.beside(row).added, u32::from(port));
+                // What is shown and has not ended is not counted twice.
+                table.take_over(row, &connections(2), &connections(1));
+                prop_assert_eq!(table.row(row).sums.connections, ended + 2);
+                prop_assert_eq!(table.remove(row).1, connections(ended + 1));
             }
         }
     }

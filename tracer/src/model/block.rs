@@ -110,6 +110,7 @@ impl Block {
             detail,
             local,
             namespace,
+            bypass: _,
             id: _,
             remote: _,
             direction: _,
@@ -136,7 +137,11 @@ impl Block {
             detail,
             destination,
         };
-        packed.whom = index(&mut self.whoms, whom);
+        packed.whom = match whom.naming {
+            // No other one has that: the moment at which a name was said is in it.
+            Some(_) => add(&mut self.whoms, whom),
+            None => index(&mut self.whoms, whom),
+        };
         self.contacts.push(packed);
     }
 
@@ -153,11 +158,13 @@ impl Block {
 fn index<T: PartialEq>(rows: &mut Vec<T>, row: T) -> u16 {
     // Who came last comes again soonest.
     let known = rows.iter().rposition(|known| *known == row);
-    let index = known.unwrap_or_else(|| {
-        rows.push(row);
-        rows.len() - 1
-    });
-    index as u16
+    known.map_or_else(|| add(rows, row), |known| known as u16)
+}
+
+/// The place of `row`, which is added.
+fn add<T>(rows: &mut Vec<T>, row: T) -> u16 {
+    rows.push(row);
+    (rows.len() - 1) as u16
 }
 
 impl Default for Block {

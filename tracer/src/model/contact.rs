@@ -1,6 +1,10 @@
 //! A contact as a value: all that is known of one, while it lives and after it has ended.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    hash::{Hash, Hasher},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use tracer_common::Address;
 
@@ -15,7 +19,7 @@ pub struct Endpoint {
 }
 
 /// What tells a contact from every other one, live or ended, as the kernel side knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Id {
     /// As [`tracer_common::Record::socket`].
     pub socket: u64,
@@ -25,6 +29,13 @@ pub struct Id {
     pub address: Address,
     /// The remote's; 0 of a connection, whose socket has one remote.
     pub port: u16,
+}
+
+impl Hash for Id {
+    /// By what hardly two have in common: of each contact this is asked a dozen times.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.socket, self.began_ns).hash(state);
+    }
 }
 
 /// How the name of a destination is known: the label `name_source`, which is `none` where there is no name.
@@ -100,12 +111,45 @@ pub struct Owner {
 pub enum Via {
     /// A question of DNS, over its own socket.
     Dns,
+    /// A call of its C library, whatever that asks.
+    Library,
+    /// A question to Android's resolver, past the calls of the C library that are seen.
+    Proxy,
 }
 
 impl Via {
     pub fn label(self) -> &'static str {
         match self {
             Self::Dns => "dns",
+            Self::Library => "getaddrinfo",
+            Self::Proxy => "dnsproxyd",
+        }
+    }
+}
+
+/// How a contact came past the device's own resolver: the label `kind` of `tracer_resolver_bypass_total`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Bypass {
+    /// It is with a listed resolver over HTTPS.
+    Doh,
+    /// It is with port 853: DNS over TLS or QUIC.
+    Dot,
+    /// It is with a listed resolver that has an API of its own over HTTP.
+    HttpDns,
+    /// It says a name that nobody on this machine asked for.
+    NoLookup,
+}
+
+impl Bypass {
+    pub const ALL: [Self; 4] = [Self::Doh, Self::Dot, Self::HttpDns, Self::NoLookup];
+
+    /// The value of the label `kind`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Doh => "doh",
+            Self::Dot => "dot",
+            Self::HttpDns => "httpdns",
+            Self::NoLookup => "no_lookup",
         }
     }
 }
@@ -155,6 +199,8 @@ pub struct Contact {
     pub naming: Option<Arc<Naming>>,
     /// Who controls the name.
     pub owner: Option<Owner>,
+    /// How it came past the device's resolver. `None` where it did not, or that is not known.
+    pub bypass: Option<Bypass>,
     pub local: Endpoint,
     pub remote: Endpoint,
     pub detail: Option<Box<Detail>>,
@@ -187,6 +233,7 @@ impl Contact {
             name: None,
             naming: None,
             owner: None,
+            bypass: None,
             local: Endpoint::default(),
             remote: Endpoint::default(),
             detail: None,

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::{Contact, Direction, Endpoint, Outcome, Protocol};
+use super::{Bypass, Contact, Direction, Endpoint, Outcome, Protocol};
 
 /// What a contact shares with no other one. What it may share stands beside it, in tables of its block, and is found by the two
 /// indices.
@@ -45,6 +45,8 @@ const REMOTE_PORT: u16 = 1 << 6;
 const REMOTE: u16 = 1 << 7;
 /// The remote is an IPv4 address, not the IPv6 address that is written like it.
 const REMOTE_V4: u16 = 1 << 8;
+/// From here on, three bits: 0, or the place in [`Bypass::ALL`] and 1.
+const BYPASS: u16 = 9;
 
 impl Known {
     /// The bare number, and noted that it is known where it is.
@@ -59,6 +61,11 @@ impl Known {
         self.0 & bit != 0
     }
 
+    fn bypass(self) -> Option<Bypass> {
+        let place = usize::from(self.0 >> BYPASS & 7).checked_sub(1)?;
+        Bypass::ALL.get(place).copied()
+    }
+
     fn number<T>(self, bit: u16, bare: T) -> Option<T> {
         self.has(bit).then_some(bare)
     }
@@ -68,6 +75,9 @@ impl Packed {
     /// The numbers of `contact`, whose rows in the tables have these indices.
     pub fn new(contact: &Contact, who: u16, whom: u16) -> Self {
         let mut known = Known::default();
+        if let Some(bypass) = contact.bypass {
+            known.0 |= (bypass as u16 + 1) << BYPASS;
+        }
         let remote = contact.remote.address.map_or(Ipv6Addr::UNSPECIFIED, |ip| {
             known.0 |= REMOTE;
             match ip {
@@ -117,6 +127,7 @@ impl Packed {
                 address: known.number(REMOTE, self.remote()),
                 port: known.number(REMOTE_PORT, self.remote_port),
             },
+            bypass: known.bypass(),
             began: self.began(),
             established: known.number(ESTABLISHED, self.established),
             ended: known.number(ENDED, self.ended),
@@ -144,5 +155,20 @@ mod tests {
     fn an_entry_takes_eighty_bytes() {
         assert_eq!(BYTES, 80);
         assert!(size_of::<Contact>() > 2 * BYTES);
+    }
+
+    #[test]
+    fn each_way_past_the_resolver_is_kept_beside_all_that_is_known() {
+        let all = Bypass::ALL.map(Some).into_iter().chain([None]);
+        for bypass in all {
+            for sent in [None, Some(7)] {
+                let contact = Contact {
+                    bypass,
+                    sent,
+                    ..Contact::new(1, Direction::Out, Protocol::Tcp)
+                };
+                assert_eq!(Packed::new(&contact, 0, 0).numbers(), contact);
+            }
+        }
     }
 }

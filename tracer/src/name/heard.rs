@@ -1,5 +1,7 @@
 //! What a contact itself says of its name: the hello of its TLS or QUIC handshake, put together from what passed.
 
+use std::borrow::Cow;
+
 use super::{
     hello::{self, Hello},
     progress::Progress,
@@ -28,7 +30,6 @@ pub struct Whole {
 }
 
 /// Bytes that may be the first ones of a hello.
-#[derive(Default)]
 pub struct Stream {
     offset: u32,
     bytes: Vec<u8>,
@@ -49,24 +50,26 @@ impl Heard {
 
     /// Bytes that a client sent over TCP, the first of them at `offset`.
     pub fn stream(&mut self, offset: u32, bytes: &[u8], at_ns: u64) {
-        let mut stream = match std::mem::take(self) {
+        let (offset, gathered) = match std::mem::take(self) {
             whole @ Self::Hello(_) => return *self = whole,
-            Self::Stream(stream) if stream.end() == offset => stream,
+            Self::Stream(mut stream) if stream.end() == offset => {
+                stream.bytes.extend_from_slice(bytes);
+                (stream.offset, Cow::Owned(stream.bytes))
+            }
             // The kernel side begins anew where the first bytes did not go on as a hello does; and what it had no room for is
-            // missing, which makes none of the rest.
-            _ => Stream {
-                offset,
-                bytes: Vec::new(),
-            },
+            // missing, which makes none of the rest. Most hellos come whole.
+            _ => (offset, Cow::Borrowed(bytes)),
         };
-        stream.bytes.extend_from_slice(bytes);
-        *self = match hello::records(&stream.bytes) {
+        *self = match hello::records(&gathered) {
             Progress::Is(hello) => Self::Hello(Box::new(Whole {
                 hello,
-                offset: Some(stream.offset),
+                offset: Some(offset),
                 at_ns,
             })),
-            Progress::Incomplete if stream.bytes.len() <= hello::LONGEST => Self::Stream(stream),
+            Progress::Incomplete if gathered.len() <= hello::LONGEST => Self::Stream(Stream {
+                offset,
+                bytes: gathered.into_owned(),
+            }),
             Progress::Incomplete | Progress::Not => Self::Nothing,
         };
     }
@@ -90,6 +93,13 @@ impl Heard {
             Progress::Not => *self = Self::Nothing,
             Progress::Incomplete => {}
         }
+    }
+}
+
+impl Whole {
+    /// Whether it is not what its stream begins with.
+    pub fn is_behind(&self) -> bool {
+        self.offset.is_some_and(|offset| offset > 0)
     }
 }
 

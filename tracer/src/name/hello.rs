@@ -3,6 +3,8 @@
 //! A walker of our own: it has to read the bare message, which QUIC carries, and the records of TLS, and to tell what is
 //! not there yet from what never will be. Outside bytes: every read is checked, and nothing is kept but what is found.
 
+use std::sync::Arc;
+
 use super::{host::host, progress::Progress, reader::Reader};
 
 #[cfg(test)]
@@ -38,7 +40,7 @@ const ENCRYPTED_CLIENT_HELLO: u64 = 0xfe0d;
 pub struct Hello {
     /// The server's name (SNI, RFC 6066 section 3) in lower case, without a dot at its end. `None` where there is none, or where
     /// what is there is no host name.
-    pub name: Option<String>,
+    pub name: Option<Arc<str>>,
     /// Protocols that the client offers (ALPN, RFC 7301), the first eight, each at most 255 bytes; replacement characters
     /// stand for what is not UTF-8.
     pub alpn: Vec<String>,
@@ -157,13 +159,13 @@ fn hello(body: &[u8]) -> Option<Hello> {
 }
 
 /// The host name in `ServerNameList`, in which there may be one name of each type. Only that type is defined.
-fn server_name(content: &[u8]) -> Option<String> {
+fn server_name(content: &[u8]) -> Option<Arc<str>> {
     let mut names = Reader::new(Reader::new(content).counted(2)?);
     loop {
         let kind = names.number(1)?;
         let name = names.counted(2)?;
         if kind == 0 {
-            return host(name);
+            return host(name).map(Arc::from);
         }
     }
 }

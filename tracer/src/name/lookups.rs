@@ -9,7 +9,7 @@ use tracer_common::Address;
 
 /// Answers that are remembered of one program: one address of one name each.
 const OF_A_PROGRAM: usize = 4_096;
-/// And of all of them: some 40 MB. Beyond that, the program that has most loses its oldest.
+/// And of all of them: some 50 MB. Beyond that, the program that has most loses its oldest.
 const OF_ALL: usize = 262_144;
 /// Names that are remembered of one address, of one program or of all.
 const OF_AN_ADDRESS: usize = 16;
@@ -20,6 +20,9 @@ const TOLD: usize = 65_536;
 /// neither.
 const LEAST_NS: u64 = 60 * 1_000_000_000;
 const MOST_NS: u64 = 600 * 1_000_000_000;
+
+/// Moments of an answer that are remembered beside its first and its last.
+const EARLIER: usize = 4;
 
 /// An answer: a name has an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +36,9 @@ pub struct Lookup {
     /// `CLOCK_MONOTONIC` nanoseconds of the first such answer, and of the last.
     pub first_ns: u64,
     pub last_ns: u64,
+    /// Those of the ones before the last, the newest first; 0 where there are none. A contact is named when it has ended, and its thread may
+    /// have asked for other names since, and for this one again.
+    pub earlier_ns: [u64; EARLIER],
     /// Until when the last one holds for who did not ask himself.
     pub until_ns: u64,
 }
@@ -40,11 +46,9 @@ pub struct Lookup {
 impl Lookup {
     /// When it was told last before that moment.
     fn told_before(&self, moment_ns: u64) -> u64 {
-        if self.last_ns <= moment_ns {
-            self.last_ns
-        } else {
-            self.first_ns
-        }
+        let all = [self.last_ns].into_iter().chain(self.earlier_ns);
+        let mut before = all.filter(|told_ns| (self.first_ns..=moment_ns).contains(told_ns));
+        before.next().unwrap_or(self.first_ns)
     }
 }
 
@@ -73,7 +77,11 @@ impl Told {
             .iter_mut()
             .find(|known| known.name == lookup.name && known.thread == lookup.thread);
         if let Some(known) = same {
-            known.last_ns = known.last_ns.max(lookup.last_ns);
+            if lookup.last_ns > known.last_ns {
+                known.earlier_ns.rotate_right(1);
+                known.earlier_ns[0] = known.last_ns;
+                known.last_ns = lookup.last_ns;
+            }
             known.until_ns = known.until_ns.max(lookup.until_ns);
             known.chain = lookup.chain;
             return 0;
@@ -90,6 +98,14 @@ impl Told {
             more -= self.forget(1) as isize;
         }
         more
+    }
+
+    /// Whether a thread was told a name of an address since that moment.
+    fn was_told(&self, address: &Address, thread: u32, since_ns: u64) -> bool {
+        let names = self.names.get(address).map_or(&[][..], Vec::as_slice);
+        names
+            .iter()
+            .any(|lookup| lookup.thread == thread && lookup.last_ns >= since_ns)
     }
 
     /// Forgets the oldest ones. Returns how many.
@@ -133,6 +149,7 @@ impl Lookups {
                 thread,
                 first_ns: at_ns,
                 last_ns: at_ns,
+                earlier_ns: [0; EARLIER],
                 until_ns: at_ns.saturating_add(holds.clamp(LEAST_NS, MOST_NS)),
             };
             self.device.add(
@@ -150,6 +167,27 @@ impl Lookups {
         if self.count > OF_ALL {
             self.make_room();
         }
+    }
+
+    /// A program asked its C library, from the one moment to the other, and was told that a name has these addresses.
+    ///
+    /// Where the library asked DNS at the program's own socket, that has told them already, perhaps of a longer name: the library tries what is
+    /// configured (`search`, resolv.conf(5)). That whole name stands then, which everybody understands.
+    pub fn add_call(
+        &mut self,
+        who: (u64, u32),
+        name: &Arc<str>,
+        addresses: &[Address],
+        (began_ns, at_ns): (u64, u64),
+    ) {
+        let program = self.programs.get(&who.0);
+        let is_told = |address: &&Address| {
+            program.is_some_and(|program| program.was_told(address, who.1, began_ns))
+        };
+        let new = addresses.iter().filter(|address| !is_told(address));
+        // It says of none how long it holds.
+        let new: Vec<_> = new.map(|address| (*address, 0)).collect();
+        self.add(who, (name, &Arc::default()), new, at_ns);
     }
 
     fn make_room(&mut self) {

@@ -2,38 +2,43 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    net::IpAddr,
     sync::Arc,
 };
 
 use tracer_common::{
     Address, NameEvent,
     map::PROTOCOL_TCP,
-    name::{DATAGRAM_IN, DATAGRAM_OUT, DNS, LLMNR, MULTICAST_DNS, STREAM_IN, STREAM_OUT},
+    name::{
+        ANSWERED, DATAGRAM_IN, DATAGRAM_OUT, DNS, LLMNR, MULTICAST_DNS, PROXY_IN, PROXY_OUT,
+        STREAM_BYTES, STREAM_IN, STREAM_OUT,
+    },
 };
 
 use super::{
     address::is_public,
+    answered,
     dns::{self, Answer, Message, Question},
     heard::{Heard, Whole},
     lookups::{Lookup, Lookups},
+    messages::Messages,
+    proxy::{Asks, Proxy, Told},
     questions::{Asked, Place, Questions},
-    stream::Beginning,
+    remembered::{Remembered, Trace},
+    requests::{Request, Requests},
 };
 use crate::model::{Candidate, Id, Name, NameSource, Naming, Via};
 
 /// Contacts of which something is heard and whose end is not known yet: as many as can live.
 const CONTACTS: usize = 131_072;
-/// DNS over TCP: streams that are put together at a time, and what is kept of one.
+/// DNS over TCP: streams that are put together at a time.
 const STREAMS: usize = 4_096;
-const STREAM: usize = 16_384;
 /// Nanoseconds after which nothing more is heard of what does not live.
 const SILENCE_NS: u64 = 10 * 1_000_000_000;
 /// Public names of servers of ECH that are remembered (RFC 9849 section 4).
 const PUBLIC_NAMES: usize = 4_096;
 /// The one that most have.
 const CLOUDFLARE: &str = "cloudflare-ech.com";
-/// Questions that wait to be counted.
-const COUNTED: usize = 65_536;
 
 /// A contact that is to get its name.
 #[derive(Clone, Copy, Debug)]
@@ -44,39 +49,19 @@ pub struct Contact {
     pub thread: u32,
 }
 
-/// Somebody asked for a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    pub process: u64,
-    pub name: Arc<str>,
-    pub via: Via,
-}
-
-/// A stream of messages of DNS: how many bytes have been read, and those that are no whole message yet.
-struct Messages {
-    read: u32,
-    bytes: Beginning,
-}
-
-impl Default for Messages {
-    fn default() -> Self {
-        Self {
-            read: 0,
-            bytes: Beginning::new(STREAM),
-        }
-    }
-}
-
 /// All that is known of names.
 #[derive(Default)]
 pub struct Names {
     heard: HashMap<Id, (Heard, u64)>,
-    /// By contact, and whether they arrive.
-    streams: HashMap<(Id, bool), Messages>,
+    /// By contact, and whether they arrive; with the moment of the last part.
+    streams: HashMap<(Id, bool), (Messages, u64)>,
     questions: Questions,
     lookups: Lookups,
     public: HashSet<String>,
-    requests: Vec<Request>,
+    requests: Requests,
+    proxy: Proxy,
+    /// Each name that anybody asked for, and each address that anybody was told.
+    remembered: Remembered,
     lost: u64,
     last_ns: u64,
 }
@@ -96,6 +81,9 @@ impl Names {
             },
         };
         match (event.kind, event.port) {
+            (ANSWERED, _) => self.answered(event, bytes),
+            (PROXY_OUT, _) => self.ask_proxy(event, bytes),
+            (PROXY_IN, _) => self.proxy_tells(event, bytes),
             (STREAM_OUT | STREAM_IN, DNS) => self.dns_stream(id, event, bytes),
             (STREAM_OUT, _) => {
                 if let Some(heard) = self.heard(id, event.at_ns) {
@@ -141,28 +129,30 @@ impl Names {
             Some(Message::Answer(answer)) if event.kind == DATAGRAM_IN => {
                 self.answer(event, &answer);
             }
+            // What is told to all is no question.
+            None if event.kind == DATAGRAM_OUT && event.port != MULTICAST_DNS => {
+                self.requests.misread(event.process);
+            }
             _ => {}
         }
     }
 
     fn dns_stream(&mut self, id: Id, event: &NameEvent, bytes: &[u8]) {
         let arrives = event.kind == STREAM_IN;
+        // What is asked further on in the stream is not seen any more.
+        if !arrives && event.offset.saturating_add(event.length) > STREAM_BYTES / 2 {
+            self.requests.misread(event.process);
+        }
         if self.streams.len() >= STREAMS && !self.streams.contains_key(&(id, arrives)) {
             self.lost += 1;
             return;
         }
-        let stream = self.streams.entry((id, arrives)).or_default();
-        // What is sent once more may have been read.
-        let again = stream.read.saturating_sub(event.offset) as usize;
-        let rest = bytes.get(again..).unwrap_or_default();
-        let at = event.offset.saturating_sub(stream.read);
-        stream.bytes.insert(at.into(), rest);
-        let mut messages = Vec::new();
-        let taken = dns::in_stream(stream.bytes.bytes(), |message| {
-            messages.extend(dns::message(message));
-        });
-        stream.bytes.forget(taken);
-        stream.read = stream.read.saturating_add(taken as u32);
+        let (stream, last_ns) = self.streams.entry((id, arrives)).or_default();
+        *last_ns = event.at_ns;
+        let (messages, are_read) = stream.take(event.offset, bytes);
+        if !arrives && !are_read {
+            self.requests.misread(event.process);
+        }
         for message in messages {
             match message {
                 Message::Query(question) if !arrives => self.ask(event, question),
@@ -174,23 +164,63 @@ impl Names {
 
     fn ask(&mut self, event: &NameEvent, question: Question) {
         let name: Arc<str> = question.name.as_str().into();
+        self.remembered.add_name(&name);
         let asked = Asked {
             question,
             process: event.process,
-            thread: event.thread as u32,
+            thread: event.thread,
             at_ns: event.at_ns,
         };
-        if self.requests.len() < COUNTED {
-            self.requests.push(Request {
-                process: event.process,
-                name,
-                via: Via::Dns,
-            });
-        } else {
-            self.lost += 1;
-        }
+        self.requests.ask(event, &name, Via::Dns);
         let place = place(event, asked.question.id);
         self.lost += u64::from(!self.questions.ask(place, asked));
+    }
+
+    /// A call of a C library has returned.
+    fn answered(&mut self, event: &NameEvent, bytes: &[u8]) {
+        let call = answered::call(bytes);
+        let name = call.as_ref().map(|call| Arc::from(call.name.as_str()));
+        self.requests.returned(event, name.as_ref());
+        let (Some(call), Some(name)) = (call, name) else {
+            return;
+        };
+        self.remembered.add_name(&name);
+        for address in &call.addresses {
+            self.remembered.add_address(address);
+        }
+        let who = (event.process, event.thread);
+        let moments = (event.began_ns, event.at_ns);
+        self.lookups.add_call(who, &name, &call.addresses, moments);
+    }
+
+    /// A program says something to Android's resolver.
+    fn ask_proxy(&mut self, event: &NameEvent, bytes: &[u8]) {
+        let who = (event.process, event.thread);
+        // What a library is told it tells by itself.
+        let said = (bytes, event.within_call == 0);
+        match self.proxy.ask(event.socket, who, said, event.at_ns) {
+            Asks::Name(name) => {
+                let name = Arc::from(name);
+                self.remembered.add_name(&name);
+                self.requests.ask(event, &name, Via::Proxy);
+            }
+            Asks::Unread => self.requests.misread(event.process),
+            Asks::Nothing => {}
+        }
+    }
+
+    /// That says something to a program.
+    fn proxy_tells(&mut self, event: &NameEvent, bytes: &[u8]) {
+        match self.proxy.tell(event.socket, bytes, event.at_ns) {
+            Some((who, Told::Dns(answer))) => self.learn(who, &answer, event.at_ns),
+            Some((who, Told::Addresses(name, addresses))) => {
+                // It says of none how long it holds.
+                let addresses = addresses.into_iter().map(|address| (address, 0));
+                let name = Arc::from(name);
+                self.add(who, (&name, &Arc::default()), addresses, event.at_ns);
+            }
+            None => {}
+        }
     }
 
     fn answer(&mut self, event: &NameEvent, answer: &Answer) {
@@ -198,6 +228,11 @@ impl Names {
         let Some(asked) = self.questions.answer(&place, &answer.question) else {
             return;
         };
+        self.learn((asked.process, asked.thread), answer, event.at_ns);
+    }
+
+    /// Somebody is told what DNS says.
+    fn learn(&mut self, who: (u64, u32), answer: &Answer, at_ns: u64) {
         for name in &answer.public_names {
             if self.public.len() < PUBLIC_NAMES {
                 self.public.insert(name.clone());
@@ -209,16 +244,28 @@ impl Names {
             .map(|name| name.as_str().into())
             .collect();
         let name: Arc<str> = answer.question.name.as_str().into();
-        let addresses = answer
-            .addresses
-            .iter()
-            .map(|(address, seconds)| (Address::of(*address), *seconds));
-        self.lookups.add(
-            (asked.process, asked.thread),
-            (&name, &chain),
-            addresses,
-            event.at_ns,
-        );
+        for name in chain.iter() {
+            self.remembered.add_name(name);
+        }
+        let addresses = answer.addresses.iter().copied();
+        self.add(who, (&name, &chain), addresses, at_ns);
+    }
+
+    /// Somebody is told that a name has these addresses, each for so many seconds.
+    fn add(
+        &mut self,
+        who: (u64, u32),
+        names: (&Arc<str>, &Arc<[Arc<str>]>),
+        addresses: impl Iterator<Item = (IpAddr, u32)>,
+        at_ns: u64,
+    ) {
+        let addresses: Vec<_> = addresses
+            .map(|(address, seconds)| (Address::of(address), seconds))
+            .collect();
+        for (address, _) in &addresses {
+            self.remembered.add_address(address);
+        }
+        self.lookups.add(who, names, addresses, at_ns);
     }
 
     /// What somebody tells all on his network. Only what was asked for over this socket counts: anybody may announce any name for any
@@ -230,19 +277,21 @@ impl Names {
             };
             let who = (asked.process, asked.thread);
             let name: Arc<str> = name.as_str().into();
-            let address = (Address::of(address), seconds);
-            self.lookups
-                .add(who, (&name, &Arc::default()), [address], event.at_ns);
+            let told = [(address, seconds)].into_iter();
+            self.add(who, (&name, &Arc::default()), told, event.at_ns);
         }
     }
 
     /// The name of a contact's destination, of all that is known now.
     pub fn name(&self, contact: &Contact) -> Option<Name> {
+        self.name_with(contact, self.hello(&contact.id))
+    }
+
+    fn name_with(&self, contact: &Contact, hello: Option<&Whole>) -> Option<Name> {
         let (address, began_ns) = (&contact.id.address, contact.id.began_ns);
         if address.is_any() {
             return None;
         }
-        let hello = self.hello(&contact.id);
         let own = self
             .lookups
             .own((contact.process, contact.thread), address, began_ns);
@@ -251,7 +300,7 @@ impl Names {
             && self.stands(contact, whole, name, own)
         {
             return Some(Name {
-                text: name.as_str().into(),
+                text: Arc::clone(name),
                 source: source(whole),
             });
         }
@@ -288,18 +337,21 @@ impl Names {
 
     /// All that speaks for a name, or says that there is none; `None` where nothing does.
     pub fn naming(&self, contact: &Contact) -> Option<Naming> {
+        self.naming_with(contact, self.hello(&contact.id))
+    }
+
+    fn naming_with(&self, contact: &Contact, hello: Option<&Whole>) -> Option<Naming> {
         let (address, began_ns) = (&contact.id.address, contact.id.began_ns);
-        let hello = self.hello(&contact.id);
         let (own, others) = self.lookups.all(contact.process, address, began_ns);
         let mut naming = Naming::default();
         if let Some(whole) = hello {
             naming.alpn.clone_from(&whole.hello.alpn);
             naming.ech = whole.hello.ech;
             naming.hello = true;
-            let name = whole.hello.name.as_deref();
+            let name = whole.hello.name.as_ref();
             naming.candidates.extend(name.map(|name| Candidate {
                 name: Name {
-                    text: name.into(),
+                    text: Arc::clone(name),
                     source: source(whole),
                 },
                 at: whole.at_ns,
@@ -341,13 +393,20 @@ impl Names {
             .is_some_and(|(heard, _)| heard.is_unfinished())
     }
 
-    /// A contact is over and has its name.
-    pub fn end(&mut self, id: &Id) {
-        self.heard.remove(id);
+    /// All of a contact that is over: its name, what speaks for one, and whether its hello is not what its stream begins with.
+    pub fn end(&mut self, contact: &Contact) -> (Option<Name>, Option<Naming>, bool) {
+        let id = contact.id;
         if !self.streams.is_empty() {
-            self.streams.remove(&(*id, false));
-            self.streams.remove(&(*id, true));
+            self.streams.remove(&(id, false));
+            self.streams.remove(&(id, true));
         }
+        let heard = self.heard.remove(&id).map(|(heard, _)| heard);
+        let hello = heard.as_ref().and_then(Heard::hello);
+        (
+            self.name_with(contact, hello),
+            self.naming_with(contact, hello),
+            hello.is_some_and(Whole::is_behind),
+        )
     }
 
     /// A program is gone, with all of its contacts.
@@ -355,22 +414,43 @@ impl Names {
         self.lookups.forget(process);
     }
 
-    /// Forgets what does not live: contacts whose end nobody told.
+    /// A program has ended: what its library asked for in calls that did not return counts now.
+    pub fn end_questions(&mut self, process: u64) {
+        self.requests.end(process);
+    }
+
+    /// Forgets what does not live: contacts whose end nobody told. One that is heard of may have begun since somebody looked who lives.
     pub fn keep(&mut self, lives: impl Fn(&Id) -> bool) {
         let old = self.last_ns.saturating_sub(SILENCE_NS);
         self.heard
             .retain(|id, (_, last_ns)| *last_ns > old || lives(id));
-        self.streams.retain(|(id, _), _| lives(id));
+        self.streams
+            .retain(|(id, _), (_, last_ns)| *last_ns > old || lives(id));
     }
 
     /// Names that were asked for since the last time.
     pub fn requests(&mut self) -> Vec<Request> {
-        std::mem::take(&mut self.requests)
+        self.requests.take(self.last_ns)
+    }
+
+    /// Whether somebody asked for a name or was told an address, at whatever time.
+    pub fn trace(&self, name: &str, address: &Address) -> Trace {
+        self.remembered.trace(name, address)
+    }
+
+    /// Whether a contact's hello is not what its stream begins with: somebody was asked before to lead it on, or to encrypt.
+    pub fn is_behind(&self, id: &Id) -> bool {
+        self.hello(id).is_some_and(Whole::is_behind)
+    }
+
+    /// Programs whose questions could not be read since the last time.
+    pub fn unread(&mut self) -> HashSet<u64> {
+        self.requests.unread()
     }
 
     /// How often there was no room for what might have said a name.
     pub fn lost(&self) -> u64 {
-        self.lost
+        self.lost + self.requests.lost() + self.proxy.lost()
     }
 }
 
@@ -400,3 +480,7 @@ fn place(event: &NameEvent, id: u16) -> Place {
 #[cfg(test)]
 #[path = "names/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "names/calls.rs"]
+mod calls;

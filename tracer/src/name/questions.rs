@@ -57,6 +57,7 @@ impl Questions {
         *self.of_programs.entry(asked.process).or_default() += 1;
         self.order.push_back((place, asked.at_ns));
         if place.address == Address::ANY {
+            self.to_all.retain(|other| *other != place);
             self.to_all.truncate(TO_ALL - 1);
             self.to_all.push_front(place);
         }

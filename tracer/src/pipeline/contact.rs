@@ -15,7 +15,7 @@ use super::{Pipeline, live::Live, programs::Known};
 use crate::{
     decode,
     kernel::source,
-    model::{Contact, Destination, Detail, Endpoint, Id, Name, Naming, Outcome},
+    model::{Bypass, Contact, Destination, Detail, Endpoint, Id, Name, Naming, Outcome},
 };
 
 /// The numbers of those that were shown while they lived, and by which clock.
@@ -88,9 +88,10 @@ impl Pipeline {
             let (name, naming) = self.book.naming.of_live(id, &found.record);
             let owner = name
                 .as_ref()
-                .and_then(|name| self.book.owners.of(&name.text));
+                .and_then(|name| self.book.destinations.owner(&name.text));
             contacts.push(Contact {
                 owner,
+                bypass: self.book.naming.bypass(id, &found.record),
                 name,
                 naming: seen.1.told(naming),
                 ..contact(known, &found.record, seen, (outcome, detail))
@@ -106,8 +107,7 @@ impl super::Book {
         &mut self,
         known: &Known,
         record: &Record,
-        name: Option<Name>,
-        naming: Option<Naming>,
+        (name, naming, bypass): (Option<Name>, Option<Naming>, Option<Bypass>),
     ) {
         if record.flags & NO_CONTACT != 0 {
             return;
@@ -115,9 +115,12 @@ impl super::Book {
         let seen = self.seen.contacts.remove(&Id::of_record(record));
         let seen = seen.unwrap_or_else(|| (self.seen.number(), Clock::now()));
         let detail = self.details.of(known, record);
-        let owner = name.as_ref().and_then(|name| self.owners.of(&name.text));
+        let owner = name
+            .as_ref()
+            .and_then(|name| self.destinations.owner(&name.text));
         self.contacts.end(Contact {
             owner,
+            bypass,
             name,
             naming: seen.1.told(naming),
             ..contact(known, record, seen, (outcome_of(record), detail))

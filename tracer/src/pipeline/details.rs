@@ -97,7 +97,7 @@ impl Details {
     }
 }
 
-fn namespace_of(process: &str) -> io::Result<u32> {
+pub(super) fn namespace_of(process: &str) -> io::Result<u32> {
     let inode = fs::metadata(format!("/proc/{process}/ns/net"))?.ino();
     u32::try_from(inode).map_err(io::Error::other)
 }

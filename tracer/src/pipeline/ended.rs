@@ -11,8 +11,8 @@ use tracer_common::{
 use super::{
     Pipeline,
     live::Live,
+    naming::Ended,
     programs::{Known, NAMELESS},
-    reading::place,
 };
 use crate::{decode, ledger::Place, model::Id};
 
@@ -54,7 +54,9 @@ impl Pipeline {
             }
         });
         // All that was heard of those that have ended is there by now.
-        book.naming.listen(kernel);
+        book.listen(kernel);
+        book.unread
+            .settle(programs, |identity| book.sight.lose(identity));
         for record in ended {
             match programs.find(record.destination.process) {
                 Some(known) => book.end(known, &record),
@@ -86,15 +88,26 @@ impl super::Book {
     /// One contact, or what passed over a part of one.
     pub(super) fn end(&mut self, known: &Known, record: &Record) {
         let totals = decode::ended(record);
-        let (name, naming) = self.naming.end(record);
-        match &name {
-            Some(name) if self.naming.sums_by_name() => {
-                let place = self.place_of_name(known, &record.destination, name.clone());
-                self.retire_at(known, place, &totals);
-            }
-            _ => self.retire(known, &record.destination, &totals),
-        }
-        self.keep(known, record, name, naming);
+        let Ended {
+            name,
+            naming,
+            is_told,
+            bypass,
+            is_behind,
+        } = self.naming.end(record);
+        let bypass = if is_told {
+            bypass
+        } else {
+            self.contacted(name.as_ref(), &record.destination);
+            self.judge(known, record, name.as_ref(), is_behind)
+        };
+        let place = match &name {
+            Some(name) => self.place_of_name(known, &record.destination, name.clone()),
+            None => self.place(known, &record.destination),
+        };
+        let company = place.company;
+        self.retire_at(known, place, &totals);
+        self.keep(known, record, (name, naming, bypass));
         let is_begun = record.destination.direction == DIRECTION_OUT
             && record.destination.protocol == PROTOCOL_TCP
             && record.flags & (NO_CONTACT | LATE) == 0;
@@ -104,6 +117,7 @@ impl super::Book {
         if !self.observed.remove(&Id::of_record(record)) {
             self.durations.connect(
                 known.identity,
+                company,
                 record.established_ns.saturating_sub(record.began_ns),
             );
         }
@@ -120,7 +134,8 @@ impl super::Book {
         key: &tracer_common::DestinationKey,
         totals: &crate::model::Totals,
     ) {
-        self.retire_at(known, place(known, key), totals);
+        let place = self.place(known, key);
+        self.retire_at(known, place, totals);
     }
 
     pub(super) fn retire_at(&mut self, known: &Known, place: Place, totals: &crate::model::Totals) {

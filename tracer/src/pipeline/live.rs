@@ -4,7 +4,7 @@ use std::{collections::HashMap, io};
 
 use tracer_common::{
     Connection, Flow, FlowKey, Record,
-    map::{CONNECTION_LATE, CONNECTION_NO_CONTACT, CONNECTION_PAST, DIRECTION_OUT, PROTOCOL_TCP},
+    map::{CONNECTION_LATE, CONNECTION_NO_CONTACT, CONNECTION_PAST, PROTOCOL_TCP},
     record::{ESTABLISHED, LATE, NO_CONTACT, PAST, UNKNOWN},
 };
 
@@ -55,14 +55,8 @@ pub type Live = HashMap<Id, Contact>;
 impl Pipeline {
     /// Adds the connections of TCP. Returns how many there are.
     pub(super) fn read_connections(&mut self, live: &mut Live) -> io::Result<u64> {
-        let Self {
-            kernel,
-            programs,
-            book,
-            ..
-        } = self;
-        let own = kernel.own_handle;
-        let entries = kernel.connections(|socket, connection| {
+        let own = self.kernel.own_handle;
+        let entries = self.kernel.connections(|socket, connection| {
             let destination = connection.destination;
             if destination.process == own {
                 return;
@@ -70,20 +64,6 @@ impl Pipeline {
             let id = Id::of_connection(*socket, connection);
             let record = of_connection(*socket, connection);
             let is_open = record.outcome == ESTABLISHED && record.flags & NO_CONTACT == 0;
-            let has_times = is_open
-                && destination.direction == DIRECTION_OUT
-                && u32::from(connection.flags) & CONNECTION_LATE == 0;
-            if has_times
-                && let Some(known) = programs.find(destination.process)
-                && book.observed.insert(id)
-            {
-                book.durations.connect(
-                    known.identity,
-                    connection
-                        .established_ns
-                        .saturating_sub(connection.began_ns),
-                );
-            }
             live.insert(id, Contact { record, is_open });
         })?;
         Ok(entries)

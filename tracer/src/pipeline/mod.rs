@@ -1,9 +1,12 @@
 //! The one place where the stages meet. One task owns a [`Pipeline`]; readers get finished snapshots.
 
 mod attempts;
+mod bypass;
 mod contact;
+mod destinations;
 mod details;
 mod ended;
+mod explain;
 mod fast_flows;
 mod flows;
 mod followed;
@@ -11,13 +14,13 @@ mod live;
 mod moved;
 mod naming;
 mod older;
-mod owners;
 mod places;
 mod programs;
 mod reading;
 mod reap;
 mod report;
 mod requests;
+mod sight;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -27,20 +30,22 @@ use std::{
 
 use crate::{
     attribute::Attribution,
-    enrich,
+    enrich::Databases,
     kernel::{fast_flows::FastFlows, source::Kernel},
-    ledger::{Contacts, DurationsByApp, Identities, LookupsByApp, Rows},
+    ledger::{BypassesByApp, Contacts, DurationsByApp, Identities, LookupsByApp, Rows},
     model::{ContactList, Id, Protocol, Snapshot, Unattributed},
 };
 
 use contact::Seen;
+use destinations::Destinations;
 use details::Details;
 use ended::Waiting;
+use explain::Explained;
 use followed::OlderSockets;
 use naming::NamesOfContacts;
-use owners::Owners;
 use programs::Programs;
 use requests::Requests;
+use sight::{Sight, Unread};
 
 /// All state of a running tracer.
 pub struct Pipeline {
@@ -54,6 +59,8 @@ pub struct Pipeline {
     book: Book,
     /// Reads of the kernel's maps that failed; the next one makes up for it.
     failed_reads: u64,
+    /// Calls that sent a datagram, and of whose return nothing was seen until their thread had ended.
+    unreturned: u64,
     waiting: Waiting,
     /// Ended contacts whose programs got no name in time.
     lost_records: u64,
@@ -71,6 +78,8 @@ pub struct Options {
     pub names: bool,
     /// Whether a destination with a name is summed by that, and not by its address.
     pub sums_by_name: bool,
+    /// What says where addresses are.
+    pub databases: &'static Databases,
 }
 
 /// Where contacts are added up.
@@ -85,10 +94,19 @@ struct Book {
     seen: Seen,
     details: Details,
     naming: NamesOfContacts,
-    owners: Owners,
+    destinations: Destinations,
+    /// Whether a destination with a name is summed by that, and not by its address.
+    sums_by_name: bool,
     /// Contacts that are in no row yet, by identity and protocol.
     undecided: HashMap<(u32, Protocol), u64>,
     lookups: LookupsByApp,
+    bypasses: BypassesByApp,
+    sight: Sight,
+    unread: Unread,
+    /// Programs whose questions could not be read and that found no room to be noted.
+    unread_lost: u64,
+    /// Contacts of which it is not known whether a lookup was made, as there was no room to remember all.
+    unjudged: u64,
 }
 
 /// Contacts of programs without a name, by [`Unattributed`]: those that live, those that have ended, and what was shown last.
@@ -103,6 +121,7 @@ impl Pipeline {
     /// Takes a running kernel side and begins to follow the sockets that are there already.
     pub fn new(kernel: Kernel, attribution: Attribution, options: Options) -> Self {
         let fast = kernel.fast_flows();
+        let sight = Sight::new(&kernel);
         let mut pipeline = Self {
             kernel,
             attribution,
@@ -119,12 +138,19 @@ impl Pipeline {
                 contacts: Contacts::default(),
                 seen: Seen::default(),
                 details: Details::default(),
-                naming: NamesOfContacts::new(options.names, options.sums_by_name),
-                owners: Owners::default(),
+                naming: NamesOfContacts::new(options.names),
+                destinations: Destinations::new(options.databases),
+                sums_by_name: options.sums_by_name,
                 undecided: HashMap::new(),
                 lookups: LookupsByApp::new(options.maximum_destinations),
+                bypasses: BypassesByApp::default(),
+                sight,
+                unread: Unread::default(),
+                unread_lost: 0,
+                unjudged: 0,
             },
             failed_reads: 0,
+            unreturned: 0,
             waiting: Waiting::default(),
             lost_records: 0,
             requests: Requests::default(),
@@ -147,6 +173,9 @@ impl Pipeline {
         if second != self.second {
             self.second = second;
             self.kernel.set_second(second);
+            if let Some(lookups) = &mut self.kernel.lookups {
+                lookups.check();
+            }
             if let Some(fast) = &self.fast {
                 fast.set_second(second);
             }
@@ -166,9 +195,9 @@ impl Pipeline {
             ContactList::default()
         };
         let rows = self.book.rows.finish();
+        self.book.destinations.make_room(&rows);
         Ok(Arc::new(Snapshot {
-            owners: self.book.owners.among(&rows),
-            data_date: enrich::DATA_DATE,
+            facts: Some(Arc::new(Explained::new(&self.book.destinations))),
             identities: self.book.identities.all(),
             rows,
             connect_durations: self.book.durations.connects(&self.book.identities),
@@ -181,6 +210,7 @@ impl Pipeline {
             contacts,
             undecided: self.undecided(),
             lookups: self.book.lookups.all(),
+            bypasses: self.book.bypasses.all(),
             name_sources: self.book.naming.sources,
         }))
     }

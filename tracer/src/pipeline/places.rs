@@ -3,20 +3,20 @@
 use std::collections::HashSet;
 
 use super::programs::Programs;
-use crate::ledger::{DurationsByApp, Identities, LookupsByApp, Rows};
+use crate::ledger::{BypassesByApp, DurationsByApp, Identities, LookupsByApp, Rows};
 
 /// How many apps give up their places at once: their rows are found by a look at all rows, some milliseconds.
 const TOGETHER: usize = 256;
 
-/// Adds the apps that have been silent longest, and of which no program lives, to the app `~other`. Returns whether there
-/// is a place now.
+/// Adds the apps that have been silent longest, and of which no program lives, to the app `~other`. Returns who
+/// gave up its place: nobody where all live.
 pub(super) fn make(
     programs: &Programs,
     identities: &mut Identities,
     rows: &mut Rows,
     durations: &mut DurationsByApp,
-    lookups: &mut LookupsByApp,
-) -> bool {
+    (lookups, bypasses): (&mut LookupsByApp, &mut BypassesByApp),
+) -> HashSet<u32> {
     let living: HashSet<u32> = programs.identities().collect();
     let mut silent: Vec<(u64, u32)> = identities
         .numbers()
@@ -30,14 +30,15 @@ pub(super) fn make(
         .map(|(_, number)| number)
         .collect();
     if leaving.is_empty() {
-        return false;
+        return leaving;
     }
     let heir = identities.other();
     rows.give_up(&leaving, heir);
     durations.give_up(&leaving, heir);
     lookups.give_up(&leaving, heir);
+    bypasses.give_up(&leaving, heir);
     identities.give_up(&leaving);
-    true
+    leaving
 }
 
 #[cfg(test)]
@@ -47,7 +48,7 @@ mod tests {
     use super::*;
     use crate::{
         ledger::Place,
-        model::{Destination, Direction, Identity, Kind, Protocol, Totals},
+        model::{Country, Destination, Direction, Identity, Kind, Protocol, Totals},
         pipeline::programs::{Known, NAMELESS},
     };
 
@@ -66,6 +67,7 @@ mod tests {
             identity: number,
             destination: Destination::Unknown,
             company: "",
+            country: Country::default(),
             direction: Direction::Out,
             protocol: Protocol::Raw,
         };
@@ -99,13 +101,14 @@ mod tests {
                 ..NAMELESS
             },
         );
-        assert!(make(
+        let gone = make(
             &programs,
             &mut identities,
             &mut rows,
             &mut durations,
-            &mut LookupsByApp::new(1)
-        ));
+            (&mut LookupsByApp::new(1), &mut BypassesByApp::default()),
+        );
+        assert_eq!(gone.len(), TOGETHER);
         let kept = [0, 1, TOGETHER as u32 + 2];
         for app in kept {
             let number = identities.number(&identity(app));
@@ -119,7 +122,7 @@ mod tests {
         let read = rows.finish();
         let all = read.iter().flat_map(|block| block.iter());
         assert_eq!(
-            all.map(|row| row.totals.connections).sum::<u64>(),
+            all.map(|row| row.sums.connections).sum::<u64>(),
             u64::from(apps) + 1
         );
     }

@@ -1,6 +1,6 @@
 //! Which programs does the kernel side know, and who are they?
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use tracer_common::{
     ProcessKey,
@@ -61,8 +61,8 @@ pub static NOBODY: Known = NAMELESS;
 /// Seconds that a program of Android has to be told what it is. It takes milliseconds.
 const SETTLES: u32 = 2;
 
-/// Nanoseconds after which every processor sees what another one has written: it takes some hundred.
-const WRITTEN: u64 = 1_000_000;
+/// After this every processor sees what another one has written: it takes some hundred nanoseconds.
+pub(super) const WRITTEN: Duration = Duration::from_micros(50);
 
 /// By handle.
 #[derive(Default)]
@@ -126,11 +126,11 @@ impl Programs {
 
 impl Pipeline {
     /// Names the programs that are new since the last time. Those of Android that have not been told yet what they are get
-    /// a moment; what they did comes with the next reading.
-    pub(super) fn learn(&mut self) {
+    /// a moment; what they did comes with the next reading. Returns whether one is so new that it is known only after [`WRITTEN`].
+    pub(super) fn learn(&mut self) -> bool {
         let registrations = self.kernel.maps.counter(counter::PROCESSES);
         if registrations == self.programs.registrations && self.programs.unsettled.is_empty() {
-            return;
+            return false;
         }
         let (second, now) = (self.second, since_boot_ns());
         let unsettled = std::mem::take(&mut self.programs.unsettled);
@@ -145,12 +145,14 @@ impl Pipeline {
         // Asked for in vain once is enough: each look goes over all apps.
         let mut may_have_place = true;
         let mut is_fresh = false;
+        let mut processes = Vec::new();
         let read = kernel.programs(|handle, facts| {
             if *handle == own || programs.known.contains_key(handle) {
                 return;
             }
             // The kernel side says last that all is written down; on some processors the one may be seen before the other.
-            if now.saturating_sub(registered_ns(*handle, now)) < WRITTEN {
+            let since = now.saturating_sub(registered_ns(*handle, now));
+            if Duration::from_nanos(since) < WRITTEN {
                 is_fresh = true;
                 return;
             }
@@ -172,12 +174,22 @@ impl Pipeline {
                     rows,
                     durations,
                     lookups,
+                    bypasses,
+                    sight,
                     ..
                 } = &mut *book;
-                may_have_place = places::make(programs, identities, rows, durations, lookups);
+                let names = (lookups, bypasses);
+                let leaving = places::make(programs, identities, rows, durations, names);
+                sight.give_up(&leaving);
+                may_have_place = !leaving.is_empty();
             }
             let who = found.as_ref().ok().cloned().map(Arc::new);
             let (identity, unattributed) = number(&mut book.identities, found);
+            if let Some(who) = &who {
+                book.sight
+                    .meet(identity, who.kind, &program, facts.key.started_ns);
+            }
+            processes.push(facts.key.process);
             programs.insert(
                 *handle,
                 Known {
@@ -192,6 +204,11 @@ impl Pipeline {
                 },
             );
         });
+        if let Some(lookups) = &mut kernel.lookups {
+            for process in processes {
+                lookups.look_at(process);
+            }
+        }
         match read {
             Ok(false) if !is_fresh => self.programs.registrations = registrations,
             // One is still being described; it comes with the next look.
@@ -202,6 +219,7 @@ impl Pipeline {
                 self.failed_reads += 1;
             }
         }
+        is_fresh
     }
 
     /// Looks whether packages came and went. The system acts for a uid, and goes on when that is given to another package:
@@ -223,14 +241,16 @@ impl Pipeline {
 }
 
 /// When the kernel side registered a program, in nanoseconds since boot, as of `now`: it makes its handles of that, and has no
-/// room for the upper ten bits.
+/// room for the upper ten bits. One that was registered since is of a moment behind `now`.
 fn registered_ns(handle: u64, now_ns: u64) -> u64 {
     const LOST: u64 = 1 << 54;
-    let moment = now_ns & !(LOST - 1) | handle >> 10;
-    if moment > now_ns {
-        moment.saturating_sub(LOST)
+    /// Far longer than anybody takes from asking the clock to asking this.
+    const SINCE: u64 = 1 << 42;
+    let since = (handle >> 10).wrapping_sub(now_ns) % LOST;
+    if since < SINCE {
+        now_ns + since
     } else {
-        moment
+        (now_ns + since).saturating_sub(LOST)
     }
 }
 
@@ -271,6 +291,18 @@ mod tests {
             let handle = made << 10 | 7;
             assert_eq!(registered_ns(handle, made), made);
             assert_eq!(registered_ns(handle, made + DAY), made, "{made}");
+            assert_eq!(registered_ns(handle, made + 200 * DAY), made, "{made}");
+        }
+    }
+
+    /// The programs are read one after the other, and new ones come meanwhile.
+    #[test]
+    fn a_handle_that_is_made_while_others_are_read_is_of_later_and_not_of_the_first_moment() {
+        for now in [1, 1 << 40, (1 << 54) - 2, 1 << 54, 5 << 54] {
+            for since in [1, 5_000_000, 1 << 41] {
+                let handle = (now + since) << 10 | 7;
+                assert_eq!(registered_ns(handle, now), now + since, "{now}");
+            }
         }
     }
 }

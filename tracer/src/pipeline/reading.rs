@@ -1,20 +1,24 @@
 //! One reading: all contacts that live and that have ended, into the rows.
 
-use std::io;
+use std::{io, thread};
 
-use tracer_common::DestinationKey;
+use tracer_common::{
+    DestinationKey,
+    map::{DIRECTION_OUT, PROTOCOL_TCP},
+    record::LATE,
+};
 
 use super::{
     Book, Pipeline,
     live::{Contact, Live},
     naming::{Missing, Standing},
-    programs::Known,
+    programs::{Known, WRITTEN},
 };
 use crate::{
     decode,
     kernel::source,
     ledger::Place,
-    model::{Destination, Id, Name, Totals},
+    model::{Country, Destination, Id, Name, Totals},
 };
 
 /// How many entries each map has.
@@ -45,6 +49,10 @@ impl Pipeline {
         let mut live = Live::default();
         let connections = self.read_connections(&mut live)?;
         let (flows, sockets) = self.read_flows(Some(&mut live))?;
+        // Whoever asks for this reading may have begun just before.
+        if self.learn() {
+            thread::sleep(WRITTEN);
+        }
         self.drain_beside(&mut live);
         // The records of those that have ended since the last reading have been drained.
         self.book.observed.retain(|id| live.contains_key(id));
@@ -91,7 +99,8 @@ impl Book {
 
     /// Adds numbers of a program at a destination to this reading.
     pub(super) fn add(&mut self, known: &Known, key: &DestinationKey, totals: &Totals) {
-        self.add_at(known, place(known, key), totals);
+        let place = self.place(known, key);
+        self.add_at(known, place, totals);
     }
 
     fn add_at(&mut self, known: &Known, place: Place, totals: &Totals) {
@@ -106,11 +115,23 @@ impl Book {
     fn add_live(&mut self, known: &Known, id: &Id, contact: &Contact, now_ns: u64) {
         let key = &contact.record.destination;
         let totals = decode::live(&contact.record, contact.is_open);
-        match self.naming.stand(id, contact, now_ns) {
-            Standing::Address => self.add(known, key, &totals),
+        let (standing, is_new) = self.naming.stand(id, contact, now_ns);
+        if is_new {
+            let (name, is_behind) = self.naming.said(id);
+            self.contacted(name.as_ref(), key);
+            let bypass = self.judge(known, &contact.record, name.as_ref(), is_behind);
+            self.naming.tell(id, bypass);
+        }
+        match standing {
+            Standing::Address => {
+                let place = self.place(known, key);
+                self.observe(known, id, contact, &place);
+                self.add_at(known, place, &totals);
+            }
             Standing::Named(name) => {
                 self.naming.shown(id, &totals);
                 let place = self.place_of_name(known, key, name);
+                self.observe(known, id, contact, &place);
                 self.add_at(known, place, &totals);
             }
             Standing::Undecided => {
@@ -123,16 +144,43 @@ impl Book {
         }
     }
 
+    /// Notes under which name an address was contacted, once for each contact.
+    pub(super) fn contacted(&mut self, name: Option<&Name>, key: &DestinationKey) {
+        if let (Some(name), Destination::Address { address, .. }) = (name, decode::destination(key))
+        {
+            self.destinations.contacted(&name.text, address);
+        }
+    }
+
+    /// The handshake of a connection that lives, once.
+    fn observe(&mut self, known: &Known, id: &Id, contact: &Contact, place: &Place) {
+        let record = &contact.record;
+        let has_times = contact.is_open
+            && record.destination.protocol == PROTOCOL_TCP
+            && record.destination.direction == DIRECTION_OUT
+            && record.flags & LATE == 0;
+        if has_times && self.observed.insert(*id) {
+            let took = record.established_ns.saturating_sub(record.began_ns);
+            self.durations.connect(known.identity, place.company, took);
+        }
+    }
+
     /// Adds one that was shown under its name, and for whose record there was no room.
     fn add_missing(&mut self, known: &Known, missing: &Missing) {
         let place = self.place_of_name(known, &missing.key, missing.name.clone());
-        if !missing.is_for_good {
-            return self.add_at(known, place, &missing.totals);
+        if missing.is_for_good {
+            self.retire_at(known, place, &missing.totals);
+        } else {
+            self.add_at(known, place, &missing.totals);
         }
-        self.retire_at(known, place.clone(), &missing.totals);
-        // A row that something retires to in the middle of a reading has it from the next one on.
-        let app = self.identities.app(known.identity);
-        self.rows.add(app, place, &missing.totals);
+    }
+
+    /// The same of all that a program has left, before its last counters go where they belong.
+    pub(super) fn retire_left(&mut self, known: &Known, process: u64) {
+        for missing in self.naming.left(process) {
+            let place = self.place_of_name(known, &missing.key, missing.name);
+            self.retire_at(known, place, &missing.totals);
+        }
     }
 
     /// The place of what counts under a name.
@@ -142,23 +190,36 @@ impl Book {
         key: &DestinationKey,
         name: Name,
     ) -> Place {
+        let address = self.place(known, key);
+        let company = self.destinations.company(&name.text);
+        if !self.sums_by_name {
+            return Place { company, ..address };
+        }
         Place {
-            company: self.owners.company(&name.text),
+            company,
             destination: Destination::Named {
-                name,
+                name: name.text,
+                source: name.source,
                 port: key.port,
             },
-            ..place(known, key)
+            ..address
         }
     }
-}
 
-pub(super) fn place(known: &Known, key: &DestinationKey) -> Place {
-    Place {
-        identity: known.identity,
-        destination: decode::destination(key),
-        company: "",
-        direction: decode::direction(key),
-        protocol: decode::protocol(key),
+    /// The place of what has no name.
+    pub(super) fn place(&mut self, known: &Known, key: &DestinationKey) -> Place {
+        let destination = decode::destination(key);
+        let country = match destination {
+            Destination::Address { address, .. } => self.destinations.country(address),
+            _ => Country::default(),
+        };
+        Place {
+            identity: known.identity,
+            destination,
+            company: "",
+            country,
+            direction: decode::direction(key),
+            protocol: decode::protocol(key),
+        }
     }
 }

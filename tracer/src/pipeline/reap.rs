@@ -17,7 +17,7 @@ impl Pipeline {
         self.follow_packages();
         self.drain();
         let flows = self.read_flows(None).map(drop);
-        for ended in [self.end_attempts(), flows] {
+        for ended in [self.end_attempts(), self.end_calls(), flows] {
             self.failed_reads += u64::from(ended.is_err());
         }
         let gone = self.gone();
@@ -103,11 +103,20 @@ impl Pipeline {
                 finished.push((*key, *counts));
             }
         })?;
+        for handle in gone.difference(&busy) {
+            if let Some(known) = self.programs.find(*handle) {
+                self.book.retire_left(known, *handle);
+            }
+        }
         for (key, counts) in finished {
             if !self.retire_one(&key, &counts) {
                 busy.insert(key.process);
             }
         }
+        for handle in gone.difference(&busy) {
+            self.book.naming.end_questions(*handle);
+        }
+        self.count_requests();
         for handle in gone.difference(&busy) {
             if let Some(key) = self.programs.find(*handle).and_then(|known| known.key) {
                 // An entry that is not there any more is what is wanted.

@@ -4,7 +4,10 @@ use tracer_common::{fast::FAST_FLOWS, map::counter};
 
 use super::{Pipeline, reading::Entries};
 use crate::{
-    kernel::load::Verdict,
+    kernel::{
+        load::Verdict,
+        lookups::{LIBRARIES, Lookups},
+    },
     model::{HookState, Loss, MapUse, Unattributed},
 };
 
@@ -24,6 +27,12 @@ impl Pipeline {
             reason,
             count: self.kernel.maps.counter(index),
         };
+        let lookups = self.kernel.lookups.as_ref();
+        let library = |reason, count: fn(&Lookups) -> u64| Loss {
+            stage: "lookups",
+            reason,
+            count: lookups.map_or(0, count),
+        };
         vec![
             kernel("destinations_full", counter::DESTINATIONS_FULL),
             kernel("connections_full", counter::CONNECTIONS_FULL),
@@ -35,12 +44,26 @@ impl Pipeline {
             kernel("sockets_full", counter::SOCKETS_FULL),
             kernel("listeners_full", counter::LISTENERS_FULL),
             kernel("calls_full", counter::CALLS_FULL),
+            Loss {
+                stage: "kernel",
+                reason: "returns_missed",
+                count: self.kernel.maps.counter(counter::RETURNS_MISSED) + self.unreturned,
+            },
             kernel("payload_hidden", counter::PAYLOAD_HIDDEN),
             kernel("names_full", counter::NAMES_FULL),
+            kernel("lookups_missed", counter::LOOKUPS_MISSED),
+            library("libraries_failed", Lookups::failed),
+            library("libraries_full", Lookups::full),
+            library("programs_late", Lookups::late),
             Loss {
                 stage: "name",
                 reason: "no_room",
                 count: self.book.naming.lost(),
+            },
+            Loss {
+                stage: "name",
+                reason: "lookups_full",
+                count: self.book.unjudged,
             },
             Loss {
                 stage: "kernel",
@@ -68,6 +91,11 @@ impl Pipeline {
                 count: self.attribution.late(),
             },
             Loss {
+                stage: "data",
+                reason: "unreadable_records",
+                count: self.book.destinations.databases.faults(),
+            },
+            Loss {
                 stage: "ledger",
                 reason: "apps_full",
                 count: self.book.identities.folded,
@@ -77,6 +105,8 @@ impl Pipeline {
 
     pub(super) fn map_use(&self, entries: &Entries) -> Vec<MapUse> {
         let capacities = self.kernel.maps.capacities;
+        let lookups = self.kernel.lookups.as_ref();
+        let libraries = lookups.map_or(0, Lookups::libraries);
         let use_of = |map, entries, capacity| MapUse {
             map,
             entries,
@@ -103,6 +133,7 @@ impl Pipeline {
             ),
             use_of("sockets", entries.sockets, capacities.sockets),
             use_of("older", entries.older, capacities.older),
+            use_of("libraries", libraries, LIBRARIES),
         ]
     }
 

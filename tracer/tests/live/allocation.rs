@@ -86,7 +86,7 @@ const OF_THE_CGROUP: usize = 1;
 #[test]
 fn no_table_allocates_while_a_program_runs_where_the_kernel_warns_of_it() {
     let (mut log, had_warned) = (log(), has_warned());
-    for hooks in crate::programs::ways() {
+    for hooks in crate::programs::all_ways() {
         let tracer = Tracer::start(&["--hooks", hooks]);
         let (flags, bytes) = hashes(tracer.child.id());
         eprintln!("{hooks}: {} hashes, {bytes} bytes", flags.len());

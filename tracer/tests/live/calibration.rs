@@ -2,10 +2,18 @@
 //!
 //! Where the kernel tells of its types, every measured field is compared.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    os::fd::AsRawFd as _,
+    path::Path,
+    thread,
+};
 
 use tracer::kernel::{btf::Btf, calibrate, globals::Globals};
 use tracer_common::offset::{FIELDS, Field, UNKNOWN};
+
+use crate::support::{Namespace, run};
 
 #[test]
 fn every_measured_field_stands_where_the_kernels_types_say() {
@@ -45,6 +53,34 @@ fn every_measured_field_stands_where_the_kernels_types_say() {
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(measured.len(), truth.len());
+}
+
+/// A loopback whose packets another processor handles, as from a network card: what comes to a listener runs in no thread of
+/// ours. It is found out all the same whose that is.
+#[test]
+fn a_listener_is_found_by_what_comes_in_another_thread() {
+    let host = Namespace::new("tm");
+    let other = "echo 2 > /sys/class/net/lo/queues/rx-0/rps_cpus";
+    run(host.command(Path::new("sh")).args(["-c", other]));
+    let namespace = File::open(format!("/run/netns/{}", host.0)).expect("the namespace");
+    let measured = thread::spawn(move || {
+        // SAFETY: plain calls, on a descriptor that is open and a set that is as long as is said; they are about this thread.
+        unsafe {
+            assert_eq!(libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET), 0);
+            let mut first: libc::cpu_set_t = std::mem::zeroed();
+            libc::CPU_SET(0, &mut first);
+            assert_eq!(
+                libc::sched_setaffinity(0, size_of_val(&first), &raw const first),
+                0
+            );
+        }
+        calibrate::measure(Path::new(env!("CARGO_BIN_EXE_tracer")))
+    });
+    let measured = measured.join().expect("it was measured");
+    let measured = measured.expect("every field that is needed");
+    measured
+        .get("TCP_SENT_LIST")
+        .expect("a list that leads to the listener");
 }
 
 fn may_be_unknown(name: &str) -> bool {

@@ -317,7 +317,12 @@ fn datagrams_of_every_kind_are_counted_to_the_contact_and_to_the_byte() {
         .zip(&truths)
         .filter_map(|(play, truth)| difference(&metrics, play, truth))
         .collect();
-    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert!(
+        differences.is_empty(),
+        "{}{}",
+        differences.join("\n"),
+        metrics.unfollowed()
+    );
 
     for (server, port) in servers {
         let told: Vec<Value> = server

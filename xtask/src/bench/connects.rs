@@ -22,6 +22,7 @@ pub fn known(bench: &Bench) -> Result<()> {
             threads,
             connections: if bench.quick { 30_000 } else { 100_000 },
             destinations: 0,
+            names: 0,
         };
         // The first run finds caches and the processor's clock cold.
         storm.run(bench)?;
@@ -59,6 +60,7 @@ pub fn new(bench: &Bench) -> Result<()> {
         threads: 1,
         connections: 60_000,
         destinations: 60_000,
+        names: 0,
     };
     storm.run(bench)?;
     let (mut noise, mut tracer) = (Pairs::default(), Pairs::default());

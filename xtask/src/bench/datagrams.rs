@@ -1,4 +1,4 @@
-//! What does a datagram take longer, while the tracer counts both ends?
+//! What does a datagram, or a segment of TCP, take longer, while the tracer counts both ends?
 //!
 //! One load generator sends in short rounds over the same two sockets all the time: another process, or other sockets, would
 //! lie elsewhere in memory, which changes more than what is asked for. Of the rounds of a phase the fastest tenth is taken:
@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::floor::Floor;
+use super::floor::{CGROUP_SKB, Floor};
 use super::pairs::{figure, median};
 use super::process::Guarded;
+use super::runs::{Clock, Runs};
 use super::table;
 use super::tracers::Tracer;
 use super::{Bench, SETTLE};
@@ -64,6 +65,10 @@ impl Watcher {
     }
 }
 
+/// Goal, in microseconds: for how much longer than an empty program one may run for a packet behind the part of a stream in which names are
+/// looked for.
+const SEGMENT_GOAL: f64 = 0.01;
+
 /// A load generator that sends when it is asked to.
 struct Session {
     rounds: usize,
@@ -73,10 +78,11 @@ struct Session {
 }
 
 impl Session {
-    fn start(bench: &Bench) -> Result<Self> {
+    fn start(bench: &Bench, protocol: &str) -> Result<Self> {
         let mut command = Command::new(&bench.workload);
         command
-            .args("--deadline 3600 loopback --protocol udp --bytes 100 --rounds".split(' '))
+            .args("--deadline 3600 loopback --bytes 100 --rounds".split(' '))
+            .args(["--protocol", protocol])
             .args(["--times", &ROUND.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
@@ -129,7 +135,7 @@ impl Session {
 
 /// Each datagram has two ends, and both are here.
 pub fn datagrams(bench: &Bench) -> Result<()> {
-    let mut session = Session::start(bench)?;
+    let mut session = Session::start(bench, "udp")?;
     // The first finds caches and the processor's clock cold. The others go in turns, so that all see the same machine.
     session.phase()?;
     let mut all = Watcher::ALL.map(|watcher| (watcher, Vec::new()));
@@ -149,5 +155,42 @@ pub fn datagrams(bench: &Bench) -> Result<()> {
             table::figure(&what, added, "µs", &note);
         }
     }
+    Ok(())
+}
+
+/// Segments far behind the first 16 KB of their stream, and their acknowledgements: how long the tracer's programs run for each packet at
+/// either end, and how long empty ones do for the same packets.
+pub fn segments(bench: &Bench) -> Result<()> {
+    let mut session = Session::start(bench, "tcp")?;
+    session.phase()?;
+    let tracer = Tracer::start(bench)?;
+    let _floor = Floor::attach()?;
+    let _clock = Clock::start()?;
+    let both = || -> Result<[Runs; 2]> {
+        let of = |process| Runs::of(process, CGROUP_SKB);
+        Ok([of(std::process::id())?, of(tracer.id())?])
+    };
+    let mut pairs = Vec::new();
+    for _ in 0..bench.pairs.max(5) {
+        let before = both()?;
+        session.phase()?;
+        let after = both()?;
+        let each = |at: usize| after[at].each_since(before[at]);
+        let empty = each(0).context("no packet passed an empty program")?;
+        let Some(tracer) = each(1) else {
+            table::fact("added per TCP packet: none here, where kprobes look for names");
+            return Ok(());
+        };
+        pairs.push((empty, tracer));
+    }
+    let (added, note) = figure(&pairs, |(empty, tracer)| (tracer - empty) / 1000.0);
+    let empty = median(pairs.iter().map(|(empty, _)| *empty).collect());
+    table::judged(
+        "added per TCP packet behind 16 KB, over empty programs",
+        added,
+        SEGMENT_GOAL,
+        "µs",
+        &format!("{note}; an empty one takes {empty:.0} ns, with the clock"),
+    );
     Ok(())
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 const BPF_PROG_LOAD: libc::c_long = 5;
 const BPF_RAW_TRACEPOINT_OPEN: libc::c_long = 17;
 const BPF_LINK_CREATE: libc::c_long = 28;
-const CGROUP_SKB: u32 = 8;
+pub const CGROUP_SKB: u32 = 8;
 const RAW_TRACEPOINT: u32 = 17;
 const INGRESS: u32 = 0;
 const EGRESS: u32 = 1;
@@ -19,7 +19,7 @@ const EGRESS: u32 = 1;
 const PASS: [u64; 2] = [0x0000_0001_0000_00b7, 0x95];
 
 /// Words of `union bpf_attr` that are given; the kernel takes the rest for zeroes.
-const WORDS: usize = 18;
+pub const WORDS: usize = 18;
 
 /// Attached as long as it lives: links, which end with their last descriptor, and the programs.
 pub struct Floor(#[expect(dead_code, reason = "held open")] Vec<OwnedFd>);
@@ -76,7 +76,7 @@ fn word(descriptor: &impl AsRawFd) -> u32 {
     descriptor.as_raw_fd().cast_unsigned()
 }
 
-fn bpf(command: libc::c_long, attributes: &[u32; WORDS]) -> io::Result<OwnedFd> {
+pub fn bpf(command: libc::c_long, attributes: &[u32; WORDS]) -> io::Result<OwnedFd> {
     // SAFETY: the kernel reads as many bytes as it is told of, and what they point to outlives the call.
     let descriptor = unsafe {
         libc::syscall(

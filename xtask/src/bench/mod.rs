@@ -5,10 +5,12 @@
 mod connects;
 mod datagrams;
 mod floor;
+mod instructions;
 mod kernel;
 mod machine;
 mod pairs;
-mod process;
+pub mod process;
+mod runs;
 mod scrape;
 mod sizes;
 mod state_changes;
@@ -53,6 +55,8 @@ enum Part {
     NewDestinations,
     /// What a UDP datagram takes longer
     Datagrams,
+    /// What a TCP segment takes longer, behind where names are looked for
+    Segments,
     /// What is left of the throughput of a TCP stream
     Throughput,
     /// The kernel's own clock on the programs
@@ -61,6 +65,8 @@ enum Part {
     UserSide,
     /// The binary, and the kernel's memory
     Sizes,
+    /// What the kernel does more, in instructions, on emulated machines
+    Instructions,
 }
 
 /// In this time the kernel frees the tables of a tracer that has ended, on the processors that are measured.
@@ -106,6 +112,9 @@ pub fn bench(arguments: &Arguments) -> Result<()> {
     if wanted(Part::Datagrams) {
         datagrams::datagrams(&bench)?;
     }
+    if wanted(Part::Segments) {
+        datagrams::segments(&bench)?;
+    }
     if wanted(Part::Throughput) {
         throughput::throughput(&bench)?;
     }
@@ -117,6 +126,9 @@ pub fn bench(arguments: &Arguments) -> Result<()> {
     }
     if wanted(Part::Sizes) {
         sizes::measure(&bench)?;
+    }
+    if wanted(Part::Instructions) {
+        instructions::measure(&bench.tcplife)?;
     }
     Ok(())
 }

@@ -49,6 +49,13 @@ impl Answer {
         self.text.len()
     }
 
+    /// The sum of all series whose line begins so.
+    pub fn sum(&self, beginning: &str) -> u64 {
+        let of_it = self.text.lines().filter(|line| line.starts_with(beginning));
+        let value = |line: &str| line.rsplit_once(' ')?.1.parse::<u64>().ok();
+        of_it.filter_map(value).sum()
+    }
+
     /// Destinations of apps, each in one direction and over one protocol; as uncertain.
     pub fn rows(&self) -> u64 {
         let is_row = |line: &&str| line.starts_with("tracer_connections_total{");

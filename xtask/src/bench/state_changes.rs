@@ -19,6 +19,7 @@ pub fn measure(bench: &Bench) -> Result<()> {
         threads: 1,
         connections: 100_000,
         destinations: 0,
+        names: 0,
     };
     let tracer = Tracer::start(bench)?;
     let statistics = Statistics::begin()?;

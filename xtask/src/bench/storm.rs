@@ -16,6 +16,8 @@ pub struct Storm {
     pub connections: u64,
     /// 0: one and the same.
     pub destinations: u64,
+    /// Names that hellos of TLS say, in turns. 0: nothing is said.
+    pub names: u64,
 }
 
 /// What one run took, per connection, in microseconds.
@@ -68,6 +70,9 @@ impl Storm {
             .stdout(Stdio::null());
         if self.destinations > 0 {
             command.args(["--destinations", &self.destinations.to_string()]);
+        }
+        if self.names > 0 {
+            command.args(["--names", &self.names.to_string()]);
         }
         command
     }

@@ -20,7 +20,9 @@ pub fn measure(bench: &Bench) -> Result<()> {
     start(bench)?;
     idle(bench)?;
     busy(bench)?;
+    named(bench)?;
     few(bench)?;
+    names(bench)?;
     // Five series a destination.
     scrapes(bench, 20_000, "100,000 series")?;
     scrapes(bench, 100_000, "500,000 series")
@@ -68,6 +70,7 @@ fn busy(bench: &Bench) -> Result<()> {
         threads: 1,
         connections: 0,
         destinations: 0,
+        names: 0,
     };
     let load = storm.paced(bench, Some(10_000))?;
     settle();
@@ -80,6 +83,62 @@ fn busy(bench: &Bench) -> Result<()> {
         "%",
         &format!("of one core; {switches:.1} context switches a second"),
     );
+    Ok(())
+}
+
+/// Connections that each say one of a thousand names.
+fn named(bench: &Bench) -> Result<()> {
+    let tracer = Tracer::start(bench)?;
+    let storm = Storm {
+        threads: 1,
+        connections: 0,
+        destinations: 0,
+        names: 1_000,
+    };
+    let load = storm.paced(bench, Some(10_000))?;
+    settle();
+    let (share, switches) = share_of_a_core(&tracer, if bench.quick { 3 } else { 10 })?;
+    drop(load);
+    settle();
+    let said = tracer.scrape()?;
+    let lost = said.sum("tracer_lost_total{stage=\"kernel\",reason=\"names_full\"}")
+        + said.sum("tracer_lost_total{stage=\"name\",reason=\"no_room\"}");
+    let found = said.sum("tracer_name_source_total{source=\"sni\"}");
+    table::judged(
+        "CPU at 10,000 named TLS connections a second",
+        share,
+        5.0,
+        "%",
+        &format!(
+            "of one core; {switches:.1} context switches a second; {found} names, {lost} lost"
+        ),
+    );
+    Ok(())
+}
+
+/// An app that went to a hundred thousand names.
+fn names(bench: &Bench) -> Result<()> {
+    const NAMES: u64 = 100_000;
+    let tracer = Tracer::start_with(bench, &UNFOLDED)?;
+    let storm = Storm {
+        threads: 1,
+        connections: 0,
+        destinations: 0,
+        names: NAMES,
+    };
+    let load = storm.paced(bench, None)?;
+    await_rows(&tracer, NAMES)?;
+    load.signal(libc::SIGSTOP);
+    settle();
+    tracer.scrape()?;
+    table::judged(
+        "resident memory, 100,000 named destinations, after scrapes",
+        usage(tracer.id())?.resident as f64 / MEGABYTE,
+        45.0,
+        "MB",
+        "",
+    );
+    drop(load);
     Ok(())
 }
 
@@ -169,6 +228,7 @@ fn contacts(bench: &Bench, tracer: &Tracer, destinations: u64) -> Result<Guarded
         threads: 1,
         connections: 0,
         destinations,
+        names: 0,
     };
     let load = storm.paced(bench, None)?;
     await_rows(tracer, destinations)?;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
 
-/// As many differences are told.
-const TOLD: usize = 10;
+/// As many differences are told, from the beginning and from the end: what is missing, and where it went, may lie far apart.
+const TOLD: usize = 6;
 
 /// Fails where a value differs, is missing, or should not be there. `say` tells of one, seen and true.
 pub fn none<K: Ord, V: PartialEq>(
@@ -21,11 +21,13 @@ pub fn none<K: Ord, V: PartialEq>(
         .filter(|(_, seen, truth)| seen != truth)
         .map(|(key, seen, truth)| say(key, seen, truth))
         .collect();
+    let (first, rest) = wrong.split_at(wrong.len().min(TOLD));
+    let last = &rest[rest.len().saturating_sub(TOLD)..];
     ensure!(
         wrong.is_empty(),
-        "{} {what} are wrong, the first of them:\n{}",
+        "{} {what} are wrong, among them:\n{}",
         wrong.len(),
-        wrong[..wrong.len().min(TOLD)].join("\n")
+        [first, last].concat().join("\n")
     );
     Ok(())
 }

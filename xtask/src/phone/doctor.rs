@@ -40,7 +40,9 @@ pub fn with_root(model: &Model, device: &Device, root: Root) -> Result<()> {
         "served by __udp_enqueue_schedule_skb",
         "The main job can run here.",
     ];
-    if !model.has_types {
+    if model.has_types {
+        parts.push("served by unix_stream_sendmsg");
+    } else {
         parts.push("missing; ");
     }
     for part in parts {

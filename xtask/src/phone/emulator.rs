@@ -13,7 +13,7 @@ use super::image::Programs;
 use super::inside::{ADBD, BOOTED};
 use super::models::Model;
 use crate::cache::Cache;
-use crate::vm::machine::{join, qemu};
+use crate::vm::machine::{Pace, join, qemu};
 use crate::vm::modules;
 
 /// Emulation is slow, and other phones may be starting too.
@@ -60,7 +60,7 @@ impl Emulator {
         // Restricted: nothing leaves the phone, and only adbd is reached.
         let network =
             format!("user,id=cable,restrict=on,hostfwd=tcp:127.0.0.1:{port}-10.0.2.15:{ADBD}");
-        let process = qemu(model.kernel(), PROCESSORS)
+        let process = qemu(model.kernel(), Pace::Free(PROCESSORS))
             .args(["-netdev", &network])
             .args(["-device", "virtio-net-pci,netdev=cable,romfile="])
             .arg("-kernel")

@@ -81,10 +81,10 @@ chown 2000:2000 /data/local/tmp
 phone internet --tcp {tcp} --udp {udp} &
 phone netd --socket {NETD} --cgroup /sys/fs/cgroup --profile {netd} &
 phone zygote --socket {ZYGOTE} --packages-list {PACKAGES} --list-fields {fields} --cgroup {groups} \
-    --charges /sys/fs/bpf/netd_shared/map_netd_cookie_tag_map --room {room} &
+    --charges /sys/fs/bpf/netd_shared/map_netd_cookie_tag_map --resolver --room {room} &
 adbd --listen 0.0.0.0:{ADBD} --model {name} --environment PATH=/system/bin &
 for try in $(seq 100); do
-    [ -S {NETD} ] && [ -S {ZYGOTE} ] && break
+    [ -S {NETD} ] && [ -S {ZYGOTE} ] && [ -S /dev/socket/dnsproxyd ] && break
     sleep 0.1
 done
 echo "{BOOTED} after $(cut -d ' ' -f 1 /proc/uptime) s"

@@ -12,15 +12,16 @@ mod contacts;
 mod day;
 mod differences;
 mod doctor;
-mod emulator;
+pub mod emulator;
 mod figures;
 mod image;
 mod inside;
 mod models;
+mod names;
 mod play;
 mod prometheus;
 mod proof;
-mod report;
+pub mod report;
 
 pub use command::{Arguments, phone};
 pub use proof::Proof;

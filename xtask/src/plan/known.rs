@@ -51,6 +51,10 @@ const fn often(
 const ACCEPTED: &str =
     "at the cgroup the socket that accepts an association looks like one that begins it";
 
+const NOT_RUN: &str = "a probe that the kernel skips is made up for by nothing";
+const NOT_FOLLOWED: &str = " calls were not followed to their return";
+const FEW_RETURNS: &str = "it follows as many calls to their return as it has processors, and cannot tell of the return of a function by its types: what \
+                           several threads send at the same time is lost in part, and counted as lost";
 const PAST: &str = "what a sockmap sends past TCP is in no count: a limit, which the contact says";
 /// All that it says, but for how many packets its firewall has judged.
 const ENDS_EARLY: &str = "packets judged): DIFFERENT
@@ -76,15 +80,27 @@ pub const KNOWN: &[Row] = &[
     ),
     often(
         "datagram::datagrams_of_every_kind_are_counted_to_the_contact_and_to_the_byte",
-        &["x86-5.10"],
-        ": truth [",
-        "of what several threads send at the same time not all bytes are counted",
+        &["arm-5.10"],
+        NOT_FOLLOWED,
+        FEW_RETURNS,
+    ),
+    often(
+        "programs::with_another_tracer_on_the_same_hooks_both_count_all_and_say_what_was_not_run",
+        &["arm-5.10"],
+        NOT_FOLLOWED,
+        FEW_RETURNS,
+    ),
+    often(
+        "translated::what_is_led_elsewhere_counts_for_whom_the_call_named",
+        &["x86-7"],
+        " with tracing: [\"tracer_connections_established_total ",
+        NOT_RUN,
     ),
     often(
         "associations::associations_are_counted_to_the_contact_and_to_the_byte_at_both_ends",
         &["x86-6.12"],
         "; the kernel ran no hook ",
-        "a probe that the kernel skips is made up for by nothing",
+        NOT_RUN,
     ),
     // The public cases, where they lie beside this repository (`xtask/src/cases.rs`).
     often(

@@ -25,6 +25,13 @@ pub struct Binaries {
 }
 
 impl Binaries {
+    /// One of those that the tests look for.
+    pub fn named(&self, name: &str) -> Result<&Path> {
+        let found = self.others.iter().find(|path| path.ends_with(name));
+        let found = found.with_context(|| format!("{name} was not built"))?;
+        Ok(found)
+    }
+
     /// Puts them at the very paths that they have here.
     pub fn archive(&self, file: &Path) -> Result<()> {
         let mut archive = Archive::create(file)?;

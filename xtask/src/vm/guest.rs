@@ -7,6 +7,7 @@ use std::env;
 use std::path::Path;
 
 use super::kernels::Kernel;
+use crate::plan::Scope;
 
 /// Begins the lines that are for `results`.
 pub const MARK: &str = "@@vm";
@@ -77,8 +78,8 @@ pub fn command(kernel: &Kernel, command: &str) -> String {
 
 /// Which tests a machine runs.
 pub enum Choice<'plan> {
-    /// These.
-    Named(Vec<&'static str>),
+    /// These, in the short run or in the long one.
+    Named(Vec<&'static str>, Scope),
     /// Those that fit the arguments of a test binary.
     Fitting(&'plan [String]),
 }
@@ -87,8 +88,16 @@ pub enum Choice<'plan> {
 /// programs that a test starts write into its output.
 pub fn tests(kernel: &Kernel, binary: &Path, choice: &Choice) -> String {
     let binary = quoted(&binary.display().to_string());
+    let mut environment = environment(kernel);
     let names = match choice {
-        Choice::Named(names) => names.join(" "),
+        Choice::Named(names, scope) => {
+            // Tests that try each kind of hooks by itself try only the kind that the tracer would choose there, but for those that find
+            // most. The machine that all is started on tries each kind that it has, the cgroup always among them.
+            if *scope == Scope::Short {
+                environment += "export TRACER_WAYS=chosen\n";
+            }
+            names.join(" ")
+        }
         Choice::Fitting(arguments) => {
             let arguments: Vec<String> = arguments.iter().map(|word| quoted(word)).collect();
             let arguments = arguments.join(" ");
@@ -105,8 +114,7 @@ for name in {names}; do
     printf '\n{MARK} end %s %s %s\n' $name $(now) $status
 done
 printf '\n{MARK} done %s\n' $(now)
-"#,
-        environment = environment(kernel),
+"#
     )
 }
 

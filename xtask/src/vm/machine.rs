@@ -23,6 +23,19 @@ const MEMORY: &str = "2G";
 /// Two programs that run at the same moment find what one after the other does not.
 const PROCESSORS: u8 = 2;
 
+/// How a machine's time passes.
+#[derive(Clone, Copy)]
+pub enum Pace {
+    /// As outside, with so many processors.
+    Free(u8),
+    /// A nanosecond with each instruction of the only processor; where it has nothing to do, at once.
+    Counted,
+}
+
+impl Pace {
+    pub const OF_TESTS: Self = Self::Free(PROCESSORS);
+}
+
 /// What goes into one machine.
 pub struct Machine {
     pub kernel: &'static Kernel,
@@ -33,6 +46,7 @@ pub struct Machine {
     pub script: String,
     /// Where the logs go.
     pub folder: PathBuf,
+    pub pace: Pace,
 }
 
 /// How it ended.
@@ -68,7 +82,7 @@ impl Machine {
         };
         let console =
             File::create(&console).with_context(|| format!("write {}", console.display()))?;
-        let mut command = qemu(self.kernel, PROCESSORS);
+        let mut command = qemu(self.kernel, self.pace);
         command
             .args(["-nic", "none"])
             .args(["-device", "virtio-serial-pci"])
@@ -132,8 +146,8 @@ pub fn join(parts: &[&PathBuf], path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The emulator of a kernel, with no devices and so many processors.
-pub fn qemu(kernel: &Kernel, processors: u8) -> Command {
+/// The emulator of a kernel, with no devices.
+pub fn qemu(kernel: &Kernel, pace: Pace) -> Command {
     let (program, console) = match kernel.architecture {
         Architecture::X86 => ("qemu-system-x86_64", "ttyS0"),
         Architecture::Arm => ("qemu-system-aarch64", "ttyAMA0"),
@@ -142,8 +156,15 @@ pub fn qemu(kernel: &Kernel, processors: u8) -> Command {
     if kernel.architecture == Architecture::Arm {
         command.args(["-machine", "virt"]);
     }
+    let (threads, processors) = match pace {
+        Pace::Free(processors) => ("tcg,thread=multi", processors),
+        Pace::Counted => {
+            command.args(["-icount", "shift=0,sleep=off"]);
+            ("tcg,thread=single", 1)
+        }
+    };
     command
-        .args(["-accel", "tcg,thread=multi", "-cpu", kernel.processor])
+        .args(["-accel", threads, "-cpu", kernel.processor])
         .args(["-smp", &processors.to_string(), "-m", MEMORY])
         .args(["-display", "none", "-monitor", "none", "-no-reboot"])
         .arg("-nodefaults")

@@ -10,7 +10,7 @@ use super::archive::Archive;
 use super::binaries::{self, Binaries};
 use super::guest::Choice;
 use super::kernels::Kernel;
-use super::machine::{End, Machine};
+use super::machine::{End, Machine, Pace};
 use super::{guest, modules, results, rootfs};
 use crate::architecture::Architecture;
 use crate::build;
@@ -117,6 +117,7 @@ pub fn prepare(plan: &Plan) -> Result<Vec<Machine>> {
                 archives: archives.clone(),
                 script: script(plan, kernel, binaries.as_ref()),
                 folder: folder.clone(),
+                pace: Pace::OF_TESTS,
             });
         }
     }
@@ -128,7 +129,7 @@ fn script(plan: &Plan, kernel: &Kernel, binaries: Option<&Binaries>) -> String {
         (Some(command), _) => guest::command(kernel, command),
         (None, Some(binaries)) => {
             let choice = match plan.scope {
-                Some(scope) => Choice::Named(plan::tests_of(kernel.name, scope)),
+                Some(scope) => Choice::Named(plan::tests_of(kernel.name, scope), scope),
                 None => Choice::Fitting(plan.tests),
             };
             guest::tests(kernel, &binaries.live, &choice)

@@ -5,6 +5,7 @@ mod failures;
 mod find;
 mod forwards;
 mod phone;
+mod program;
 mod programs;
 mod replaced;
 mod steps;

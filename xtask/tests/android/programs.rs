@@ -1,10 +1,9 @@
 //! The programs of a phone that is none: scripts, and of this machine's programs only what every Android has.
 
-use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use crate::find;
+use crate::{find, program};
 
 /// All of toybox and the shell that our scripts may use.
 const TOYBOX: &[&str] = &[
@@ -89,7 +88,5 @@ pub fn install(folder: &Path, traits: Traits) {
 }
 
 pub fn script(folder: &Path, name: &str, text: &str) {
-    let path = folder.join(name);
-    fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("write a script");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("write a script");
+    program::write(&folder.join(name), &format!("#!/bin/sh\n{text}\n"));
 }

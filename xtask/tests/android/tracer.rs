@@ -3,8 +3,9 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
-use std::{env, fs, process, thread};
+use std::{env, process, thread};
 
 use crate::programs::script;
 
@@ -16,7 +17,9 @@ pub fn that_serves(folder: &Path) {
     // The user of the phone's shell may not look into the folder that cargo builds in.
     let server = folder.join("server");
     let itself = env::current_exe().expect("the path of this test");
-    fs::copy(itself, &server).expect("copy this test");
+    // By another process, as `program::write` does.
+    let copied = Command::new("cp").arg(itself).arg(&server).status();
+    assert!(copied.expect("start cp").success(), "copy this test");
     script(
         folder,
         "tracer",

@@ -2,5 +2,7 @@
 
 mod install;
 mod phone;
+#[path = "../android/program.rs"]
+mod program;
 mod removal;
 mod service;

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
+
+use crate::program;
 
 /// What scripts are run by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,14 +99,17 @@ impl Phone {
     }
 
     pub fn write(&self, inside: &str, text: &str) {
-        let text = text.replace("ROOT", &self.root.display().to_string());
-        fs::write(self.path(inside), text).expect("write a file");
+        fs::write(self.path(inside), self.placed(text)).expect("write a file");
     }
 
     fn write_program(&self, inside: &str, text: &str) {
-        self.write(inside, &format!("#!ROOT/bin/sh\n{text}\n"));
-        let mode = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(self.path(inside), mode).expect("make it a program");
+        let text = self.placed(&format!("#!ROOT/bin/sh\n{text}\n"));
+        program::write(&self.path(inside), &text);
+    }
+
+    /// A text for a file of this phone.
+    fn placed(&self, text: &str) -> String {
+        text.replace("ROOT", &self.root.display().to_string())
     }
 
     /// Nothing where there is no such file.

@@ -114,7 +114,7 @@ let_out!(largest, LargestEvent, LARGEST);
 
 /// Whether the reader is to be woken: as for records, once where the ring buffer fills.
 #[inline(always)]
-fn wake() -> u64 {
+pub fn wake() -> u64 {
     let waiting = NAMES.query(u64::from(BPF_RB_AVAIL_DATA));
     let threshold = NAMES_WAKE_BYTES.load();
     // An event takes up to 4 KB.

@@ -13,7 +13,12 @@ use super::{
     are_wanted,
     copy::{copy, load},
 };
-use crate::{clock::now, hooks::flow::Datagram, offsets::BY_ADDRESS, process};
+use crate::{
+    clock::now,
+    hooks::{flow::Datagram, lookup},
+    offsets::BY_ADDRESS,
+    process,
+};
 
 /// Whether a datagram to or from that port may be DNS.
 #[inline(always)]
@@ -63,12 +68,18 @@ pub fn may_name(context: *mut c_void, datagram: &Datagram, flow: *mut Flow) -> u
     if !is_dns(datagram.flow.port) && !is_initial(context, datagram) {
         return 0;
     }
+    let thread = process::thread();
     // SAFETY: fields of a live map value that do not change, and one of the context.
     let mut event = unsafe {
         NameEvent {
             began_ns: (*flow).began_ns,
             process: (*flow).destination.process,
-            thread: process::thread().into(),
+            thread,
+            within_call: if is_dns(datagram.flow.port) {
+                lookup::call::asks(thread)
+            } else {
+                0
+            },
             kind: DATAGRAM_OUT,
             segment: segment_size(context),
             ..of_datagram(datagram)
@@ -85,6 +96,7 @@ fn of_datagram(datagram: &Datagram) -> NameEvent {
         at_ns: now(),
         process: 0,
         thread: 0,
+        within_call: 0,
         address: datagram.flow.address,
         port: datagram.flow.port,
         protocol: PROTOCOL_UDP,

@@ -4,13 +4,16 @@
 //! Of a TCP stream that this machine began: the TLS hello, wherever in its first 16 KB a segment begins with one, and no byte behind it.
 //! Of datagrams: QUIC's first ones, and DNS both ways, which may have a TCP stream too.
 
+mod behind;
 mod copy;
 mod datagram;
 
 use core::ffi::c_void;
 
 use aya_ebpf::{
-    bindings::bpf_tcp_sock, helpers::generated::bpf_tcp_sock as tcp_sock, programs::SkBuffContext,
+    bindings::{bpf_sock, bpf_tcp_sock},
+    helpers::generated::bpf_tcp_sock as tcp_sock,
+    programs::SkBuffContext,
 };
 use tracer_common::{
     Connection, NameEvent,
@@ -19,8 +22,11 @@ use tracer_common::{
 };
 
 use super::headers::{IPV4_HEADER, IPV4_WITHOUT_OPTIONS, IPV6_HEADER, Way};
+use super::lookup;
 use crate::{clock::now, maps::CONNECTIONS, memory::address_of, offsets::NAMES_WANTED, process};
-use copy::{copy, load};
+use behind::Stream;
+use copy::load;
+pub use copy::{copy, wake};
 pub use datagram::{answers, datagram_in, datagram_out, is_dns, is_of_interest, may_name};
 
 /// Bytes of TCP's header without options.
@@ -105,9 +111,9 @@ fn segment(context: &SkBuffContext, way: Way) -> Option<Segment> {
     }
 }
 
-/// The packet's connection as the kernel keeps it; `None` where it is none of a full socket.
+/// The packet's connection as the kernel keeps it, and its socket; `None` where it is none of a full socket.
 #[inline(always)]
-fn connection_of(context: &SkBuffContext) -> Option<(*const bpf_tcp_sock, u64)> {
+fn connection_of(context: &SkBuffContext) -> Option<(*const bpf_tcp_sock, *const bpf_sock)> {
     // SAFETY: a field of the context, which the kernel translates, and a socket that is not null.
     unsafe {
         let sock = (*context.skb.skb).__bindgen_anon_2.sk;
@@ -115,13 +121,18 @@ fn connection_of(context: &SkBuffContext) -> Option<(*const bpf_tcp_sock, u64)> 
             return None;
         }
         let tcp = tcp_sock(sock).cast_const();
-        (!tcp.is_null()).then(|| (tcp, address_of(sock)))
+        (!tcp.is_null()).then_some((tcp, sock.cast_const()))
     }
 }
 
 /// A packet of TCP leaves.
 #[inline(always)]
 pub fn stream_out(context: &SkBuffContext) {
+    let stream = Stream::of(context);
+    if stream.is_behind() {
+        return;
+    }
+    // Whoever only acknowledges says nothing.
     let Some(segment) = segment(context, Way::Out) else {
         return;
     };
@@ -130,24 +141,35 @@ pub fn stream_out(context: &SkBuffContext) {
     };
     // SAFETY: fields of a structure that is not null.
     let (acked, next, unacked) = unsafe { ((*tcp).bytes_acked, (*tcp).snd_nxt, (*tcp).snd_una) };
-    // Nobody says its name that late, and most segments end here.
+    // Nobody says its name that late.
     if acked.wrapping_add(u64::from(next.wrapping_sub(unacked))) > u64::from(STREAM_BYTES) {
+        stream.is_behind_now();
         return;
     }
     // What has been acknowledged counts the SYN as a byte, and nothing does before.
     let before = (acked as u32).wrapping_sub(1);
     let offset = before.wrapping_add(segment.sequence.wrapping_sub(unacked));
     let context = context.skb.skb.cast::<c_void>();
-    let _ = look(context, sock, offset, &segment);
+    if look(context, address_of(sock), offset, &segment) == NO_NAME_COMES {
+        stream.is_behind_now();
+    }
 }
 
 /// A packet of TCP arrives: only what DNS answers is looked at.
 #[inline(always)]
 pub fn stream_in(context: &SkBuffContext) {
-    let Some(segment) = segment(context, Way::In).filter(|segment| segment.port == DNS) else {
+    // SAFETY: a field of the context, which the kernel translates, and one that every socket has.
+    let is_dns = unsafe {
+        let sock = (*context.skb.skb).__bindgen_anon_2.sk;
+        !sock.is_null() && (*sock).dst_port == DNS.to_be()
+    };
+    if !is_dns {
+        return;
+    }
+    let Some((tcp, sock)) = connection_of(context) else {
         return;
     };
-    let Some((tcp, sock)) = connection_of(context) else {
+    let Some(segment) = segment(context, Way::In) else {
         return;
     };
     // SAFETY: fields of a structure that is not null.
@@ -156,6 +178,7 @@ pub fn stream_in(context: &SkBuffContext) {
     if offset >= STREAM_BYTES {
         return;
     }
+    let sock = address_of(sock);
     let _ = answered(context.skb.skb.cast(), sock, offset, &segment);
 }
 
@@ -172,6 +195,23 @@ fn answered(context: *mut c_void, sock: u64, offset: u32, segment: &Segment) -> 
     0
 }
 
+/// Whether a stream may still say a name: it began here, and has said none.
+#[inline(always)]
+pub fn is_looked_at(sock: u64) -> bool {
+    CONNECTIONS.get_ptr(&sock).is_some_and(may_say)
+}
+
+#[inline(always)]
+fn may_say(connection: *const Connection) -> bool {
+    // SAFETY: fields of a live map value.
+    unsafe {
+        (*connection).flags & CONNECTION_ACCEPTED as u16 == 0 && (*connection).name_state != DONE
+    }
+}
+
+/// What [`look`] returns of a stream that was accepted, or has said its name.
+const NO_NAME_COMES: u32 = 1;
+
 /// Looks for a hello in a segment of a stream that began here.
 #[inline(never)]
 pub fn look(context: *mut c_void, sock: u64, offset: u32, segment: &Segment) -> u32 {
@@ -183,9 +223,8 @@ pub fn look(context: *mut c_void, sock: u64, offset: u32, segment: &Segment) -> 
     }
     // SAFETY: fields of a live map value. The segments of one socket leave one after the other.
     unsafe {
-        if (*connection).flags & CONNECTION_ACCEPTED as u16 != 0 || (*connection).name_state == DONE
-        {
-            return 0;
+        if !may_say(connection) {
+            return NO_NAME_COMES;
         }
         if segment.port == DNS {
             let mut event = of_stream(sock, connection, segment.port, STREAM_OUT, offset);
@@ -314,6 +353,16 @@ fn of_stream(
     kind: u8,
     offset: u32,
 ) -> NameEvent {
+    let thread = if kind == STREAM_OUT {
+        process::thread()
+    } else {
+        0
+    };
+    let within_call = if port == DNS {
+        lookup::call::asks(thread)
+    } else {
+        0
+    };
     // SAFETY: fields of a live map value that do not change.
     unsafe {
         NameEvent {
@@ -321,11 +370,8 @@ fn of_stream(
             began_ns: (*connection).began_ns,
             at_ns: now(),
             process: (*connection).destination.process,
-            thread: if kind == STREAM_OUT {
-                process::thread().into()
-            } else {
-                0
-            },
+            thread,
+            within_call,
             address: (*connection).destination.address,
             port,
             protocol: PROTOCOL_TCP,

@@ -28,6 +28,9 @@ pub struct Datagrams {
     /// Have them go by this address first: a loose source route (IPv4)
     #[arg(long)]
     pub through: Option<Ipv4Addr>,
+    /// Bytes of each socket's send buffer, as `SO_SNDBUF` takes them: who finds it full waits
+    #[arg(long)]
+    pub send_buffer: Option<libc::c_int>,
     /// Open the sockets, then do all of that once for each line on standard input, and tell the truth of each round; the
     /// sockets stay open until there are no more lines
     #[arg(long, conflicts_with = "threads")]

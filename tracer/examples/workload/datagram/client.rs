@@ -5,7 +5,6 @@ use std::mem;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
@@ -17,7 +16,7 @@ use crate::truth::Truth;
 use crate::{kernel, message};
 
 /// On loopback an answer takes microseconds: what is not here by then was lost, and the truth with it.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: u64 = 10;
 /// Room for a window of the largest answers, many times over.
 const ROOM: libc::c_int = 8 << 20;
 
@@ -30,6 +29,7 @@ pub struct Plan {
     pub times: u64,
     pub bytes: u64,
     pub through: Option<Ipv4Addr>,
+    pub send_buffer: Option<libc::c_int>,
 }
 
 /// One socket and its contact with the one destination.
@@ -54,6 +54,7 @@ pub fn run(arguments: &Datagrams, deadline: u32) -> Result<()> {
         times: arguments.times,
         bytes: arguments.bytes,
         through: arguments.through,
+        send_buffer: arguments.send_buffer,
     };
     ensure!(
         arguments.mode != Mode::Fork || arguments.threads == 1,
@@ -116,8 +117,11 @@ impl Client {
         if let Some(hop) = plan.through {
             socket::route_through(&socket, hop)?;
         }
+        if let Some(bytes) = plan.send_buffer {
+            socket::set(&socket, libc::SOL_SOCKET, libc::SO_SNDBUF, &bytes)?;
+        }
         message::make_room(&socket, ROOM)?;
-        message::give_up_after(&socket, PATIENCE)?;
+        message::give_up_after(&socket, kernel::patience(PATIENCE))?;
         Ok(Self {
             socket,
             to: socket::encode(to),

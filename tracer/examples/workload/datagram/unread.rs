@@ -10,7 +10,7 @@ use super::exchange;
 use crate::{kernel, message};
 
 const STEP: Duration = Duration::from_millis(1);
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: u64 = 10;
 
 /// Answers of one length take the same room each, so the room that they take tells their number without a
 /// call that would read them.
@@ -21,7 +21,7 @@ pub fn read_nothing(client: &mut Client, plan: &Plan) -> Result<()> {
         let sent = message::send(&client.socket, &payload, Some(&client.to), 0);
         client.sent(1, sent.context("sendto")?);
         // In step, so that none is lost for want of room at the server.
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + kernel::patience(PATIENCE);
         loop {
             let queue = message::queue(&client.socket)?;
             ensure!(queue.dropped == 0, "no room for {} answers", plan.times);

@@ -1,6 +1,5 @@
 //! `named`: contacts that say by which name they go, or that ask for one first; and `serve-names`, who answers.
 
-#[expect(dead_code, reason = "tests take more of it")]
 #[path = "../../../src/name/hello/made.rs"]
 mod hello;
 #[expect(dead_code, reason = "tests take more of it")]
@@ -11,13 +10,15 @@ mod quic;
 mod server;
 
 use std::io::{IoSlice, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
+
+use crate::{kernel, socket};
 
 pub use server::{ServeNames, serve};
 
@@ -94,7 +95,7 @@ impl Play {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: u64 = 20;
 
 pub fn run(arguments: &Named) -> Result<()> {
     let mut held = Vec::new();
@@ -110,6 +111,7 @@ pub fn run(arguments: &Named) -> Result<()> {
         let stream = one(play, payload).with_context(|| format!("{} of {at}", play.kind))?;
         match stream {
             Some(stream) if arguments.hold => held.push(stream),
+            Some(stream) if play.option("from").is_some() => reset(&stream)?,
             Some(stream) => finish(stream)?,
             None => {}
         }
@@ -147,11 +149,29 @@ fn one(play: &Play, payload: &[u8]) -> Result<Option<TcpStream>> {
     }
 }
 
+/// What a client of TLS says first who goes to that name, as it stands in the stream.
+pub fn hello_to(name: &str) -> Vec<u8> {
+    hello::records(&hello::Made::to(name).message(), 16_384)
+}
+
 fn connect(play: &Play) -> Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&play.to()?, PATIENCE).context("connect")?;
+    let stream = match play.number("from", 0)? {
+        0 => TcpStream::connect_timeout(&play.to()?, kernel::patience(PATIENCE))
+            .context("connect")?,
+        port => connect_from(port as u16, play.to()?)?,
+    };
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(kernel::patience(PATIENCE)))?;
     Ok(stream)
+}
+
+/// From a port that is free again as soon as the connection is closed, which it is by a reset.
+fn connect_from(port: u16, to: SocketAddr) -> Result<TcpStream> {
+    let socket = socket::open(to).context("socket")?;
+    socket::bind(&socket, (Ipv4Addr::UNSPECIFIED, port).into())?;
+    socket::reset_on_close(&socket)?;
+    socket::connect(&socket, to).context("connect")?;
+    Ok(socket.into())
 }
 
 /// Whoever is contacted reads to the end.
@@ -160,6 +180,16 @@ fn finish(mut stream: TcpStream) -> Result<()> {
     let mut rest = Vec::new();
     // A server that has nothing to say may reset.
     let _ = stream.read_to_end(&mut rest);
+    Ok(())
+}
+
+/// The other side has all that was sent, and then no connection.
+fn reset(stream: &TcpStream) -> Result<()> {
+    let deadline = Instant::now() + kernel::patience(PATIENCE);
+    while kernel::unacknowledged(stream)? > 0 {
+        ensure!(Instant::now() < deadline, "it is not acknowledged");
+        thread::sleep(Duration::from_millis(1));
+    }
     Ok(())
 }
 
@@ -185,6 +215,8 @@ fn shake_hands(play: &Play, payload: &[u8]) -> Result<TcpStream> {
     }
     // What follows a hello is nobody's business.
     stream.write_all(payload).context("send")?;
+    let behind = play.number("behind", 0)?;
+    stream.write_all(&vec![b'B'; behind]).context("send")?;
     Ok(stream)
 }
 
@@ -220,7 +252,7 @@ fn udp(to: SocketAddr) -> Result<UdpSocket> {
         [0_u16; 8].into()
     };
     let socket = UdpSocket::bind((any, 0)).context("a socket")?;
-    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_read_timeout(Some(kernel::patience(PATIENCE)))?;
     Ok(socket)
 }
 

@@ -9,14 +9,13 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 use std::{fs, io, process};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use crate::kernel::checked;
+use crate::kernel::{self, checked};
 use crate::session::{Session, answer};
 use crate::truth::Truth;
 use crate::{datagram, header, message, socket};
@@ -63,7 +62,7 @@ pub struct TakePassed {
     pub bytes: u64,
 }
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: u64 = 10;
 
 /// The other program's lines come first.
 pub fn run(arguments: &Pass, deadline: u32) -> Result<()> {
@@ -151,7 +150,7 @@ pub fn take(arguments: &TakePassed) -> Result<()> {
         let to = (arguments.protocol == Protocol::Udp).then_some(&to);
         truth.sent = message::send(&taken, &payload, to, 0).context("send")?;
         truth.begin();
-        message::give_up_after(&taken, PATIENCE)?;
+        message::give_up_after(&taken, kernel::patience(PATIENCE))?;
         let mut buffer = vec![0; 1 << 16];
         truth.received = message::receive(&taken, &mut buffer, 0).context("receive")?;
         truth.established = 1;

@@ -3,14 +3,13 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use super::Style;
 use crate::truth::{Truth, failure};
-use crate::{datagram, message, socket};
+use crate::{datagram, kernel, message, socket};
 
 #[derive(Args)]
 pub struct Associations {
@@ -29,7 +28,7 @@ pub struct Associations {
     pub bytes: u64,
 }
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: u64 = 10;
 
 pub fn run(arguments: &Associations) -> Result<()> {
     let mut truth = Truth::default();
@@ -42,7 +41,7 @@ pub fn run(arguments: &Associations) -> Result<()> {
 
 fn exchange(arguments: &Associations, truth: &mut Truth) -> Result<()> {
     let socket = super::open(arguments.to.ip(), arguments.style)?;
-    message::give_up_after(&socket, PATIENCE)?;
+    message::give_up_after(&socket, kernel::patience(PATIENCE))?;
     let to = socket::encode(arguments.to);
     // With one-to-many the first message makes the association.
     let many = arguments.style == Style::OneToMany;

@@ -25,7 +25,7 @@ pub fn early_close(plan: &Plan, truth: &mut Truth) -> Result<()> {
     let Some(mut session) = Session::open(plan, answer(0, plan.bytes_in), truth)? else {
         return Ok(());
     };
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + kernel::patience(PATIENCE);
     while session.received < plan.bytes_in {
         session.received = kernel::unread(&session.stream)?;
         ensure!(

@@ -29,7 +29,7 @@ pub static PAYLOAD: [u8; 64 * 1024] = [b'.'; 64 * 1024];
 /// How often a socket is asked whether its data has arrived.
 pub const STEP: Duration = Duration::from_millis(1);
 /// What has not arrived by now never will. An emulated machine with one loop serving all can take ten seconds.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: u64 = 60;
 
 /// What each connection of one run does.
 #[derive(Clone, Copy)]
@@ -152,7 +152,7 @@ impl Session {
 
     /// Waits until all that was sent has arrived at the server.
     pub fn settle(&self) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + kernel::patience(PATIENCE);
         while kernel::unacknowledged(&self.stream)? > 0 {
             ensure!(Instant::now() < deadline, "the server does not acknowledge");
             thread::sleep(STEP);

@@ -7,14 +7,14 @@ use std::os::fd::AsRawFd;
 use anyhow::{Context, Result, ensure};
 
 use super::{PAYLOAD, Plan, Session, answer};
-use crate::kernel::{checked, length};
+use crate::kernel::{self, checked, length};
 use crate::socket;
 use crate::truth::Truth;
 
 /// `SO_EE_ORIGIN_ZEROCOPY` of linux/errqueue.h.
 const ORIGIN: u8 = 5;
-/// How long a completion may take, in milliseconds.
-const PATIENCE: libc::c_int = 10_000;
+/// How long a completion may take, in seconds.
+const PATIENCE: u64 = 10;
 
 pub fn zerocopy(plan: &Plan, truth: &mut Truth) -> Result<()> {
     let header = answer(plan.bytes_out, plan.bytes_in);
@@ -61,8 +61,9 @@ fn reap(stream: &TcpStream) -> Result<u64> {
         events: 0,
         revents: 0,
     };
+    let wait = kernel::patience(PATIENCE).as_millis() as libc::c_int;
     // SAFETY: the kernel reads and writes the one entry.
-    let ready = checked(unsafe { libc::poll(&raw mut source, 1, PATIENCE) }).context("poll")?;
+    let ready = checked(unsafe { libc::poll(&raw mut source, 1, wait) }).context("poll")?;
     ensure!(ready == 1, "the kernel keeps pieces of the payload");
     // Aligned for the control messages inside.
     let mut control = [0u64; 32];

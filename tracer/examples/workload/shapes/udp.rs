@@ -6,17 +6,16 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
 use super::random::Random;
 use super::{Told, mapped};
 use crate::truth::Truth;
-use crate::{datagram, message, socket};
+use crate::{datagram, kernel, message, socket};
 
 /// On loopback an answer takes microseconds.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: u64 = 10;
 const STEPS: u64 = 8;
 /// They fit into a packet, inside another one too.
 const MOST_BYTES: u64 = 1_200;
@@ -43,7 +42,7 @@ pub fn socket(random: &mut Random, places: &[SocketAddr], told: &mut Told) -> Re
         libc::AF_INET
     };
     let socket = socket::open_as(family, libc::SOCK_DGRAM, 0)?;
-    message::give_up_after(&socket, PATIENCE)?;
+    message::give_up_after(&socket, kernel::patience(PATIENCE))?;
     if random.one_in(4) {
         let any = if is_six { "[::]:0" } else { "0.0.0.0:0" };
         socket::bind(&socket, any.parse().context("an address")?)?;

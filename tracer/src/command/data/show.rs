@@ -1,15 +1,15 @@
-//! `tracer data show`: everything the built-in tables say of a name or an address.
+//! `tracer data show`: everything that is known of a name or an address.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::super::{COULD_NOT_RUN, DONE, NO};
-use super::answer;
+use super::super::{COULD_NOT_RUN, DONE, NO, databases};
+use super::{answer, place::Place};
 use crate::enrich::{
-    ClaimFact, Confidence, DATA_DATE, Fact, NameFacts, Operator, Owner, Relation, Source, State,
-    facts, operator,
+    ClaimFact, DATA_DATE, Fact, NameFacts, Owner, Relation, ResolverFact, ResolverKind, Source,
+    State, facts, role,
 };
 
 #[derive(clap::Args)]
@@ -19,6 +19,8 @@ pub struct Arguments {
     /// Answer in JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    databases: databases::Paths,
 }
 
 pub fn show(arguments: &Arguments) -> u8 {
@@ -28,13 +30,20 @@ pub fn show(arguments: &Arguments) -> u8 {
         .trim_end_matches('.')
         .to_ascii_lowercase();
     if let Ok(address) = what.parse::<IpAddr>() {
-        let found = operator(address);
+        let databases = match arguments.databases.open() {
+            Ok(databases) => databases,
+            Err(fault) => {
+                eprintln!("tracer: {fault:#}");
+                return COULD_NOT_RUN;
+            }
+        };
+        let place = Place::of(&databases, address);
         if arguments.json {
-            answer(&format!("{:#}\n", address_as_json(address, found.as_ref())));
+            answer(&format!("{:#}\n", place.as_json()));
         } else {
-            answer(&address_as_text(address, found.as_ref()));
+            answer(&place.as_text());
         }
-        return if found.is_some() { DONE } else { NO };
+        return if place.is_known() { DONE } else { NO };
     }
     if !is_host_name(&what) {
         eprintln!(
@@ -91,24 +100,35 @@ fn name_as_text(name: &str, facts: &NameFacts) -> String {
     if facts.owner.is_some() && facts.conflict {
         let _ = writeln!(text, "             {}", why(facts));
     }
+    if !role(name).is_empty() {
+        let _ = writeln!(text, "  role       {}", role(name));
+    }
     if let Some(platform) = facts.platform {
         let by = platform
             .owner
             .map_or_else(|| "unknown".to_owned(), |owner| shown(&owner));
         let _ = writeln!(text, "  platform   {}, run by: {by}", platform.suffix);
     }
-    for fact in &facts.claims {
-        let claim = &fact.value;
-        let below = if claim.exact {
-            ""
-        } else {
-            " and what lies below"
-        };
+    if let Some(fact) = &facts.resolver {
+        let resolver = &fact.value;
         let _ = writeln!(
             text,
-            "  {:<10} {}{below}: {}",
+            "  resolver   {}{}: {}\n             in {}",
+            resolver.pattern,
+            below(resolver.exact),
+            kind(resolver),
+            resolver.part
+        );
+        source(&mut text, fact);
+    }
+    for fact in &facts.claims {
+        let claim = &fact.value;
+        let _ = writeln!(
+            text,
+            "  {:<10} {}{}: {}",
             relation(claim),
             claim.pattern,
+            below(claim.exact),
             shown(&claim.owner)
         );
         if !claim.part.is_empty() {
@@ -145,18 +165,30 @@ fn name_as_text(name: &str, facts: &NameFacts) -> String {
     text
 }
 
+fn below(exact: bool) -> &'static str {
+    if exact { "" } else { " and what lies below" }
+}
+
+/// As the label `kind` of `tracer_resolver_bypass_total` has it.
+fn kind(resolver: &ResolverFact) -> &'static str {
+    match resolver.kind {
+        ResolverKind::Doh => "doh",
+        ResolverKind::HttpDns => "httpdns",
+    }
+}
+
 fn source<Value>(text: &mut String, fact: &Fact<Value>) {
     let _ = writeln!(
         text,
         "             {} ({}, confidence {})",
         dated(fact.source),
         fact.method,
-        confidence(fact.confidence)
+        fact.confidence.label()
     );
     let _ = writeln!(text, "             {}", fact.source.address);
 }
 
-fn dated(source: &Source) -> String {
+pub fn dated(source: &Source) -> String {
     let date = if source.date.is_empty() {
         "undated"
     } else {
@@ -165,7 +197,7 @@ fn dated(source: &Source) -> String {
     format!("{}, {date}, read {}", source.title, source.read)
 }
 
-fn shown(owner: &Owner) -> String {
+pub fn shown(owner: &Owner) -> String {
     let brand = owner
         .brand
         .map_or_else(String::new, |brand| format!(" ({brand})"));
@@ -185,67 +217,47 @@ fn relation(claim: &ClaimFact) -> &'static str {
     }
 }
 
-fn confidence(confidence: Confidence) -> &'static str {
-    match confidence {
-        Confidence::Low => "low",
-        Confidence::Medium => "medium",
-        Confidence::High => "high",
-    }
-}
-
-fn address_as_text(address: IpAddr, found: Option<&Operator>) -> String {
-    let Some(operator) = found else {
-        return format!(
-            "{address}\n  network    unknown: no built-in range has it; most operators publish none\n  data of    {DATA_DATE}\n"
-        );
-    };
-    let used = operator.user.map_or_else(String::new, |user| {
-        format!(", a part that {user} publishes as used by it")
-    });
-    let set = operator.set;
-    format!(
-        "{address}\n  network    {}{used}\n             {}, {} (ranges that operators publish)\n             {}\n  \
-         owner      an address says nothing of who controls a name\n  data of    {DATA_DATE}\n",
-        operator.network, set.title, set.date, set.address
-    )
-}
-
 fn name_as_json(name: &str, facts: &NameFacts) -> Value {
     let claims: Vec<Value> = facts.claims.iter().map(|fact| {
         let claim = &fact.value;
         json!({
             "pattern": claim.pattern, "exact": claim.exact, "relation": relation(claim), "owner": owner_as_json(Some(claim.owner)),
             "part": claim.part, "company_source": source_as_json(claim.known_by),
-            "source": source_as_json(fact.source), "method": fact.method, "confidence": confidence(fact.confidence),
+            "source": source_as_json(fact.source), "method": fact.method, "confidence": fact.confidence.label(),
         })
     }).collect();
     let ownerships: Vec<Value> = facts.ownerships.iter().map(|fact| {
         let edge = &fact.value;
         json!({
             "child": edge.child, "parent": edge.parent, "from": text(edge.from), "to": text(edge.to), "share": text(edge.share),
-            "source": source_as_json(fact.source), "method": fact.method, "confidence": confidence(fact.confidence),
+            "source": source_as_json(fact.source), "method": fact.method, "confidence": fact.confidence.label(),
         })
     }).collect();
     json!({
         "name": name,
         "owner": owner_as_json(facts.owner),
         "why": why(facts),
+        "role": text(role(name)),
         "conflict": facts.conflict,
         "platform": facts.platform.map(|platform| json!({ "suffix": platform.suffix, "owner": owner_as_json(platform.owner) })),
+        "resolver": facts.resolver.as_ref().map(|fact| json!({
+            "pattern": fact.value.pattern, "exact": fact.value.exact, "kind": kind(&fact.value), "part": fact.value.part,
+            "source": source_as_json(fact.source), "method": fact.method, "confidence": fact.confidence.label(),
+        })),
         "claims": claims,
         "ownerships": ownerships,
         "data": DATA_DATE,
     })
 }
 
-fn owner_as_json(owner: Option<Owner>) -> Value {
+pub fn owner_as_json(owner: Option<Owner>) -> Value {
     owner.map_or(
         Value::Null,
         |owner| json!({ "company": owner.company, "parent": owner.parent, "brand": owner.brand }),
     )
 }
 
-fn source_as_json(source: &Source) -> Value {
+pub fn source_as_json(source: &Source) -> Value {
     json!({
         "title": source.title, "address": source.address, "date": text(source.date), "read": source.read,
         "kind": source.by, "licence": text(source.licence),
@@ -254,17 +266,4 @@ fn source_as_json(source: &Source) -> Value {
 
 fn text(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
-}
-
-fn address_as_json(address: IpAddr, found: Option<&Operator>) -> Value {
-    json!({
-        "address": address,
-        "network": found.map(|operator| operator.network),
-        "user": found.and_then(|operator| operator.user),
-        "source": found.map(|operator| json!({
-            "title": operator.set.title, "address": operator.set.address, "date": operator.set.date,
-            "version": operator.set.version, "licence": operator.set.licence,
-        })),
-        "data": DATA_DATE,
-    })
 }

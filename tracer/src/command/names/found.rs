@@ -49,9 +49,9 @@ pub fn line(time: Option<u64>, protocol: &str, flow: Flow, what: &What) -> Value
         What::Sni(hello, offset) => {
             let mut fields = of_hello(hello);
             fields["offset"] = json!(offset);
-            ("sni", hello.name.clone(), fields)
+            ("sni", of_name(hello), fields)
         }
-        What::Quic(hello) => ("quic", hello.name.clone(), of_hello(hello)),
+        What::Quic(hello) => ("quic", of_name(hello), of_hello(hello)),
         What::Query(question) => ("dns", host(question.name.as_bytes()), of_question(question)),
         What::Answer(answer) => {
             let question = &answer.question;
@@ -87,6 +87,10 @@ pub fn line(time: Option<u64>, protocol: &str, flow: Flow, what: &What) -> Value
         fields[field] = value;
     }
     fields
+}
+
+fn of_name(hello: &Hello) -> Option<String> {
+    hello.name.as_deref().map(str::to_owned)
 }
 
 fn of_hello(hello: &Hello) -> Value {

@@ -6,9 +6,11 @@ mod addresses;
 mod alike;
 mod conflicts;
 mod names;
+mod places;
+mod resolvers;
 mod speed;
 
-use super::*;
+use super::{address::operator, *};
 
 /// The company shown for a name.
 fn company(name: &str) -> Option<&'static str> {

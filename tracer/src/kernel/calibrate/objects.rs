@@ -54,7 +54,7 @@ impl Stream {
         for left in (0..TRIES).rev() {
             let listener = Socket::bound(libc::SOCK_STREAM, remote)?;
             listener.listen().context("listen over loopback")?;
-            let listener_sock = peek.watched()?.sock;
+            let listener_sock = peek.watched()?.listener;
             let client = Socket::bound(libc::SOCK_STREAM, local)?;
             let family = client.family()?;
             let others = (0..between).map(|_| Socket::new(family, libc::SOCK_STREAM, 0));
@@ -76,8 +76,8 @@ impl Stream {
             if packet::words(&stream.syn, stream.local, stream.remote).is_empty() {
                 continue;
             }
-            // On a busy machine the handshake may have been left to another thread, and the copy is of another listener. A kernel of
-            // which no copy leads to its listener is taken as it is.
+            // What looks at the copy may have been skipped, in the middle of itself. A kernel of which no copy leads to its listener is
+            // taken as it is.
             if left > 0 && listener::heads(&stream.copied.bytes, listener_sock).is_empty() {
                 continue;
             }

@@ -96,6 +96,7 @@ impl Peek {
         let watch = Watch {
             thread: look.thread,
             sock: 0,
+            listener: 0,
             task: 0,
             cgroup: 0,
             packet_wanted: 0,
@@ -109,7 +110,7 @@ impl Peek {
         self.watch.get(&0, 0).context("ask what this thread made")
     }
 
-    /// The socket that a listener made last in this thread, as it was then.
+    /// The socket that this thread's listener made last, as it was then.
     pub fn copied(&self) -> anyhow::Result<Box<Copied>> {
         self.copied
             .get(&0, 0)

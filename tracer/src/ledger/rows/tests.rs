@@ -15,6 +15,7 @@ fn place(identity: u32, port: u16) -> Place {
             port,
         },
         company: "",
+        country: crate::model::Country::default(),
         direction: Direction::Out,
         protocol: Protocol::Tcp,
     }
@@ -33,7 +34,7 @@ fn of(rows: &[Arc<Vec<Row>>], destination: &Destination) -> Totals {
         .flat_map(|block| block.iter())
         .filter(|row| row.destination == *destination)
         .for_each(|row| {
-            sum(&mut found, &row.totals);
+            sum(&mut found, &row.totals());
         });
     found
 }
@@ -109,7 +110,7 @@ fn of_app(rows: &mut Rows, identity: u32) -> (usize, u64) {
     let (other, own): (Vec<&Row>, Vec<&Row>) = all
         .filter(|row| row.identity == identity)
         .partition(|row| row.destination == Destination::Other);
-    let folded = other.iter().map(|row| row.totals.connections);
+    let folded = other.iter().map(|row| row.sums.connections);
     (own.len(), folded.sum())
 }
 
@@ -241,9 +242,9 @@ proptest! {
                     let finished = rows.finish();
                     let mut sums = BTreeMap::<u32, u64>::new();
                     for row in finished.iter().flat_map(|block| block.iter()) {
-                        *sums.entry(row.identity).or_default() += row.totals.connections;
-                        prop_assert_eq!(row.totals.sent, 3 * row.totals.connections);
-                        let now = (row.totals.connections, row.totals.sent);
+                        *sums.entry(row.identity).or_default() += row.sums.connections;
+                        prop_assert_eq!(row.sums.sent, 3 * row.sums.connections);
+                        let now = (row.sums.connections, row.sums.sent);
                         let before = series.insert(format!("{:?}", Place::of(row)), now);
                         prop_assert!(before.is_none_or(|before| before <= now), "{:?} fell", row);
                     }
@@ -283,7 +284,7 @@ proptest! {
             }
         }
         let read = rows.finish();
-        let sum: u64 = read.iter().flat_map(|block| block.iter()).map(|row| row.totals.connections).sum();
+        let sum: u64 = read.iter().flat_map(|block| block.iter()).map(|row| row.sums.connections).sum();
         prop_assert_eq!(sum, entries.iter().map(|entry| entry.2).sum::<u64>());
     }
 }

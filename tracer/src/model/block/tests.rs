@@ -3,7 +3,7 @@
 use proptest::{option, prelude::*, sample::select};
 
 use super::*;
-use crate::model::{Candidate, Endpoint, Kind, NameSource, Outcome, Protocol};
+use crate::model::{Bypass, Candidate, Endpoint, Kind, NameSource, Outcome, Protocol};
 
 fn address() -> impl Strategy<Value = IpAddr> {
     // Few, so that contacts share some, with the two that are easily taken for each other.
@@ -166,6 +166,7 @@ fn contact() -> impl Strategy<Value = Contact> {
                 name,
                 naming,
                 owner: owner_of(id),
+                bypass: Bypass::ALL.get(id as usize % 5).copied(),
                 local,
                 remote,
                 detail,

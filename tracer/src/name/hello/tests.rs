@@ -22,7 +22,7 @@ fn check(made: &Made, expected: &Hello) {
 
 fn named(name: Option<&str>) -> Hello {
     Hello {
-        name: name.map(str::to_owned),
+        name: name.map(Into::into),
         ..Hello::default()
     }
 }
@@ -38,7 +38,7 @@ fn a_hello_has_name_protocols_and_whether_more_is_encrypted() {
         ..Made::to("WWW.Example.Com.")
     };
     let expected = Hello {
-        name: Some(NAME.to_owned()),
+        name: Some(NAME.into()),
         alpn: vec![
             "h2".to_owned(),
             "http/1.1".to_owned(),
@@ -209,7 +209,8 @@ fn same_as_another(bytes: &[u8]) -> Result<(), TestCaseError> {
     let (Progress::Is(hello), Some((name, protocols))) = (records(bytes), by_another(bytes)) else {
         return Ok(());
     };
-    prop_assert_eq!(hello.name, name.and_then(|name| host(&name)));
+    let expected = name.and_then(|name| host(&name));
+    prop_assert_eq!(hello.name.as_deref(), expected.as_deref());
     let protocols: Vec<_> = protocols
         .iter()
         .take(MOST_PROTOCOLS)
@@ -246,7 +247,8 @@ proptest! {
             return Err(TestCaseError::fail("no hello"));
         };
         prop_assert_eq!(hello.ech, made.ech);
-        prop_assert_eq!(hello.name, made.name.as_deref().and_then(host));
+        let expected = made.name.as_deref().and_then(host);
+        prop_assert_eq!(hello.name.as_deref(), expected.as_deref());
         prop_assert!(by_another(&bytes).is_some());
         same_as_another(&bytes)?;
     }

@@ -10,6 +10,9 @@ use crate::name::{
     quic::made as initial,
 };
 
+#[path = "tests/traces.rs"]
+mod traces;
+
 const SERVER: &str = "192.0.2.1";
 const RESOLVER: &str = "10.0.0.53";
 
@@ -35,7 +38,7 @@ impl World {
             socket,
             at_ns: self.next(),
             process: if kind == DATAGRAM_OUT { process } else { 0 },
-            thread: process,
+            thread: process as u32,
             address: address(from),
             port: DNS,
             protocol: PROTOCOL_UDP,
@@ -390,11 +393,17 @@ fn dns_over_tcp_is_the_same_however_it_is_cut() {
                 world.names.take(&event, piece);
                 // Sent once more.
                 world.names.take(&event, piece);
+                // Somebody looked who lives before it began.
+                world.names.keep(|_| false);
             }
         }
         let contact = world.connect(1, SERVER);
         world.check(&contact, Some(("a.example", NameSource::Lookup)));
         assert_eq!(world.names.requests().len(), 1);
+        world.now += SILENCE_NS;
+        world.look_up(2, "b.example", &[SERVER]);
+        world.names.keep(|_| false);
+        assert!(world.names.streams.is_empty(), "nobody told its end");
     }
 }
 

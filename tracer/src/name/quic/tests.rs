@@ -191,7 +191,7 @@ fn two_connections_of_one_socket_are_not_mixed() {
     let piece = |id, offset, bytes: &[u8]| datagram(&Initial::to(id), crypto(offset, bytes));
     let mut initials = Initials::default();
     let mut take = |datagram: Vec<u8>| match initials.datagram(&datagram) {
-        Progress::Is(hello) => hello.name,
+        Progress::Is(hello) => hello.name.as_deref().map(str::to_owned),
         progress => {
             assert_eq!(progress, Progress::Incomplete);
             None

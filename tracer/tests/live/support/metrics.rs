@@ -98,6 +98,14 @@ impl Metrics {
             .sum()
     }
 
+    /// What is to be said where the kernel did not follow calls to their return, and their bytes are lost.
+    pub fn unfollowed(&self) -> String {
+        match self.sum("tracer_lost_total", &[("reason", "returns_missed")]) {
+            0 => String::new(),
+            calls => format!("; {calls} calls were not followed to their return"),
+        }
+    }
+
     /// The one place where a truth is compared with what the tracer says: what differs. They are equal but for what the kernel
     /// hid: so many contacts may be missing, and the bytes that so many had.
     pub fn difference(
@@ -128,7 +136,8 @@ impl Metrics {
         let is_right = (expected.saturating_sub(missing)..=expected).contains(&found);
         (!is_right).then(|| {
             format!(
-                "{family} {labels:?}: {found}, not {expected}; the kernel hid {hidden} changes and ran no probe for {skipped} datagrams"
+                "{family} {labels:?}: {found}, not {expected}; the kernel hid {hidden} changes and ran no probe for {skipped} datagrams{}",
+                self.unfollowed()
             )
         })
     }

@@ -18,14 +18,15 @@ use std::{
     fs,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
 pub use self::{
     metrics::Metrics,
-    namespace::Namespace,
+    namespace::{Files, Namespace},
     process::{Helper, ip, run},
-    tracer::{Tracer, request, unchunked},
+    tracer::{Tracer, request, unchunked, under_test},
 };
 
 /// Whether a test can run that needs structures which are not measured where the kernel does not tell of its types.
@@ -37,7 +38,7 @@ pub fn types_are_known() -> bool {
     known
 }
 
-/// Signals that nothing serves on this kernel, for want of kprobes or of SCTP.
+/// Signals that nothing serves on this kernel, for want of kprobes, of SCTP, or of trampolines at functions of which the types are known.
 pub fn unserved() -> BTreeSet<&'static str> {
     let is_there = |path: &str| fs::exists(path).expect("ask for a file");
     let probes = is_there("/sys/bus/event_source/devices/kprobe/type");
@@ -48,12 +49,23 @@ pub fn unserved() -> BTreeSet<&'static str> {
     if !probes || !is_there("/proc/net/sctp") {
         unserved.insert("associations");
     }
+    if probes && !(is_there("/sys/kernel/btf/vmlinux") && has_symbol("register_ftrace_direct")) {
+        unserved.insert("datagram_returns");
+    }
     unserved
+}
+
+/// Whether the kernel has a function of that name.
+fn has_symbol(name: &str) -> bool {
+    let symbols = fs::read_to_string("/proc/kallsyms").expect("the kernel's symbols");
+    symbols
+        .lines()
+        .any(|line| line.split(' ').nth(2) == Some(name))
 }
 
 /// How long what does not come is waited for: so many seconds, or more where all is slower.
 pub fn patience(seconds: u64) -> Duration {
-    Duration::from_secs(if is_virtual() { seconds * 4 } else { seconds })
+    Duration::from_secs(if is_virtual() { seconds * 12 } else { seconds })
 }
 
 /// Whether this runs in an emulated machine, which is some thirty times slower.
@@ -100,7 +112,10 @@ pub struct Directory(pub PathBuf);
 
 impl Directory {
     pub fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("tracer-{name}-{}", std::process::id()));
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("tracer-{name}-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
         fs::create_dir_all(&path).expect("a directory for the test");
         Self(path)
     }

@@ -1,6 +1,10 @@
 //! Network namespaces to make traffic in.
 
-use std::{path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use super::{ip, run};
 
@@ -51,5 +55,27 @@ impl Namespace {
 impl Drop for Namespace {
     fn drop(&mut self) {
         let _ = Command::new("ip").args(["netns", "del", &self.0]).status();
+    }
+}
+
+/// Files of `/etc` that are a namespace's own. They go with the value.
+pub struct Files(PathBuf);
+
+impl Files {
+    pub fn new(namespace: &Namespace, files: &[(&str, &str)]) -> Self {
+        let own = Self(Path::new("/etc/netns").join(&namespace.0));
+        fs::create_dir_all(&own.0).expect("a directory for the namespace's files");
+        for (name, text) in files {
+            fs::write(own.0.join(name), text).expect("write a file of the namespace");
+        }
+        own
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+        // Goes only where nobody else has files there.
+        let _ = fs::remove_dir("/etc/netns");
     }
 }

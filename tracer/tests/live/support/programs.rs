@@ -67,6 +67,9 @@ pub fn programs(process: u32) -> Vec<Program> {
             tells_missed: program.value("recursion_misses").is_some(),
         })
         .collect();
+    // One may have several descriptors.
+    programs.sort_by_key(|program| program.id);
+    programs.dedup_by_key(|program| program.id);
     programs.sort_by_key(|program| places.get(&program.id));
     for program in &mut programs {
         program.tracepoint = places.get(&program.id).map(|(_, name)| (*name).to_owned());

@@ -114,13 +114,15 @@ impl Tracer {
         mut done: impl FnMut(&Metrics) -> bool,
     ) -> Metrics {
         let deadline = Instant::now() + patience(seconds);
+        // An emulated processor has enough to do with what is waited for.
+        let pause = Duration::from_millis(if is_virtual() { 400 } else { 50 });
         loop {
             let metrics = self.metrics();
             if done(&metrics) {
                 return metrics;
             }
             assert!(Instant::now() < deadline, "it did not come to: {what}");
-            sleep(Duration::from_millis(50));
+            sleep(pause);
         }
     }
 

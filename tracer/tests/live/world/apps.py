@@ -112,7 +112,10 @@ class App:
             query = question(name, 1)
             for byte in struct.pack(">H", len(query)) + query:
                 asking.sendall(bytes([byte]))
-            asking.recv(4096)
+            # A server that has no patience left closes the connection, and then there was no lookup.
+            (length,) = struct.unpack(">H", asking.recv(2, socket.MSG_WAITALL))
+            if len(asking.recv(length, socket.MSG_WAITALL)) < length:
+                sys.exit("it was not answered")
 
     def group(self, name):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{cases::Case, names::Names, servers};
-use crate::support::{Directory, Helper, Namespace, ip, run};
+use crate::support::{Directory, Files, Helper, Namespace, ip, run};
 
 /// Link addresses, of those that anybody may give away.
 const CARDS: [&str; 2] = ["02:00:00:00:00:11", "02:00:00:00:00:12"];
@@ -30,28 +30,6 @@ const SWITCH: &str = "hosts: files dns\npasswd: files\ngroup: files\n";
 /// A contact that a shell makes: `tcp` or `udp`, whom, and the port.
 const DIAL: &str =
     "exec 3<>/dev/$1/$2/$3 && echo hello >&3 && read -r -t 2 -n 1 _ <&3 && exec 3>&-\n";
-
-/// Files of `/etc` that are a namespace's own. They go with the value.
-struct Files(PathBuf);
-
-impl Files {
-    fn new(namespace: &Namespace, files: &[(&str, &str)]) -> Self {
-        let own = Self(Path::new("/etc/netns").join(&namespace.0));
-        fs::create_dir_all(&own.0).expect("a directory for the namespace's files");
-        for (name, text) in files {
-            fs::write(own.0.join(name), text).expect("write a file of the namespace");
-        }
-        own
-    }
-}
-
-impl Drop for Files {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-        // Goes only where nobody else has files there.
-        let _ = fs::remove_dir("/etc/netns");
-    }
-}
 
 /// All of it, ended and removed with the value in this order.
 pub struct Place {
@@ -123,8 +101,9 @@ impl Place {
     pub fn copy(&self, program: &Path, app: &str) -> PathBuf {
         let path = self.directory.0.join(app);
         if !path.exists() {
-            fs::copy(program, &path)
-                .unwrap_or_else(|error| panic!("copy {}: {error}", program.display()));
+            // By another process: what this one has open for writing is inherited by whatever another thread starts at that moment, and
+            // nobody may run it then (`ETXTBSY`).
+            run(Command::new("cp").arg(program).arg(&path));
         }
         path
     }

@@ -50,7 +50,7 @@ fn one_that_is_missing_or_too_many_is_told() {
         assert_eq!(
             said.to_string(),
             format!(
-                "1 kinds of contacts are wrong, the first of them:\n{one}: {seen_count} instead of {count}"
+                "1 kinds of contacts are wrong, among them:\n{one}: {seen_count} instead of {count}"
             )
         );
     }

@@ -47,7 +47,7 @@ fn hello() -> Vec<u8> {
 /// Names and offsets of what is found.
 fn names(found: Vec<What>) -> Vec<(Option<String>, usize)> {
     let names = found.into_iter().map(|what| match what {
-        What::Sni(hello, offset) => (hello.name, offset),
+        What::Sni(hello, offset) => (hello.name.as_deref().map(str::to_owned), offset),
         other => panic!("{other:?} is no hello"),
     });
     names.collect()
