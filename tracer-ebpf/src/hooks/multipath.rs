@@ -9,13 +9,15 @@ use crate::{
     maps::MULTIPATH,
     memory::read,
     offsets::{
-        JOINED, JOINS, MULTIPATH_RECEIVED, MULTIPATH_SENT, SUBFLOW_CONNECTION, SUBFLOW_JOINED,
-        SUBFLOW_JOINS, TCP_IS_MULTIPATH, TCP_SUBFLOW, is_known,
+        JOINED, JOINS, MULTIPATH_RECEIVED, MULTIPATH_SENT, SOCK_STATE, SUBFLOW_CONNECTION,
+        SUBFLOW_JOINED, SUBFLOW_JOINS, TCP_IS_MULTIPATH, TCP_SUBFLOW, is_known,
     },
 };
 
 /// `BPF_ANY`: insert or replace.
 const ANY: u64 = 0;
+// include/net/tcp_states.h
+const CLOSE: u8 = 7;
 
 /// A subflow of a connection of MPTCP.
 pub struct Subflow {
@@ -58,6 +60,18 @@ impl Subflow {
         MULTIPATH
             .get_ptr(&self.connection)
             .map(|destination| unsafe { *destination })
+    }
+
+    /// Whether it needs no end of its own: it joined a connection that counts what passes over it.
+    #[inline(always)]
+    pub fn is_counted_elsewhere(&self) -> bool {
+        self.joins && counts_bytes()
+    }
+
+    /// Whether the connection is closed; its subflows may end later.
+    #[inline(always)]
+    pub fn is_over(&self) -> bool {
+        read::<u8>(self.connection, &SOCK_STATE) == CLOSE
     }
 
     /// It is the first one.

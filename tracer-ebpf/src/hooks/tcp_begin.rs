@@ -48,7 +48,7 @@ pub fn begin(context: *mut c_void, sock: u64) -> u32 {
         None => process::current(context, sock),
     };
     let destination = key(process, remote(sock), PROTOCOL_TCP, DIRECTION_OUT);
-    let flags = carry(sock, subflow.as_ref(), destination);
+    let flags = carry(sock, subflow.as_ref(), destination, 0);
     follow(sock, &destination, now(), zero(), flags)
 }
 
@@ -61,7 +61,7 @@ pub fn begin_late(sock: u64, process: u64, began_ns: u64, established_ns: u64) -
         return 0;
     }
     let destination = key(process, remote(sock), PROTOCOL_TCP, DIRECTION_OUT);
-    let flags = carry(sock, subflow.as_ref(), destination) | CONNECTION_LATE;
+    let flags = carry(sock, subflow.as_ref(), destination, CONNECTION_LATE);
     follow(sock, &destination, began_ns, established_ns, flags)
 }
 
@@ -104,13 +104,17 @@ pub fn complete(sock: u64, flags: u32) -> u32 {
     };
     let flags = flags | CONNECTION_ACCEPTED;
     let subflow = multipath::subflow(sock);
-    if subflow.as_ref().and_then(Subflow::joined).is_some() {
+    // At its end what it joined may be over.
+    let joins = |subflow: &Subflow| {
+        subflow.joined().is_some() || flags & CONNECTION_LATE != 0 && subflow.is_counted_elsewhere()
+    };
+    if subflow.as_ref().is_some_and(joins) {
         let _ = CONNECTIONS.remove(&sock);
         let _ = join(sock, subflow.as_ref(), flags);
         return 0;
     }
     let destination = accepted(sock, owner);
-    let flags = carry(sock, subflow.as_ref(), destination) | flags;
+    let flags = carry(sock, subflow.as_ref(), destination, flags);
     open(&destination);
     if replace(sock, &destination, began_ns, flags) == 0 {
         return 0;
@@ -138,7 +142,8 @@ pub fn accept(sock: u64) -> u32 {
 /// has given back what it had of its listener.
 #[inline(never)]
 pub fn accept_unseen(sock: u64) -> u32 {
-    if listener::is_listened(sock) {
+    let is_contact = multipath::subflow(sock).is_none_or(|subflow| !subflow.is_counted_elsewhere());
+    if is_contact && listener::is_listened(sock) {
         return accept_for(sock, HANDLE_NO_OWNER, CONNECTION_ACCEPTED | CONNECTION_LATE);
     }
     0
@@ -151,7 +156,7 @@ fn accept_for(sock: u64, owner: u64, flags: u32) -> u32 {
         return 0;
     }
     let destination = accepted(sock, owner);
-    let flags = carry(sock, subflow.as_ref(), destination) | flags;
+    let flags = carry(sock, subflow.as_ref(), destination, flags);
     let now = now();
     follow(sock, &destination, now, now, flags)
 }
@@ -175,16 +180,20 @@ fn join(sock: u64, subflow: Option<&Subflow>, flags: u32) -> bool {
     true
 }
 
-/// Follows the connection of MPTCP whose first subflow is a contact. Returns the flags of that subflow.
+/// Follows the connection of MPTCP whose first subflow is a contact. Returns the flags of that subflow, which are `flags` and more.
 #[inline(always)]
-fn carry(sock: u64, subflow: Option<&Subflow>, destination: DestinationKey) -> u32 {
+fn carry(sock: u64, subflow: Option<&Subflow>, destination: DestinationKey, flags: u32) -> u32 {
     let Some(subflow) = subflow else {
-        return 0;
+        return flags;
     };
+    // Seen for the first time at its end: nobody would end its connection again, and its own bytes count.
+    if flags & CONNECTION_LATE != 0 && subflow.is_over() {
+        return flags;
+    }
     // A subflow that is seen late is seen so again at its end.
     subflow.begin(&destination);
     if !multipath::counts_bytes() || subflow.connection == sock {
-        return 0;
+        return flags;
     }
     let _ = follow(
         subflow.connection,
@@ -193,7 +202,7 @@ fn carry(sock: u64, subflow: Option<&Subflow>, destination: DestinationKey) -> u
         zero(),
         CONNECTION_CARRIER,
     );
-    CONNECTION_CARRIED
+    flags | CONNECTION_CARRIED
 }
 
 /// Keeps what is known of a new connection until its end. `established_ns` is 0 for an attempt.

@@ -10,10 +10,11 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::json;
 
+use crate::header::{self, Behaviour};
 use crate::kernel::{self, checked};
 use crate::session::{PATIENCE, STEP, Session, answer};
+use crate::socket;
 use crate::truth::{Truth, failure};
-use crate::{header, socket};
 
 #[derive(Args)]
 pub struct Multipath {
@@ -30,6 +31,9 @@ pub struct Multipath {
     /// Send only when so many further subflows carry each connection
     #[arg(long, default_value_t = 0)]
     pub subflows: u8,
+    /// The server ends its direction first, and the connection is over with what ends this one
+    #[arg(long)]
+    pub speak_first: bool,
 }
 
 /// `SOL_MPTCP` of linux/socket.h.
@@ -64,11 +68,14 @@ fn exchange(arguments: &Multipath, truth: &mut Truth) -> Result<bool> {
     }
     truth.establish();
     let mut session = Session::of(TcpStream::from(opened), false);
-    session
-        .stream
-        .write_all(&answer(arguments.bytes_out, arguments.bytes_in).encode())
-        .context("send the header")?;
-    session.sent = header::LENGTH as u64;
+    let mut header = answer(arguments.bytes_out, arguments.bytes_in);
+    if arguments.speak_first {
+        header.behaviour = Behaviour::SpeakFirst;
+    }
+    let header = header.encode();
+    // A further subflow needs data that has arrived, and a server that has not ended yet.
+    let (first, rest) = header.split_at(header::LENGTH / 2);
+    session.stream.write_all(first).context("send the header")?;
     let deadline = Instant::now() + kernel::patience(PATIENCE);
     while arguments.subflows > 0
         && information(&session.stream).is_none_or(|info| info[SUBFLOWS] < arguments.subflows)
@@ -79,8 +86,13 @@ fn exchange(arguments: &Multipath, truth: &mut Truth) -> Result<bool> {
         );
         thread::sleep(STEP);
     }
+    session.stream.write_all(rest).context("send the header")?;
+    session.sent = header.len() as u64;
     session.send(arguments.bytes_out)?;
     session.receive(arguments.bytes_in)?;
+    if arguments.speak_first {
+        session.receive_end()?;
+    }
     let stayed = is_multipath(&session.stream);
     session.close(truth)?;
     Ok(stayed)

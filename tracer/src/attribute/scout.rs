@@ -10,7 +10,7 @@ use std::{
     sync::{
         Arc, Weak,
         atomic::{AtomicI32, Ordering::Relaxed},
-        mpsc::{self, RecvTimeoutError, Sender},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     thread,
     time::{Duration, Instant},
@@ -26,8 +26,11 @@ const PATIENCE_AT_START: Duration = Duration::from_secs(5);
 /// A look that finds nothing and takes longer than this is not worth a second one soon: a network that answers with errors.
 const SLOW: Duration = Duration::from_millis(100);
 
-/// On a machine that gives the looking thread no processor, it is asked so often whether it still wants one.
+/// So often the looking thread is asked whether it waits for a file, or for a processor that a busy machine does not give it.
 const STEP: Duration = Duration::from_millis(50);
+
+/// The scraper does not wait longer, whatever the looking thread waits for.
+const MOST: Duration = Duration::from_secs(5);
 
 /// Nanoseconds for which a place that took too long is left alone.
 const AGAIN_NS: u64 = 60_000_000_000;
@@ -113,7 +116,6 @@ impl Scout {
         let working = Arc::new(());
         let waits = Arc::downgrade(&working);
         let (answer, answered) = mpsc::sync_channel(1);
-        let began = Instant::now();
         let job = move || {
             let found = look();
             drop(working);
@@ -122,20 +124,12 @@ impl Scout {
         };
         // It fails only where the thread has panicked; then nobody answers either.
         let _ = looks.send(Box::new(job));
-        let mut found = answered.recv_timeout(patience.left);
-        // One that wants a processor waits for no file.
-        while matches!(found, Err(RecvTimeoutError::Timeout))
-            && began.elapsed() < PATIENCE_AT_START
-            && is_runnable(self.thread.load(Relaxed))
-        {
-            found = answered.recv_timeout(STEP);
-        }
-        let took = began.elapsed();
-        patience.left = patience.left.saturating_sub(took);
+        let (found, waited) = self.wait(&answered, patience.left);
+        patience.left = patience.left.saturating_sub(waited);
         match found {
             Ok(found) => {
                 self.looks = Some(looks);
-                if found.is_none() && took > SLOW {
+                if found.is_none() && waited > SLOW {
                     self.leave_alone(place, now_ns, waits);
                 }
                 found
@@ -147,6 +141,32 @@ impl Scout {
                 None
             }
             Err(RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
+    /// The answer of the looking thread, and for how long that waited for something else than a processor: `left` at most.
+    fn wait<T>(
+        &self,
+        answered: &Receiver<T>,
+        left: Duration,
+    ) -> (Result<T, RecvTimeoutError>, Duration) {
+        let began = Instant::now();
+        let mut waited = Duration::ZERO;
+        loop {
+            let step = STEP.min(left.saturating_sub(waited));
+            let asked = Instant::now();
+            let found = answered.recv_timeout(step);
+            if !matches!(found, Err(RecvTimeoutError::Timeout)) {
+                return (found, waited + asked.elapsed().min(step));
+            }
+            // It may have answered since; then the next step finds that.
+            if !is_runnable(self.thread.load(Relaxed)) {
+                waited += step;
+            }
+            if waited >= left || began.elapsed() > MOST {
+                let found = answered.try_recv();
+                return (found.map_err(|_| RecvTimeoutError::Timeout), left);
+            }
         }
     }
 
@@ -307,7 +327,15 @@ mod tests {
             while began.elapsed() < PATIENCE * 2 {}
             Some(7)
         };
-        let found = scout.look(Path::new("/busy"), &mut Patience::at(0), busy);
+        let mut patience = Patience::at(0);
+        let found = scout.look(Path::new("/busy"), &mut patience, busy);
+        assert_eq!((found, scout.late()), (Some(7), 0));
+        // That took nothing from what is left for files.
+        let waits = || {
+            thread::sleep(PATIENCE / 2);
+            Some(7)
+        };
+        let found = scout.look(Path::new("/waits"), &mut patience, waits);
         assert_eq!((found, scout.late()), (Some(7), 0));
         let asleep = || {
             thread::sleep(PATIENCE * 2);
