@@ -13,8 +13,8 @@ use crate::{
 };
 use aya_ebpf::{
     EbpfContext as _,
-    macros::{raw_tracepoint, tracepoint},
-    programs::{RawTracePointContext, TracePointContext},
+    macros::{kprobe, raw_tracepoint, tracepoint},
+    programs::{ProbeContext, RawTracePointContext, TracePointContext},
 };
 use core::{ffi::c_void, ptr::read_volatile};
 use tracer_common::map::CONNECTION_PENDING;
@@ -183,6 +183,15 @@ pub fn tcp_error(context: RawTracePointContext) -> i32 {
 #[raw_tracepoint(tracepoint = "inet_sk_error_report")]
 pub fn tcp_error_again(context: RawTracePointContext) -> i32 {
     report(context.arg(0));
+    0
+}
+
+/// `void sock_def_error_report(struct sock *sk)`, since ever: before 5.14, in place of `tcp_error`.
+#[kprobe]
+pub fn tcp_error_told(context: ProbeContext) -> u32 {
+    if let Some(sock) = context.arg(0) {
+        report(sock);
+    }
     0
 }
 

@@ -219,6 +219,12 @@ pub const HOOKS: &[Hook] = &[
         Signal::TcpError,
     ),
     hook(
+        "tcp_error_told",
+        Attach::Kprobe(&["sock_def_error_report"]),
+        Signal::TcpError,
+    )
+    .only(Place::Without("tcp_error")),
+    hook(
         "tcp_error_again",
         Attach::RawTracepointNested {
             label: "inet_sk_error_report_nested",

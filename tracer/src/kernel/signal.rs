@@ -9,7 +9,7 @@ pub enum Signal {
     TcpNested,
     /// The end of a TCP connection whose state change was missed.
     TcpEnd,
-    /// Why a TCP connection failed whose state change was missed.
+    /// Why a TCP connection failed whose state change was missed, and why nobody answered over a connected socket of datagrams.
     TcpError,
     /// How much passed over open TCP connections.
     TcpBytes,
@@ -126,7 +126,8 @@ impl Signal {
                 "the end of a connection for whose last state change no program was run"
             }
             Self::TcpError => {
-                "why a connection failed for whose last state change no program was run"
+                "why a connection failed for whose last state change no program was run, and that datagrams were refused where no send \
+                 failed for that"
             }
             Self::TcpBytes => "the bytes of connections that are still open",
             Self::TcpAttempt => {

@@ -154,6 +154,11 @@ const PLAYS: &[Play] = &[
         "datagrams --to [::1]:9 --mode refused --sockets 5",
     ),
     play(
+        "refusedasked",
+        "udp",
+        "datagrams --to 10.77.0.2:9 --mode refused-asked --sockets 5",
+    ),
+    play(
         "forked",
         "udp",
         "datagrams --to 10.77.0.2:7000 --mode fork --sockets 5 --times 5",

@@ -75,6 +75,8 @@ pub enum Mode {
     IoUringWorker,
     /// Connected to a closed port: each send is followed by one that fails
     Refused,
+    /// The same, but the error is asked for (`SO_ERROR`), and no call fails
+    RefusedAsked,
     /// Each send fails, before anything leaves
     Unsent,
     /// A forked child that never execs sends on the socket, and nothing comes back

@@ -1,7 +1,7 @@
 //! Sends that come to nothing, and those of a forked child.
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -14,8 +14,13 @@ use crate::truth::Truth;
 /// How long the ICMP error may take, as poll(2) wants it.
 const ERROR_MILLISECONDS: libc::c_int = 5000;
 
-/// One datagram leaves, the closed port's answer becomes the error of the next call: and again.
-pub fn refused(client: &mut Client, plan: &Plan, truth: &mut Truth) -> Result<()> {
+/// One datagram leaves, and the closed port's answer becomes the socket's error, which `take` takes: and again.
+pub fn refused(
+    client: &mut Client,
+    plan: &Plan,
+    truth: &mut Truth,
+    take: fn(&OwnedFd, &[u8]) -> io::Result<()>,
+) -> Result<()> {
     client.connect(plan.to)?;
     let payload = request::of(request::SINK, plan.bytes);
     for _ in 0..plan.times {
@@ -34,14 +39,39 @@ pub fn refused(client: &mut Client, plan: &Plan, truth: &mut Truth) -> Result<()
             "{} does not refuse\nhint: off loopback ICMP errors are rationed, see net.ipv4.icmp_ratelimit",
             plan.to
         );
-        match message::send(&client.socket, &payload, None, 0) {
+        match take(&client.socket, &payload) {
             Err(error) if error.raw_os_error() == Some(libc::ECONNREFUSED) => {}
-            Err(error) => return Err(error).context("send again"),
-            Ok(_) => bail!("{} did not refuse", plan.to),
+            Err(error) => return Err(error).context("take the socket's error"),
+            Ok(()) => bail!("{} did not refuse", plan.to),
         }
     }
     truth.note("refused", 1);
     Ok(())
+}
+
+/// The next call fails with it.
+pub fn send_again(socket: &OwnedFd, payload: &[u8]) -> io::Result<()> {
+    message::send(socket, payload, None, 0).map(drop)
+}
+
+/// No call fails.
+pub fn ask(socket: &OwnedFd, _: &[u8]) -> io::Result<()> {
+    let mut error: libc::c_int = 0;
+    let mut length = size_of_val(&error) as libc::socklen_t;
+    // SAFETY: the kernel writes one int, and how long it is.
+    checked(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ERROR,
+            (&raw mut error).cast(),
+            &raw mut length,
+        )
+    })?;
+    match error {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
 }
 
 /// Every send fails; each is counted with its reason.
