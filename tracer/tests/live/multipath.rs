@@ -1,6 +1,6 @@
 //! Connections of MPTCP: one contact each, however many subflows carry it.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use crate::support::{
     Directory, Helper, Metrics, Namespace, Tracer, ip,
@@ -82,6 +82,10 @@ fn counted(metrics: &Metrics, app: &str, direction: &str) -> [u64; 4] {
 #[test]
 fn subflows_are_no_further_contacts_and_their_bytes_are_the_contacts() {
     if !crate::support::types_are_known() {
+        return;
+    }
+    if !fs::exists("/proc/sys/net/mptcp/enabled").expect("ask for a file") {
+        eprintln!("skipped: this kernel has no MPTCP");
         return;
     }
     let (directory, network) = (Directory::new("multipath"), Network::new());

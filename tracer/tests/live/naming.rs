@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     named::{ONE, World, rows},
-    support::{Helper, Metrics, Tracer, truth},
+    support::{Helper, Metrics, Tracer, truth, types_are_known},
 };
 
 const TO_ONE: &str = "tls,name=a.example,to=198.51.100.1:443";
@@ -59,6 +59,9 @@ fn with_names_off_nobody_has_one_and_nothing_is_looked_at() {
 
 #[test]
 fn by_address_names_are_in_the_api_alone() {
+    if !types_are_known() {
+        return;
+    }
     let world = World::new("addresses");
     let tracer = Tracer::start(&["--destinations", "address"]);
     truth::lines(command(&world, &[TO_ONE]));
@@ -83,6 +86,9 @@ fn by_address_names_are_in_the_api_alone() {
 #[test]
 fn a_full_ring_of_names_costs_names_alone_and_says_how_many() {
     const TIMES: u64 = 400;
+    if !types_are_known() {
+        return;
+    }
     let world = World::new("ring");
     let tracer = Tracer::start(&["--map-capacity", "NAMES=65536"]);
     tracer.signal(libc::SIGSTOP);
@@ -105,6 +111,9 @@ fn a_full_ring_of_names_costs_names_alone_and_says_how_many() {
 
 #[test]
 fn contacts_that_were_shown_under_a_name_stay_there_though_their_ends_found_no_room() {
+    if !types_are_known() {
+        return;
+    }
     for readings in [5, 0] {
         shown_and_lost(readings);
     }
@@ -148,6 +157,9 @@ fn shown_and_lost(readings: u32) {
 
 #[test]
 fn payload_that_says_no_name_is_nowhere_in_the_tracers_memory() {
+    if !types_are_known() {
+        return;
+    }
     let world = World::new("secret");
     let tracer = Tracer::start(&[]);
     let secret = format!("secret-{}-4f1a9c", id());
@@ -172,6 +184,9 @@ fn payload_that_says_no_name_is_nowhere_in_the_tracers_memory() {
 
 #[test]
 fn a_name_has_its_company_and_what_is_folded_keeps_it() {
+    if !types_are_known() {
+        return;
+    }
     let world = World::new("company");
     let tracer = Tracer::start(&["--max-destinations-per-app", "1"]);
     let tls = |name: &str| format!("tls,name={name},to=198.51.100.1:443");

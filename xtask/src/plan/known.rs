@@ -75,11 +75,23 @@ const ENDS_EARLY: &str = "packets judged): DIFFERENT
 pub const KNOWN: &[Row] = &[
     row(
         "associations::at_the_control_group_an_association_is_of_the_one_to_one_socket_that_accepts_it",
-        &["x86-5.10", "x86-6.12", "x86-7"],
+        &["x86-5.10", "x86-6.1-no-btf", "x86-6.12", "x86-7"],
         ACCEPTED,
     ),
     often(
         "datagram::datagrams_of_every_kind_are_counted_to_the_contact_and_to_the_byte",
+        &["arm-5.10"],
+        NOT_FOLLOWED,
+        FEW_RETURNS,
+    ),
+    often(
+        "churn::what_churn_made_is_exact_at_rest",
+        &["arm-5.10"],
+        NOT_FOLLOWED,
+        FEW_RETURNS,
+    ),
+    often(
+        "churn::under_churn_no_counter_falls_and_each_contact_is_in_one_state",
         &["arm-5.10"],
         NOT_FOLLOWED,
         FEW_RETURNS,
@@ -114,6 +126,9 @@ pub const KNOWN: &[Row] = &[
 
 const NO_SCTP: &str = "no SCTP";
 const NO_KPROBES: &str = "no kprobes";
+const NO_MPTCP: &str = "no MPTCP";
+const NO_TYPES: &[&str] = &["x86-6.1-no-btf"];
+const WITHOUT_TYPES: &str = "what it needs is in structures that are not measured";
 const BEFORE_6_3: &[&str] = &[
     "x86-5.10",
     "x86-6.1",
@@ -126,6 +141,31 @@ const BEFORE_6_3: &[&str] = &[
 pub const SKIPPED: &[Row] = &[
     row(
         "associations::associations_are_counted_to_the_contact_and_to_the_byte_at_both_ends",
+        &[HERE],
+        NO_SCTP,
+    ),
+    row(
+        "associations::associations_that_one_to_one_sockets_accept_are_counted_at_both_ends",
+        &[HERE],
+        NO_SCTP,
+    ),
+    row(
+        "associations::at_the_control_group_associations_are_counted_to_the_contact_and_to_the_byte_of_their_packets",
+        &[HERE],
+        NO_SCTP,
+    ),
+    row(
+        "associations::at_the_control_group_an_association_is_of_the_one_to_many_socket_that_accepts_it",
+        &[HERE],
+        NO_SCTP,
+    ),
+    row(
+        "associations::at_the_control_group_an_association_is_of_the_one_to_one_socket_that_accepts_it",
+        &[HERE],
+        NO_SCTP,
+    ),
+    row(
+        "associations::at_the_control_group_one_to_one_sockets_leave_their_table_at_their_end",
         &[HERE],
         NO_SCTP,
     ),
@@ -148,6 +188,76 @@ pub const SKIPPED: &[Row] = &[
         "older::a_scrape_asks_for_the_older_sockets_and_for_no_others_of_their_namespace",
         BEFORE_6_3,
         "no trace of what is received",
+    ),
+    row(
+        "named::each_contact_has_the_name_that_its_app_said_or_asked_for",
+        NO_TYPES,
+        WITHOUT_TYPES,
+    ),
+    row(
+        "naming::a_full_ring_of_names_costs_names_alone_and_says_how_many",
+        NO_TYPES,
+        WITHOUT_TYPES,
+    ),
+    row(
+        "naming::a_name_has_its_company_and_what_is_folded_keeps_it",
+        NO_TYPES,
+        WITHOUT_TYPES,
+    ),
+    row(
+        "naming::by_address_names_are_in_the_api_alone",
+        NO_TYPES,
+        WITHOUT_TYPES,
+    ),
+    row(
+        "naming::contacts_that_were_shown_under_a_name_stay_there_though_their_ends_found_no_room",
+        NO_TYPES,
+        WITHOUT_TYPES,
+    ),
+    row(
+        "naming::payload_that_says_no_name_is_nowhere_in_the_tracers_memory",
+        NO_TYPES,
+        WITHOUT_TYPES,
+    ),
+    row(
+        "frames::frames_of_every_kind_are_counted_with_the_destination_they_carry",
+        NO_TYPES,
+        WITHOUT_TYPES,
+    ),
+    row(
+        "frames::a_frame_that_passes_two_devices_is_counted_once",
+        NO_TYPES,
+        WITHOUT_TYPES,
+    ),
+    row(
+        "multipath::subflows_are_no_further_contacts_and_their_bytes_are_the_contacts",
+        NO_TYPES,
+        WITHOUT_TYPES,
+    ),
+    row(
+        "scope::one_link_local_address_on_two_interfaces_is_two_machines",
+        NO_TYPES,
+        WITHOUT_TYPES,
+    ),
+    row(
+        "past::a_contact_whose_payload_goes_past_tcp_says_so_live_and_ended",
+        NO_TYPES,
+        WITHOUT_TYPES,
+    ),
+    row(
+        "associations::associations_are_counted_to_the_contact_and_to_the_byte_at_both_ends",
+        NO_TYPES,
+        WITHOUT_TYPES,
+    ),
+    row(
+        "associations::associations_that_one_to_one_sockets_accept_are_counted_at_both_ends",
+        NO_TYPES,
+        WITHOUT_TYPES,
+    ),
+    row(
+        "multipath::subflows_are_no_further_contacts_and_their_bytes_are_the_contacts",
+        &["x86-5.10", "arm-5.10"],
+        NO_MPTCP,
     ),
 ];
 

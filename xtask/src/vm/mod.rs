@@ -28,6 +28,7 @@ use crate::plan::Scope;
 use crate::setup::setup;
 use kernels::{KERNELS, Kernel};
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Args)]
 pub struct Arguments {
     /// Only this kernel; may be given several times. Without it, every kernel
@@ -45,9 +46,12 @@ pub struct Arguments {
     /// Another file to put inside, at the path that it has here; may be given several times
     #[arg(long = "file", value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Minutes after which a kernel is given up
-    #[arg(long, default_value_t = 15)]
-    limit: u64,
+    /// Every test that such a kernel can run, as `cargo xtask test --long` does; takes up to an hour
+    #[arg(long, conflicts_with_all = ["shell", "tests"])]
+    long: bool,
+    /// Minutes after which a kernel is given up; with --long 60 unless it is given
+    #[arg(long)]
+    limit: Option<u64>,
     /// How many kernels run at the same time
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=16))]
     jobs: u8,
@@ -83,14 +87,20 @@ pub fn vm(arguments: &Arguments) -> Result<()> {
     if arguments.update {
         cache.clear()?;
     }
+    let (scope, usual) = if arguments.long {
+        (Some(Scope::Long), 60)
+    } else {
+        ((!is_named).then_some(Scope::Short), 15)
+    };
+    let limit = arguments.limit.unwrap_or(usual);
     runs::runs(&runs::Plan {
         cache: &cache,
         kernels,
-        scope: (!is_named).then_some(Scope::Short),
+        scope,
         shell: arguments.shell.as_deref(),
         is_bare: arguments.bare,
         files: &arguments.files,
-        limit: Duration::from_secs(arguments.limit * 60),
+        limit: Duration::from_secs(60 * limit),
         jobs: usize::from(arguments.jobs),
         tests: &arguments.tests,
     })
