@@ -80,9 +80,8 @@ fn destinations_without_an_owner_are_listed_by_bytes_and_the_totals_are_those_of
             "18446744073709551               0  192.0.2.1 (an address, no name), 443, curl",
             "           1234              50  cdn.example (dns sni), 443 80, a\"b\\c\u{fffd}d curl",
             "18446744073710790              57  in 4 destinations without a known owner, 2 of them listed",
-            "18446744073710790          800057  in all contacts that were begun here",
+            "18446744074410790          800057  in all contacts that were begun here",
         ]
-        .map(|line| line.replace("18446744073710790          800057", "18446744074410790          800057"))
     );
 }
 
