@@ -141,13 +141,15 @@ impl Destinations {
         };
         let is_settled = place.several_networks && place.several_countries;
         if place.address != address && !is_settled {
+            let databases = self.databases;
             let network = |address| {
-                let found = self.databases.network(address);
+                let found = databases.network(address);
                 found.map(|network| (network.asn, network.operator))
             };
-            place.several_networks |= network(place.address) != network(address);
-            place.several_countries |=
-                self.databases.country(place.address) != self.databases.country(address);
+            place.several_networks =
+                place.several_networks || network(place.address) != network(address);
+            place.several_countries =
+                place.several_countries || self.country(place.address) != self.country(address);
         }
         if known != Some(place) {
             // A copy is made where a reader still holds the last snapshot.
