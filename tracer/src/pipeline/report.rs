@@ -88,7 +88,7 @@ impl Pipeline {
             Loss {
                 stage: "attribute",
                 reason: "files_late",
-                count: self.attribution.late(),
+                count: self.attribution.late() + self.book.sight.late(),
             },
             Loss {
                 stage: "data",

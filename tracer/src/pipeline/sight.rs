@@ -5,7 +5,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use tracer_common::map::counter;
@@ -15,7 +15,11 @@ use super::{
     programs::{Known, Programs},
 };
 use crate::{
-    attribute::{Elders, Resolution, since_boot_ns},
+    attribute::{
+        Elders, Resolution,
+        scout::{Patience, Scout},
+        since_boot_ns,
+    },
     kernel::{
         hooks::{Attach, Cgroup},
         signal::Signal,
@@ -24,7 +28,7 @@ use crate::{
     model::{Kind, Program},
 };
 
-/// What programs know without a question is read once a second, of as many programs at most.
+/// What programs know without a question is read once a second, of so many programs at most; of further ones nothing is known.
 const PROGRAMS: usize = 256;
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -39,6 +43,8 @@ pub struct Sight {
     first_ns: HashMap<u32, u64>,
     /// By number and start of the process; that of no process is what all have.
     resolutions: HashMap<Option<(u32, u64)>, Resolution>,
+    /// Who reads them.
+    scout: Scout,
     /// When those were read, in seconds.
     second: u64,
     /// The tracer's own network namespace; 0 where it is not known.
@@ -70,6 +76,7 @@ impl Sight {
             losses: 0,
             first_ns: HashMap::new(),
             resolutions: HashMap::new(),
+            scout: Scout::default(),
             second: 0,
             namespace: 0,
             is_on: false,
@@ -122,13 +129,9 @@ impl Sight {
         let (Some(who), Some(key)) = (&known.who, known.key) else {
             return false;
         };
-        let second = source::monotonic_ns() / SECOND_NS;
-        if second != self.second || self.resolutions.len() >= PROGRAMS {
-            self.resolutions.clear();
-            self.second = second;
-        }
-        let own = self.resolutions.entry(Some((key.process, key.started_ns)));
-        let own = own.or_insert_with(|| Resolution::of(key.process, key.started_ns));
+        let Some(own) = self.resolution(key.process, key.started_ns) else {
+            return false;
+        };
         if !own.is_gone {
             return own.needs_question(name, address);
         }
@@ -139,6 +142,32 @@ impl Sight {
         }
         let all = self.resolutions.entry(None).or_insert_with(Resolution::own);
         all.needs_question(name, address)
+    }
+
+    /// What a program may know without a question; `None` where nobody looked, or its files do not open.
+    fn resolution(&mut self, process: u32, started_ns: u64) -> Option<&Resolution> {
+        let now_ns = source::monotonic_ns();
+        if now_ns / SECOND_NS != self.second {
+            self.resolutions.clear();
+            self.second = now_ns / SECOND_NS;
+        }
+        let key = Some((process, started_ns));
+        if !self.resolutions.contains_key(&key) {
+            if self.resolutions.len() >= PROGRAMS {
+                return None;
+            }
+            // Its root may lie on a mount that does not answer.
+            let place = PathBuf::from(format!("/proc/{process}/root"));
+            let look = move || Some(Resolution::of(process, started_ns));
+            let found = self.scout.look(&place, &mut Patience::at(now_ns), look)?;
+            self.resolutions.insert(key, found);
+        }
+        self.resolutions.get(&key)
+    }
+
+    /// Looks at files that were given up because they took too long.
+    pub fn late(&self) -> u64 {
+        self.scout.late()
     }
 }
 
