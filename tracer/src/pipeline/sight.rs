@@ -247,6 +247,24 @@ mod tests {
     }
 
     #[test]
+    fn a_full_table_says_nothing_of_further_programs_and_keeps_what_it_has() {
+        let mut sight = sight(0);
+        let gone = |number: usize| (u32::MAX - number as u32, 1);
+        // All within a second, or a second later once more.
+        let mut asked = || {
+            for (process, started_ns) in (0..PROGRAMS).map(gone) {
+                assert!(sight.resolution(process, started_ns).is_some());
+            }
+            let (process, started_ns) = gone(PROGRAMS);
+            let second = sight.second;
+            let further = sight.resolution(process, started_ns).is_some();
+            (sight.second == second).then_some((further, sight.resolutions.len()))
+        };
+        let found = asked().or_else(asked).expect("two ends of seconds");
+        assert_eq!(found, (false, PROGRAMS));
+    }
+
+    #[test]
     fn an_app_is_seen_whole_where_all_of_its_programs_began_later() {
         let mut sight = sight(100);
         let mut check = |identity, started_ns, expected| {
