@@ -139,8 +139,11 @@ impl Database {
 /// Reads the whole of a file: whether every record of it can be read, and says what `kind` asks for. Returns what it says of itself,
 /// and how many networks it has.
 pub fn check(path: &Path, kind: Kind) -> Result<(Summary, u64), String> {
-    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-    whole(&bytes, kind)
+    let bytes = Bytes::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => unreadable(error),
+        _ => error.to_string(),
+    })?;
+    whole(bytes.as_ref(), kind)
 }
 
 /// The same of the bytes of a file.

@@ -102,7 +102,7 @@ fn a_file_that_does_not_answer_what_is_asked_is_refused_and_why() {
         let error = opened.expect_err("it cannot be used");
         assert!(error.contains(because), "{error}");
         let checked = check(&file.0, kind).expect_err("it cannot be used");
-        assert!(checked.contains(because) || bytes.is_empty(), "{checked}");
+        assert!(checked.contains(because), "{checked}");
     };
     check(b"", Kind::Network, "it is empty");
     check(
@@ -195,6 +195,16 @@ fn a_file_that_somebody_writes_to_already_is_copied() {
     writer.set_len(0).expect("cut it short");
     let found = database.find(address("11.0.0.7")).expect("a record");
     assert_eq!(found.and_then(|record| record.country), Some(*b"CN"));
+}
+
+#[test]
+fn what_is_too_large_to_be_opened_is_not_taken_for_whole() {
+    let file = Temporary::with(b"");
+    let sparse = fs::File::options().write(true).open(&file.0).expect("open");
+    sparse.set_len((1 << 30) + 1).expect("make it large");
+    drop(sparse);
+    let checked = check(&file.0, Kind::Network).expect_err("it cannot be used");
+    assert!(checked.contains("larger than 1 GiB"), "{checked}");
 }
 
 #[test]
