@@ -29,8 +29,8 @@ enum Command {
     /// Check the built-in tables, what was fetched, and files, against their locks. Exit code 1: something is not what a lock
     /// says.
     Verify(verify::Arguments),
-    /// Fetch the tables of networks and countries: the only command that contacts anyone. It says whom. Exit code 1: what came
-    /// is not what it should be; the old data stays.
+    /// Fetch the tables of networks and countries: the only command that contacts anyone who was not named to it. It says whom. Exit
+    /// code 1: what came is not what it should be; the old data stays.
     Update(update::Arguments),
     /// List the destinations without a known owner that a running tracer has seen, by bytes.
     Unmapped(unmapped::Arguments),

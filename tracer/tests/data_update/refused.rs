@@ -243,6 +243,23 @@ fn a_server_or_proxy_that_is_not_there_is_told() {
                 "hint: see whether this machine resolves names",
             ],
         );
+        // The proxy's name is the only one that is looked up here.
+        let said = update(&[
+            "--from",
+            from,
+            "--only",
+            "network",
+            "--proxy",
+            "http://proxy.example:1",
+        ]);
+        let said = said.check(
+            2,
+            &[
+                "tables.example, through the proxy http://proxy.example:1: ",
+                "hint: see whether the proxy is there",
+            ],
+        );
+        assert!(!said.text.contains("is not found"), "{}", said.text);
     }
     assert_eq!(world.files(), before);
 }

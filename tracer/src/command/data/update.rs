@@ -1,5 +1,5 @@
-//! `tracer data update`: fetch the tables of networks and countries. It is the only command that contacts anyone, and it says
-//! whom. Whatever goes wrong, the old tables stay.
+//! `tracer data update`: fetch the tables of networks and countries. It is the only command that contacts anyone who was not named
+//! to it, and it says whom. Whatever goes wrong, the old tables stay.
 
 pub mod download;
 mod folder;

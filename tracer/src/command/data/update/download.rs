@@ -196,7 +196,7 @@ fn read(
     Err(if part.note(from).is_some() {
         failure.hint("run it again: it goes on from there")
     } else {
-        failure.hint("run it again: it starts anew, as the server does not name the version")
+        failure.hint("run it again: it starts anew, as nothing says that the rest would be of the same version")
     })
 }
 

@@ -1,8 +1,8 @@
 //! Through which proxy is an address asked? That which was given, or the one of the environment, unless `NO_PROXY` has the
 //! host.
 //!
-//! The environment's words are those that curl and wget take: `https_proxy` or `http_proxy` after the scheme, then
-//! `all_proxy`, each in capitals too.
+//! The environment's words are the usual ones: `https_proxy` or `http_proxy` after the scheme, then `all_proxy`, each in capitals
+//! too.
 
 /// The proxy for a host, or none. `variable` reads the environment.
 pub fn proxy(

@@ -140,7 +140,8 @@ impl Web {
     fn failure(&self, uri: &Uri, error: &Error) -> Failure {
         let host = host(uri);
         match error {
-            error if is_of_names(error) => Failure::could_not_run(format!("{host} is not found")).hint(
+            // Through a proxy only the proxy's own name is looked up here.
+            error if is_of_names(error) && self.proxy_for(uri).is_none() => Failure::could_not_run(format!("{host} is not found")).hint(
                 "see whether this machine resolves names; else take --proxy, whose proxy does, or --from with what another machine fetched",
             ),
             Error::Timeout(_) => Failure::could_not_run(format!(
@@ -154,7 +155,10 @@ impl Web {
             }
             Error::ConnectProxyFailed(why) => {
                 Failure::could_not_run(format!("the proxy does not lead to {host}: {}", why.trim()))
-                    .hint("give another one with --proxy, or name the host in NO_PROXY")
+                    .hint(match self.proxy {
+                        Some(_) => "give another one with --proxy",
+                        None => "give another one with --proxy, or name the host in NO_PROXY",
+                    })
             }
             error => {
                 let failure = Failure::could_not_run(format!("{host}{}: {error}", self.through(uri)));
