@@ -47,7 +47,7 @@ const SOCK_STREAM: u32 = 1;
 // include/net/tcp_states.h
 const ESTABLISHED: u8 = 1;
 const SYN_SENT: u8 = 2;
-const CLOSE: u8 = 7;
+pub const CLOSE: u8 = 7;
 
 /// `BPF_CGROUP_INET4_CONNECT`, since 4.17; what others said of the call before, since 5.18.
 #[cgroup_sock_addr(connect4)]

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     address::{self, AF_INET, AF_INET6, name_of, remote, scope_of},
-    counts::{NOT_THERE, tally},
+    counts::{ANY, NOT_THERE, tally},
     maps::{SENDING, SOCKETS},
     memory::{read, read_at},
     offsets::{
@@ -35,8 +35,6 @@ const SOCK_STREAM: u16 = 1;
 const SOCK_RAW: u16 = 3;
 const IPPROTO_ICMP: u16 = 1;
 const IPPROTO_ICMPV6: u16 = 58;
-/// `BPF_ANY`: insert or replace.
-const ANY: u64 = 0;
 
 /// `int udp_sendmsg(struct sock *sk, struct msghdr *msg, size_t len)`, in `struct proto` since ever, and the functions of
 /// the same form of IPv6, of ping sockets and of raw ones.

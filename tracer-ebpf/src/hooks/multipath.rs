@@ -5,7 +5,9 @@
 
 use tracer_common::DestinationKey;
 
+use super::attempt::CLOSE;
 use crate::{
+    counts::ANY,
     maps::MULTIPATH,
     memory::read,
     offsets::{
@@ -13,11 +15,6 @@ use crate::{
         SUBFLOW_JOINED, SUBFLOW_JOINS, TCP_IS_MULTIPATH, TCP_SUBFLOW, is_known,
     },
 };
-
-/// `BPF_ANY`: insert or replace.
-const ANY: u64 = 0;
-// include/net/tcp_states.h
-const CLOSE: u8 = 7;
 
 /// A subflow of a connection of MPTCP.
 pub struct Subflow {

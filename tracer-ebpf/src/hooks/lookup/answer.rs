@@ -11,6 +11,7 @@ use tracer_common::{
 
 use super::call::{Asking, FORM_HOST, FORM_NAME_FIRST, FORM_NARROW};
 use crate::{
+    address::{AF_INET, AF_INET6},
     clock::now,
     counts::tally,
     hooks::name::wake,
@@ -24,10 +25,6 @@ const ENTRIES: usize = 2 * ADDRESSES;
 
 /// `ERANGE`: the caller's buffer is too small, and he comes again with a larger one.
 const TOO_SMALL: i32 = 34;
-
-// Families of addresses, the same on x86 and arm.
-const AF_INET: u16 = 2;
-const AF_INET6: u16 = 10;
 
 /// The first bytes of a structure.
 struct Entry {
