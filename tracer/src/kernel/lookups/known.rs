@@ -160,7 +160,7 @@ impl Known {
         std::mem::take(&mut self.entries)
     }
 
-    /// Programs that have a library for which there was no room.
+    /// Programs that have a library for which there was no room, once for each look at them.
     pub fn full(&self) -> u64 {
         self.full
     }

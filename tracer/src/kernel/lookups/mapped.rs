@@ -24,7 +24,8 @@ pub struct Mapped {
     pub path: String,
 }
 
-/// Those of a running process; `None` where that cannot be read.
+/// Those of a running process; `None` where it is gone, or the kernel shows nobody what it has mapped, as of some that protect
+/// themselves: a limit, and nothing that was lost.
 pub fn of_process(process: u32) -> Option<Vec<Mapped>> {
     let file = File::open(Path::new("/proc").join(process.to_string()).join("maps")).ok()?;
     let mut lines = BufReader::with_capacity(1 << 16, file.take(LIST));

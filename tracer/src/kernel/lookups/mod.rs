@@ -64,7 +64,7 @@ struct Shared {
     /// The kernel side's programs, by their names.
     programs: HashMap<&'static str, OwnedFd>,
     kind: Kind,
-    /// Libraries, or lists of them, that could not be read or probed.
+    /// Libraries that could not be read or probed.
     failed: AtomicU64,
     /// Programs that nobody looked at: all threads that may hang do.
     late: AtomicU64,
@@ -226,7 +226,7 @@ impl Lookups {
         }
     }
 
-    /// Libraries, or lists of them, that could not be read or probed.
+    /// Libraries that could not be read or probed.
     pub fn failed(&self) -> u64 {
         self.shared.failed.load(Relaxed) + self.hung as u64
     }
@@ -236,7 +236,7 @@ impl Lookups {
         self.shared.late.load(Relaxed)
     }
 
-    /// Libraries for which there was no room.
+    /// Programs that have a library for which there was no room, once for each look at them.
     pub fn full(&self) -> u64 {
         known::lock(&self.shared.known).full()
     }
