@@ -11,11 +11,15 @@ use anyhow::{Context, Result, bail};
 use crate::ebpf;
 use crate::plan::said;
 use crate::plan::verdict::{Results, TestResult, Verdict};
-use crate::plan::{self, HERE};
+use crate::plan::{self, HERE, Scope};
 use crate::step;
 
-/// Runs tests of the binary, which need root.
-pub fn run(binary: &Path, names: &[&str]) -> Result<Results> {
+/// Runs tests of the binary, which need root, each as thoroughly as the run is.
+pub fn run(binary: &Path, names: &[&str], scope: Scope) -> Result<Results> {
+    let environment: &[(&str, &Path)] = match scope {
+        Scope::Short => &[],
+        Scope::Long => &[("TRACER_LONG", Path::new("1"))],
+    };
     eprintln!("running {} live tests, each by itself", names.len());
     let mut results = Results {
         is_complete: true,
@@ -23,7 +27,7 @@ pub fn run(binary: &Path, names: &[&str]) -> Result<Results> {
     };
     for name in names {
         let start = Instant::now();
-        let output = once(binary, name, &[])?;
+        let output = once(binary, name, environment)?;
         let seconds = start.elapsed().as_secs_f64();
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text).into_owned();

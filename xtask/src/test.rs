@@ -45,10 +45,8 @@ pub struct Arguments {
     tests: Vec<String>,
 }
 
-/// Emulated machines at a time. Two processors are busy with them; a fourth makes each slower, and the whole no faster.
-const MACHINES: usize = 3;
-/// The same while this machine's own tests run.
-const MACHINES_BESIDE: usize = 2;
+/// Emulated machines at a time, while this machine's own tests run and wait. Two processors are busy with them.
+const MACHINES: usize = 2;
 
 /// Runs every check in the order of its price, and stops at the first that fails; at the end, says how long each took.
 pub fn test(arguments: &Arguments) -> Result<()> {
@@ -101,14 +99,11 @@ fn run(arguments: &Arguments, stages: &mut Stages) -> Result<()> {
         Scope::Short
     };
     let mut columns = Vec::new();
-    stages.run("live tests, kernels beside", || {
-        let (here, beside) = native::beside(|| this_machine(&live, scope), || same(&cache, scope))?;
+    stages.run("live tests, other kernels and phones beside", || {
+        let (here, beside) =
+            native::beside(|| this_machine(&live, scope), || others(&cache, scope))?;
         columns.extend(here);
         columns.extend(beside);
-        Ok(())
-    })?;
-    stages.run("other kernels, phones", || {
-        columns.extend(others(&cache, scope)?);
         Ok(())
     })?;
     stages.run("the demo", || demo::check(&tracer()?))?;
@@ -140,7 +135,7 @@ fn some(arguments: &Arguments, cache: &Cache, stages: &mut Stages) -> Result<()>
     }
     let names = live::fitting(&live, &arguments.tests)?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let results = stages.run("live tests", || live::run(&live, &names))?;
+    let results = stages.run("live tests", || live::run(&live, &names, Scope::Short))?;
     match table::show(&[(HERE.to_owned(), results)]) {
         0 => Ok(()),
         count => bail!("{count} live tests failed"),
@@ -171,7 +166,7 @@ fn tracer() -> Result<PathBuf> {
 
 /// The live tests, and the public cases where they are there.
 fn this_machine(live: &Path, scope: Scope) -> Result<Vec<Column>> {
-    let results = live::run(live, &plan::tests_of(HERE, scope))?;
+    let results = live::run(live, &plan::tests_of(HERE, scope), scope)?;
     let mut columns = vec![(HERE.to_owned(), results)];
     if let Some(runner) = cases::runner() {
         columns.push((HERE.to_owned(), cases::run(&runner, &tracer()?)));
@@ -180,26 +175,22 @@ fn this_machine(live: &Path, scope: Scope) -> Result<Vec<Column>> {
 }
 
 /// The emulated kernels of this machine's architecture, for which everything is built already; meanwhile, that is built which
-/// the others need.
-fn same(cache: &Cache, scope: Scope) -> Result<Vec<Column>> {
+/// the others need: those of the other architecture, and the phones.
+fn others(cache: &Cache, scope: Scope) -> Result<Vec<Column>> {
     let here = Architecture::of_this_machine()?;
     let jobs = kernels(cache, scope, |architecture| architecture == here)?;
-    thread::scope(|scope| {
-        let machines = scope.spawn(|| pool::run(jobs, MACHINES_BESIDE));
+    let mut columns = thread::scope(|scope| {
+        let machines = scope.spawn(|| pool::run(jobs, MACHINES));
         binaries::build(cache, &Packages::new(cache), Architecture::Arm)?;
         machines
             .join()
             .map_err(|_| anyhow!("what ran the emulated machines panicked"))
-    })
-}
-
-/// The emulated kernels of the other architecture, and the phones.
-fn others(cache: &Cache, scope: Scope) -> Result<Vec<Column>> {
-    let here = Architecture::of_this_machine()?;
+    })?;
     let proof = Proof::prepare(cache, scope)?;
     let mut jobs = kernels(cache, scope, |architecture| architecture != here)?;
     jobs.extend(proof.jobs(None));
-    Ok(pool::run(jobs, MACHINES))
+    columns.extend(pool::run(jobs, MACHINES));
+    Ok(columns)
 }
 
 /// A job for each kernel of an architecture that is chosen.

@@ -311,7 +311,8 @@ const ID: &str = "7e57a99001230123456789abcdef0123456789abcdef0123456789abcdef01
 const USER: &str = "user.slice/user-1000.slice/user@1000.service";
 const POD: &str = "kubepods-burstable-pod0f0e5c1e_6a4b_4f2d_8b0a_0c2c7c1d2e3f.slice";
 
-/// Kind, app and control group, in which `ID`, `USER` and `POD` stand for the three above.
+/// Kind, app and control group, in which `USER` and `POD` stand for the two above, `ID` for a container's number, and `SHORT` for what is
+/// shown of that.
 const GROUPS: &str = r"
 service tracer-test.service system.slice/tracer-test.service
 service tracer@7.service system.slice/system-tracer.slice/tracer@7.service/worker
@@ -321,12 +322,12 @@ service deep.service a/b/c/d/e/f/g/h/i/deep.service
 desktop org.example.Browser USER/app.slice/app-gnome-org.example.Browser-4242.scope
 desktop org.example.Mail USER/app.slice/app-org.example.Mail@0f3a.service
 executable in-group user.slice/user-1000.slice/session-3.scope
-container 7e57a9900123 docker/ID
-container 7e57a9900123 docker/ID/system.slice/inner.service
-container 7e57a9900123 system.slice/docker-ID.scope
-container 7e57a9900123 machine.slice/libpod-ID.scope/container
-container 7e57a9900123 kubepods.slice/kubepods-burstable.slice/POD/cri-containerd-ID.scope
-container 7e57a9900123 system.slice/containerd.service/POD:cri-containerd:ID
+container SHORT docker/ID
+container SHORT docker/ID/system.slice/inner.service
+container SHORT system.slice/docker-ID.scope
+container SHORT machine.slice/libpod-ID.scope/container
+container SHORT kubepods.slice/kubepods-burstable.slice/POD/cri-containerd-ID.scope
+container SHORT system.slice/containerd.service/POD:cri-containerd:ID
 container tracer-web lxc.payload.tracer-web/init.scope";
 
 #[test]
@@ -335,23 +336,25 @@ fn a_service_a_desktop_app_or_a_container_is_known_by_its_control_group() {
     let mut differences = Vec::new();
     // Names of groups are read in user space, which an emulated machine has the same.
     let step = if is_virtual() { 5 } else { 1 };
-    for line in GROUPS.trim().lines().step_by(step) {
+    let tracer = Tracer::start(&[]);
+    for (number, line) in GROUPS.trim().lines().enumerate().step_by(step) {
+        // Each is an app of its own.
+        let id = format!("{number:04x}{}", &ID[4..]);
         let [kind, app, group] = line.split(' ').collect::<Vec<_>>()[..] else {
             panic!("{line} is not a kind, an app and a group: mend the table");
         };
+        let app = app.replace("SHORT", &id[..12]);
         let group = group
-            .replace("ID", ID)
+            .replace("ID", &id)
             .replace("USER", USER)
             .replace("POD", POD);
         let group = Group::new(&naming(), &group);
-        // Each has a tracer of its own: several of the groups are of the same app.
-        let tracer = Tracer::start(&[]);
         let processes = scaled(20);
         run(&mut group.inside(&host.processes("in-group", processes)));
         run(&mut group.inside(&host.connect("in-group", 50, &[])));
         let metrics = tracer.metrics();
-        let found = connections(&metrics, &[("app", app), ("user", "root")]);
-        let known = metrics.sum("tracer_app_info", &[("app", app), ("kind", kind)]);
+        let found = connections(&metrics, &[("app", &app), ("user", "root")]);
+        let known = metrics.sum("tracer_app_info", &[("app", &app), ("kind", kind)]);
         if (found, known) != (50 + processes, 1) {
             differences.push(format!("{line}\n    but there are {:?}", apps(&metrics)));
         }

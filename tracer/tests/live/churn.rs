@@ -16,7 +16,7 @@ use std::{
 use serde_json::Value;
 
 use crate::support::{
-    Directory, Metrics, Tracer, is_virtual,
+    Directory, Metrics, Tracer, by_scope, is_virtual,
     network::{Network, start},
     patience, truth,
 };
@@ -169,7 +169,10 @@ fn load(protocols: &'static str, seconds: u64) -> Load {
 fn under_churn_no_counter_falls_and_each_contact_is_in_one_state() {
     // What is read of an association is not measured where the kernel does not tell of its types.
     let types = fs::exists("/sys/kernel/btf/vmlinux").expect("ask for a file");
-    let load = load(if types { "tcp,udp,sctp" } else { "tcp,udp" }, 30);
+    let load = load(
+        if types { "tcp,udp,sctp" } else { "tcp,udp" },
+        by_scope(10, 30),
+    );
     let mut churned = churn(&load);
     let findings = mem::take(&mut churned.watch.findings);
     churned.assert_right(findings);
@@ -178,5 +181,5 @@ fn under_churn_no_counter_falls_and_each_contact_is_in_one_state() {
 
 #[test]
 fn what_churn_made_is_exact_at_rest() {
-    churn(&load("tcp,udp", 10)).assert_right(Findings::default());
+    churn(&load("tcp,udp", by_scope(5, 10))).assert_right(Findings::default());
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::{
-    programs::all_ways,
+    programs::ways,
     support::{Directory, Helper, Metrics, Tracer, network::Network, truth, types_are_known},
 };
 
@@ -304,7 +304,7 @@ fn each_contact_has_the_name_that_its_app_said_or_asked_for() {
     if !types_are_known() {
         return;
     }
-    for hooks in all_ways() {
+    for hooks in ways() {
         let world = World::new(&format!("named-{hooks}"));
         let tracer = Tracer::start(&["--hooks", hooks]);
         let mut cases = CASES.to_vec();

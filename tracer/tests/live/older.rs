@@ -11,7 +11,8 @@ use std::{
 };
 
 use crate::support::{
-    Directory, Helper, Metrics, Namespace, Tracer, is_virtual, patience, run, trace::Trace,
+    Directory, Helper, Metrics, Namespace, Tracer, by_scope, is_virtual, patience, run,
+    trace::Trace,
 };
 use kinds::{Kinds, PORTS};
 
@@ -131,7 +132,7 @@ fn sockets_that_end_while_it_starts_are_no_loss() {
     } else {
         &[]
     };
-    for _ in 0..if is_virtual() { 3 } else { 15 } {
+    for _ in 0..if is_virtual() { 3 } else { by_scope(4, 15) } {
         let tracer = Tracer::start(arguments);
         for _ in 0..3 {
             tracer.metrics().assert_nothing_lost();

@@ -1,6 +1,8 @@
 //! More than fits: as fast as the machine can, maps too small, a reader that sleeps. Totals stay exact, losses are said.
 
-use crate::support::{Directory, Helper, Metrics, Namespace, Tracer, network::start, run, scaled};
+use crate::support::{
+    Directory, Helper, Metrics, Namespace, Tracer, by_scope, network::start, run, scaled,
+};
 
 /// What the generator says it did: the sum over its lines.
 fn connections(output: &str) -> u64 {
@@ -48,16 +50,7 @@ fn lost(metrics: &Metrics, reason: &str) -> u64 {
 
 #[test]
 fn two_threads_as_fast_as_they_can_lose_nothing() {
-    as_fast_as_they_can(5);
-}
-
-#[test]
-#[ignore = "thirty seconds of load; run it with --ignored"]
-fn two_threads_as_fast_as_they_can_for_thirty_seconds_lose_nothing() {
-    as_fast_as_they_can(30);
-}
-
-fn as_fast_as_they_can(seconds: u64) {
+    let seconds = by_scope(3, 30);
     let (directory, host) = (Directory::new("storm"), Namespace::new("tx"));
     let tracer = Tracer::start(&[]);
     let arguments = format!("storm --threads 2 --seconds {seconds}");
@@ -264,12 +257,12 @@ fn a_table_of_programs_too_small_leaves_the_machines_total_exact() {
 }
 
 #[test]
-fn a_reader_stopped_for_ten_seconds_loses_details_that_it_counts_and_no_count() {
+fn a_reader_stopped_for_seconds_loses_details_that_it_counts_and_no_count() {
     let (directory, host) = (Directory::new("stopped"), Namespace::new("tz"));
     let tracer = Tracer::start(&[]);
     tracer.signal(libc::SIGSTOP);
     let mut command = host.command(&directory.app("storm"));
-    command.args(["storm", "--threads", "2", "--seconds", "10"]);
+    command.args(["storm", "--threads", "2", "--seconds", by_scope("3", "10")]);
     let child = start(command);
     let truth = connections(
         &String::from_utf8(child.wait_with_output().expect("wait").stdout).expect("text"),
@@ -280,7 +273,7 @@ fn a_reader_stopped_for_ten_seconds_loses_details_that_it_counts_and_no_count() 
     assert_eq!(host.active_opens(), truth);
     assert!(
         lost(&metrics, "records_full") > 0,
-        "ten seconds should overrun the ring"
+        "some seconds should overrun the ring"
     );
     assert_each_detail_is_booked_or_lost(&tracer);
 }

@@ -141,7 +141,8 @@ fn check(hooks: &str) {
         let sums: Vec<_> = heard.into_iter().map(|(to, sum)| (to, sum.0)).collect();
         assert_eq!(sums, [("fe80::a1%to-client".to_owned(), 2)]);
     }
-    for helper in running {
+    // Who contacts goes first: a server waits for its connections.
+    for helper in running.into_iter().rev() {
         helper.finish();
     }
     tracer.metrics().assert_nothing_lost();

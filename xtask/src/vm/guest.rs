@@ -93,9 +93,10 @@ pub fn tests(kernel: &Kernel, binary: &Path, choice: &Choice) -> String {
         Choice::Named(names, scope) => {
             // Tests that try each kind of hooks by itself try only the kind that the tracer would choose there, but for those that find
             // most. The machine that all is started on tries each kind that it has, the cgroup always among them.
-            if *scope == Scope::Short {
-                environment += "export TRACER_WAYS=chosen\n";
-            }
+            environment += match scope {
+                Scope::Short => "export TRACER_WAYS=chosen\n",
+                Scope::Long => "export TRACER_LONG=1\n",
+            };
             names.join(" ")
         }
         Choice::Fitting(arguments) => {

@@ -73,6 +73,15 @@ pub fn is_virtual() -> bool {
     std::env::var_os("TRACER_VM").is_some()
 }
 
+/// So much in the short run of all tests, and so much in the long one (`cargo xtask test --long`), which says so.
+pub fn by_scope<T>(short: T, long: T) -> T {
+    if std::env::var_os("TRACER_LONG").is_some() {
+        long
+    } else {
+        short
+    }
+}
+
 /// So many, or a tenth on an emulated machine, which takes ten times as long for each.
 pub fn scaled(times: u64) -> u64 {
     if is_virtual() {
