@@ -4,23 +4,24 @@
 //! get only what nobody else wants of the processors.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 
 use anyhow::{Context, Result, bail};
 
-/// Does both at once, the second with what the first leaves of the processors.
+/// Does both at once, the second with what the first leaves of the processors. The second is told when there is no use in going on.
 pub fn beside<T, U: Send>(
     tests: impl FnOnce() -> Result<T>,
-    work: impl FnOnce() -> Result<U> + Send,
+    work: impl FnOnce(&AtomicBool) -> Result<U> + Send,
 ) -> Result<(T, U)> {
+    let is_in_vain = AtomicBool::new(false);
     thread::scope(|scope| {
-        let work = scope.spawn(|| idly(work));
+        let work = scope.spawn(|| idly(|| work(&is_in_vain)));
         let done = tests();
+        is_in_vain.store(done.is_err(), Relaxed);
         match work.join() {
-            Ok(worked) => {
-                let worked = worked?;
-                Ok((done?, worked))
-            }
+            // What failed first is what is told.
+            Ok(worked) => Ok((done?, worked?)),
             Err(_) => bail!("what was to be done meanwhile panicked"),
         }
     })
@@ -43,17 +44,23 @@ mod tests {
 
     #[test]
     fn both_are_done_and_the_failure_of_either_is_told() {
-        assert_eq!(beside(|| Ok(1), || Ok(2)).expect("both are good"), (1, 2));
+        assert_eq!(beside(|| Ok(1), |_| Ok(2)).expect("both are good"), (1, 2));
         let error = |end: Result<((), ())>| format!("{:#}", end.expect_err("it fails"));
-        assert_eq!(error(beside(|| Ok(()), || bail!("no room"))), "no room");
-        assert_eq!(error(beside(|| bail!("wrong"), || Ok(()))), "wrong");
+        assert_eq!(error(beside(|| Ok(()), |_| bail!("no room"))), "no room");
+        let until_in_vain = |is_in_vain: &AtomicBool| {
+            while !is_in_vain.load(Relaxed) {
+                thread::yield_now();
+            }
+            Ok(())
+        };
+        assert_eq!(error(beside(|| bail!("wrong"), until_in_vain)), "wrong");
     }
 
     #[test]
     fn the_work_leaves_the_processors_to_others() {
         // SAFETY: asks how this thread is scheduled.
         let policy = || unsafe { libc::sched_getscheduler(0) };
-        let seen = beside(|| Ok(policy()), || Ok(policy())).expect("both are good");
+        let seen = beside(|| Ok(policy()), |_| Ok(policy())).expect("both are good");
         assert_eq!(seen, (libc::SCHED_OTHER, libc::SCHED_IDLE));
     }
 }

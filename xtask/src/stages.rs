@@ -28,7 +28,14 @@ impl Stages {
         result
     }
 
-    /// All of them, and the sum.
+    /// Says how long it took since then what other stages were a part of.
+    pub fn since(&mut self, start: Instant, name: &str) {
+        let seconds = start.elapsed().as_secs_f64();
+        eprintln!("{}", line(name, seconds, true));
+        self.done.push((name.to_owned(), seconds, true));
+    }
+
+    /// All of them, and how long all took.
     pub fn table(&self) -> String {
         let mut lines = vec!["\nstages of this run:".to_owned()];
         lines.extend(

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::AtomicBool;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
@@ -89,23 +90,25 @@ fn run(arguments: &Arguments, stages: &mut Stages) -> Result<()> {
         let packages = Packages::new(&cache);
         Ok(binaries::build(&cache, &packages, Architecture::of_this_machine()?)?.live)
     })?;
-    stages.run("cargo test", || step::finish(&mut cargo_test(&cache)?))?;
+    let mut unit_tests = cargo_test(&cache)?;
+    // Most of the longest wait for programs that they play a phone with.
+    unit_tests.env("RUST_TEST_THREADS", "4");
     if arguments.quick {
-        return Ok(());
+        return stages.run("cargo test", || step::finish(&mut unit_tests));
     }
     let scope = if arguments.long {
         Scope::Long
     } else {
         Scope::Short
     };
-    let mut columns = Vec::new();
-    stages.run("live tests, other kernels and phones beside", || {
-        let (here, beside) =
-            native::beside(|| this_machine(&live, scope), || others(&cache, scope))?;
-        columns.extend(here);
-        columns.extend(beside);
-        Ok(())
-    })?;
+    let here = || {
+        stages.run("cargo test", || step::finish(&mut unit_tests))?;
+        stages.run("live tests", || this_machine(&live, scope))
+    };
+    let start = Instant::now();
+    let (mut columns, others) = native::beside(here, |in_vain| others(&cache, scope, in_vain))?;
+    columns.extend(others);
+    stages.since(start, "these two, and other kernels and phones beside");
     stages.run("the demo", || demo::check(&tracer()?))?;
     if scope == Scope::Long {
         // Two minutes, mostly of LTO.
@@ -176,11 +179,11 @@ fn this_machine(live: &Path, scope: Scope) -> Result<Vec<Column>> {
 
 /// The emulated kernels of this machine's architecture, for which everything is built already; meanwhile, that is built which
 /// the others need: those of the other architecture, and the phones.
-fn others(cache: &Cache, scope: Scope) -> Result<Vec<Column>> {
+fn others(cache: &Cache, scope: Scope, is_in_vain: &AtomicBool) -> Result<Vec<Column>> {
     let here = Architecture::of_this_machine()?;
     let jobs = kernels(cache, scope, |architecture| architecture == here)?;
     let mut columns = thread::scope(|scope| {
-        let machines = scope.spawn(|| pool::run(jobs, MACHINES));
+        let machines = scope.spawn(|| pool::run(jobs, MACHINES, is_in_vain));
         binaries::build(cache, &Packages::new(cache), Architecture::Arm)?;
         machines
             .join()
@@ -189,7 +192,7 @@ fn others(cache: &Cache, scope: Scope) -> Result<Vec<Column>> {
     let proof = Proof::prepare(cache, scope)?;
     let mut jobs = kernels(cache, scope, |architecture| architecture != here)?;
     jobs.extend(proof.jobs(None));
-    columns.extend(pool::run(jobs, MACHINES));
+    columns.extend(pool::run(jobs, MACHINES, is_in_vain));
     Ok(columns)
 }
 

@@ -11,6 +11,8 @@ const MAGIC: u16 = 0xeb9f;
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
 const KIND_ENUM: u32 = 6;
+/// Kinds of types that there are, and one that is none.
+const KINDS: usize = 20;
 /// Deepest nesting of anonymous structures and of modifiers that is followed. Kernels have at most four.
 const DEPTH: u32 = 16;
 /// Most members that are looked at to find one. Kernels' largest structure has some 300; a structure that holds itself
@@ -23,6 +25,8 @@ pub struct Btf<'a> {
     strings: &'a [u8],
     /// Position of each type in `types`; type ids begin at 1.
     positions: Vec<u32>,
+    /// Ids of the types of each kind, in their order: of 150,000 types 10,000 are structures.
+    kinds: [Vec<u32>; KINDS],
 }
 
 /// One type's header.
@@ -58,16 +62,22 @@ impl<'a> Btf<'a> {
                 .context("BTF section out of bounds")
         };
         let (types, strings) = (section(8)?, section(16)?);
-        let mut positions = vec![0];
+        let (mut positions, mut kinds) = (vec![0], [const { Vec::new() }; KINDS]);
         let mut position = 0;
         while position < types.len() {
+            let info = number(types, position + 4)?;
+            let length = 12 + trailing(info)?;
+            if let Some(ids) = kinds.get_mut(kind(info) as usize) {
+                ids.push(positions.len() as u32);
+            }
             positions.push(position as u32);
-            position += 12 + trailing(number(types, position + 4)?)?;
+            position += length;
         }
         Ok(Self {
             types,
             strings,
             positions,
+            kinds,
         })
     }
 
@@ -85,24 +95,19 @@ impl<'a> Btf<'a> {
 
     /// Value of an enumerator, of an enumeration without a name where that is empty; `None` where this kernel has none of that name.
     pub fn enumerator(&self, enumeration: &str, name: &str) -> Option<i32> {
-        self.all(enumeration)
-            .filter(|found| found.kind == KIND_ENUM)
-            .find_map(|found| {
-                found
-                    .rest
-                    .chunks_exact(8)
-                    .find(|entry| number(entry, 0).is_ok_and(|at| self.is_named(at, name)))
-                    .and_then(|entry| number(entry, 4).ok())
-                    .map(u32::cast_signed)
-            })
+        self.all(KIND_ENUM, enumeration).find_map(|(_, found)| {
+            found
+                .rest
+                .chunks_exact(8)
+                .find(|entry| number(entry, 0).is_ok_and(|at| self.is_named(at, name)))
+                .and_then(|entry| number(entry, 4).ok())
+                .map(u32::cast_signed)
+        })
     }
 
     /// Number of the type of a kind (`BTF_KIND_…`, include/uapi/linux/btf.h) that has this name.
     pub fn number(&self, kind: u32, name: &str) -> Option<u32> {
-        (1..self.positions.len() as u32).find(|id| {
-            self.get(*id)
-                .is_some_and(|found| found.kind == kind && self.is_named(found.name, name))
-        })
+        self.all(kind, name).next().map(|(id, _)| id)
     }
 
     /// Number of the bit at which a member begins in its byte: for a bit field.
@@ -112,15 +117,15 @@ impl<'a> Btf<'a> {
 
     /// Offset of a member in bits.
     fn bits(&self, structure: &str, member: &str) -> Option<u32> {
-        self.all(structure)
-            .filter(|found| found.kind == KIND_STRUCT)
-            .find_map(|found| self.path(found, member))
+        self.all(KIND_STRUCT, structure)
+            .find_map(|(_, found)| self.path(found, member))
     }
 
-    fn all<'b>(&'b self, name: &'b str) -> impl Iterator<Item = Type<'a>> + 'b {
-        (1..self.positions.len() as u32)
-            .filter_map(|id| self.get(id))
-            .filter(move |found| self.is_named(found.name, name))
+    /// Those of a kind and a name, with their ids.
+    fn all<'b>(&'b self, kind: u32, name: &'b str) -> impl Iterator<Item = (u32, Type<'a>)> + 'b {
+        let ids = self.kinds.get(kind as usize).into_iter().flatten();
+        ids.filter_map(|id| Some((*id, self.get(*id)?)))
+            .filter(move |(_, found)| self.is_named(found.name, name))
     }
 
     fn get(&self, id: u32) -> Option<Type<'a>> {

@@ -1,9 +1,9 @@
 //! With what are the object's read-only globals filled in: the running kernel's offsets, from its BTF or measured? And which
 //! types have its tracepoints and functions?
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{collections::BTreeMap, fs, io, path::Path, sync::OnceLock};
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use tracer_common::offset::{FIELDS, Field, UNKNOWN};
 
 use crate::kernel::{
@@ -58,7 +58,9 @@ impl Origin {
 pub struct Globals {
     pub values: BTreeMap<&'static str, u32>,
     /// Numbers of the types that programs are attached by; none where the kernel does not tell of its types.
-    types: BTreeMap<Typed<'static>, u32>,
+    numbers: BTreeMap<Typed<'static>, u32>,
+    /// BTF that tells them, once it is asked for.
+    types: OnceLock<Result<aya::Btf, String>>,
     pub origin: Origin,
 }
 
@@ -120,18 +122,22 @@ impl Globals {
         });
         Ok(Self {
             values,
-            types: typed.collect(),
+            numbers: typed.collect(),
+            types: OnceLock::new(),
             origin: Origin::Btf,
         })
     }
 
-    /// BTF that tells the number of this type.
-    pub fn typed(&self, typed: Typed<'static>) -> anyhow::Result<aya::Btf> {
-        let number = self.types.get(&typed);
-        typed::types(
-            typed,
-            *number.context("the kernel does not tell of its type")?,
-        )
+    /// BTF that tells the number of this type, among others.
+    pub fn typed(&self, typed: Typed<'static>) -> anyhow::Result<&aya::Btf> {
+        ensure!(
+            self.numbers.contains_key(&typed),
+            "the kernel does not tell of its type"
+        );
+        let types = self
+            .types
+            .get_or_init(|| typed::types(&self.numbers).map_err(|error| format!("{error:#}")));
+        types.as_ref().map_err(|error| anyhow!("{error}"))
     }
 
     /// Fails where one of `fields` is unknown.
@@ -150,7 +156,8 @@ impl Globals {
         let fields = offsets.fields();
         Ok(Self {
             values: offsets.globals()?,
-            types: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            types: OnceLock::new(),
             origin: Origin::Measured {
                 fields,
                 of: FIELDS.len(),

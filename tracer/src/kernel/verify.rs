@@ -93,11 +93,11 @@ fn load_one(program: &mut Program, hook: &Hook, globals: &Globals) -> anyhow::Re
         Attach::PerfTracepoint(..) => <&mut TracePoint>::try_from(program)?.load(),
         Attach::BtfTracepoint(name) => {
             let types = globals.typed(Typed::Tracepoint(name))?;
-            <&mut BtfTracePoint>::try_from(program)?.load(name, &types)
+            <&mut BtfTracePoint>::try_from(program)?.load(name, types)
         }
         Attach::Fexit(_, name) => {
             let types = globals.typed(Typed::Function(name))?;
-            <&mut FExit>::try_from(program)?.load(name, &types)
+            <&mut FExit>::try_from(program)?.load(name, types)
         }
         Attach::Kprobe(_) | Attach::Kretprobe(..) | Attach::RenamedKprobe(..) => {
             <&mut KProbe>::try_from(program)?.load()

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -67,7 +68,11 @@ fn prove(named: Option<&'static Model>) -> Result<()> {
     setup(Purpose::Test)?;
     let cache = Cache::open()?;
     let proof = Proof::prepare(&cache, Scope::Long)?;
-    match table::show(&pool::run(proof.jobs(named), MODELS.len())) {
+    match table::show(&pool::run(
+        proof.jobs(named),
+        MODELS.len(),
+        &AtomicBool::new(false),
+    )) {
         0 => Ok(()),
         count => bail!(
             "{count} phones failed\nhint: what they said is in {}",

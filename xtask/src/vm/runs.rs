@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -44,7 +45,11 @@ pub fn runs(plan: &Plan) -> Result<()> {
             .iter()
             .try_for_each(|machine| run_command(machine, plan.limit));
     }
-    let columns = pool::run(jobs(machines, plan.limit), plan.jobs);
+    let columns = pool::run(
+        jobs(machines, plan.limit),
+        plan.jobs,
+        &AtomicBool::new(false),
+    );
     let is_empty = columns.iter().all(|(_, results)| results.tests.is_empty());
     match table::show(&columns) {
         0 if is_empty => bail!("no test was run\nhint: is there one of this name?"),
