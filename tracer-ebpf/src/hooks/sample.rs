@@ -4,8 +4,12 @@
 //! open ones when user space asks.
 
 use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
-use tracer_common::map::{
-    CONNECTION_ACCEPTED, CONNECTION_CARRIED, CONNECTION_CARRIER, CONNECTION_PAST,
+use tracer_common::{
+    Address, DestinationKey,
+    map::{
+        CONNECTION_ACCEPTED, CONNECTION_CARRIED, CONNECTION_CARRIER, CONNECTION_NO_CONTACT,
+        CONNECTION_PAST,
+    },
 };
 
 use super::past;
@@ -112,13 +116,29 @@ fn one(sock: u64) {
         return;
     };
     // SAFETY: a live map value.
-    let (began_ns, flags) = unsafe { ((*connection).began_ns, u32::from((*connection).flags)) };
+    let (began_ns, flags, destination) = unsafe {
+        let connection = &*connection;
+        (
+            connection.began_ns,
+            u32::from(connection.flags),
+            connection.destination,
+        )
+    };
     let payload = payload(sock, flags);
     let cookie: u64 = read(sock, &SOCK_COOKIE);
     let ((local, local_port), (remote_address, remote_port)) = (local_end(sock), remote(sock));
     let namespace = namespace(sock);
     let interface = interface(&remote_address, sock);
     let is_past = past::is_past(sock);
+    // Where no program was run for its end, its memory is somebody else's for as long as its entry stays.
+    let port = if flags & CONNECTION_ACCEPTED == 0 {
+        remote_port
+    } else {
+        local_port
+    };
+    if !is_at(&destination, flags, &remote_address, port) {
+        return;
+    }
     // The socket may have ended meanwhile and its memory may be another's by now. Its entry goes before its memory
     // does, so what was read is its own if the entry is still there.
     let Some(connection) = CONNECTIONS.get_ptr_mut(&sock) else {
@@ -141,4 +161,12 @@ fn one(sock: u64) {
             connection.flags |= CONNECTION_PAST as u16;
         }
     }
+}
+
+/// Whether a socket at this place may be the one of a contact. What MPTCP joins, and what has found no room, is counted at another place.
+#[inline(always)]
+fn is_at(destination: &DestinationKey, flags: u32, address: &Address, port: u16) -> bool {
+    flags & CONNECTION_NO_CONTACT != 0
+        || destination.overflow != 0
+        || (destination.port == port && destination.address == *address)
 }

@@ -168,14 +168,20 @@ pub fn end_unseen(sock: u64) -> u32 {
     } else {
         ESTABLISHED
     };
+    // A sample of another connection of the same place in memory is none of this one.
+    let (sent, received) = if connection.sampled_ns == connection.began_ns {
+        (connection.sent, connection.received)
+    } else {
+        (zero(), zero())
+    };
     let record = Record {
         destination: connection.destination,
         socket: sock,
         began_ns: connection.began_ns,
         established_ns: connection.established_ns,
         ended_ns: now(),
-        sent: connection.sent,
-        received: connection.received,
+        sent,
+        received,
         local: connection.local,
         local_port: connection.local_port,
         remote_port: connection.remote_port,

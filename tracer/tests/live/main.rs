@@ -21,6 +21,7 @@ mod exact;
 mod fast_path;
 mod filters;
 mod frames;
+mod gone;
 mod hidden;
 mod judged;
 mod libraries;

@@ -320,6 +320,11 @@ pub const TESTS: &[Test] = &[
         Long::Everywhere,
     ),
     row(
+        "gone::what_lies_where_a_socket_was_is_not_counted_as_its_bytes",
+        &[HERE, "arm-6.1"],
+        Long::Everywhere,
+    ),
+    row(
         "hidden::what_programs_see_is_not_hidden_and_what_they_do_not_see_is",
         ONLY_HERE,
         Long::On(ONLY_HERE),
