@@ -4,14 +4,11 @@
 
 use core::ffi::c_void;
 
-use aya_ebpf::{
-    EbpfContext,
-    helpers::{
-        bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
-        generated::{
-            bpf_get_current_cgroup_id, bpf_get_current_task, bpf_get_smp_processor_id,
-            bpf_ktime_get_boot_ns, bpf_probe_read_kernel_str, bpf_probe_read_user_str,
-        },
+use aya_ebpf::helpers::{
+    bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
+    generated::{
+        bpf_get_current_cgroup_id, bpf_get_current_task, bpf_get_smp_processor_id,
+        bpf_ktime_get_boot_ns, bpf_probe_read_kernel_str, bpf_probe_read_user_str,
     },
 };
 use aya_log_ebpf::debug;
@@ -39,18 +36,20 @@ use crate::{
 
 /// The handle of the running program, registered where it is new; `HANDLE_UNATTRIBUTED` where there is no room. It is about
 /// to use the socket at `sock`.
-#[inline(always)]
-pub fn current<C: EbpfContext>(context: &C, sock: u64) -> u64 {
+#[inline(never)]
+#[unsafe(export_name = "process_current")]
+pub extern "C" fn current(sock: u64) -> u64 {
     // SAFETY: these helpers only read the current task; there always is one.
     let (task, cgroup) = unsafe { (bpf_get_current_task(), bpf_get_current_cgroup_id()) };
     let process = (bpf_get_current_pid_tgid() >> 32) as u32;
     let user = user_of(sock, bpf_get_current_uid_gid() as u32);
-    identify(context, task, process, user, cgroup as u32)
+    identify(task, process, user, cgroup as u32)
 }
 
 /// As [`current`], where the kernel has no helper to say who is running: programs that are handed packets.
-#[inline(always)]
-pub fn current_by_task<C: EbpfContext>(context: &C, sock: u64) -> u64 {
+#[inline(never)]
+#[unsafe(export_name = "process_current_by_task")]
+pub extern "C" fn current_by_task(sock: u64) -> u64 {
     // SAFETY: as in `current`.
     let task = unsafe { bpf_get_current_task() };
     let set: u64 = read(task, &TASK_CGROUPS);
@@ -59,7 +58,7 @@ pub fn current_by_task<C: EbpfContext>(context: &C, sock: u64) -> u64 {
     let cgroup = read::<u64>(node, &NODE_ID) as u32;
     let user = read(read(task, &TASK_CREDENTIALS), &CREDENTIALS_USER);
     let user = user_of(sock, user);
-    identify(context, task, read(task, &TASK_PROCESS), user, cgroup)
+    identify(task, read(task, &TASK_PROCESS), user, cgroup)
 }
 
 /// Number of the running thread, in the initial PID namespace.
@@ -95,7 +94,8 @@ const NOT_TOLD: u32 = 2;
 ///
 /// A function of its own: what it needs of the stack is given back before its caller goes on.
 #[inline(never)]
-pub fn holds(file: u64) -> u32 {
+#[unsafe(export_name = "process_holds")]
+pub extern "C" fn holds(file: u64) -> u32 {
     if !is_known(&TASK_FILES) || file == 0 {
         return NOT_TOLD;
     }
@@ -166,7 +166,7 @@ fn is_of_app(user: u32) -> bool {
 }
 
 #[inline(always)]
-fn identify<C: EbpfContext>(context: &C, task: u64, process: u32, user: User, cgroup: u32) -> u64 {
+fn identify(task: u64, process: u32, user: User, cgroup: u32) -> u64 {
     let handovers = if user.is_other { handovers() } else { 0 };
     let leader: u64 = read(task, &TASK_LEADER);
     let key = ProcessKey {
@@ -181,7 +181,7 @@ fn identify<C: EbpfContext>(context: &C, task: u64, process: u32, user: User, cg
         // SAFETY: the entry is removed only after its process is gone or a handover is long past, and neither is so here.
         return unsafe { *handle };
     }
-    register(context, &key, task, user.is_other)
+    register(&key, task, user.is_other)
 }
 
 /// How often users have changed hands.
@@ -218,7 +218,7 @@ static BLANK: ProcessFacts = ProcessFacts {
 };
 
 #[inline(always)]
-fn register<C: EbpfContext>(context: &C, key: &ProcessKey, task: u64, acts: bool) -> u64 {
+fn register(key: &ProcessKey, task: u64, acts: bool) -> u64 {
     // SAFETY: both helpers read a clock or a number.
     // Unique: one processor cannot register two programs in one nanosecond, and there are fewer than 1024 processors.
     let handle =
@@ -252,7 +252,7 @@ fn register<C: EbpfContext>(context: &C, key: &ProcessKey, task: u64, acts: bool
     }
     tally(counter::PROCESSES);
     debug!(
-        context,
+        (),
         "registered process {} user {} image {}", key.process, key.user, key.image
     );
     handle

@@ -82,7 +82,7 @@ fn note(context: &SockAddrContext, address: Address) {
         if socket::is_kernels(sock) {
             return;
         }
-        socket::own(cookie, cookie, process::current_by_task(context, sock));
+        socket::own(cookie, cookie, process::current_by_task(sock));
     }
     // As a whole: whoever reads it meanwhile has the one or the other.
     if CALLS.insert(&cookie, &call, ANY).is_err() {

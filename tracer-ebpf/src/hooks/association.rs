@@ -43,7 +43,7 @@ pub fn association_begins(context: ProbeContext) -> u32 {
     };
     let peer = association + u64::from(ASSOCIATION_PEER.load());
     if let Some(remote) = name_of(peer) {
-        let owner = process::current(&context, read(association, &ASSOCIATION_SOCK));
+        let owner = process::current(read(association, &ASSOCIATION_SOCK));
         follow(
             association,
             key(owner, remote, PROTOCOL_SCTP, DIRECTION_OUT),

@@ -99,12 +99,7 @@ pub fn connect_begins(context: ProbeContext) -> u32 {
     if let Some(remote) = name_of(name) {
         note(
             sock,
-            key(
-                process::current(&context, sock),
-                remote,
-                PROTOCOL_TCP,
-                DIRECTION_OUT,
-            ),
+            key(process::current(sock), remote, PROTOCOL_TCP, DIRECTION_OUT),
         );
     }
     0
@@ -165,7 +160,8 @@ pub fn establish(sock: u64) -> u32 {
 
 /// The socket at `sock`, of which no connection is known, is closed or destroyed. Returns 0 where no call of it is noted.
 #[inline(never)]
-pub fn close(sock: u64, after_handshake: bool) -> u32 {
+#[unsafe(export_name = "attempt_close")]
+pub extern "C" fn close(sock: u64, after_handshake: bool) -> u32 {
     if BY_ADDRESS.load() == 0 {
         end(sock, after_handshake)
     } else {
@@ -205,7 +201,8 @@ pub fn resolve(context: RawTracePointContext) -> i32 {
 ///
 /// A function of its own, as are those below: what it needs of the stack is given back before its caller goes on.
 #[inline(never)]
-fn adopt(key: u64, state: u8) -> u32 {
+#[unsafe(export_name = "attempt_adopt")]
+pub extern "C" fn adopt(key: u64, state: u8) -> u32 {
     let Some(attempt) = ATTEMPTS.get_ptr(&key) else {
         return 0;
     };
@@ -225,7 +222,8 @@ fn adopt(key: u64, state: u8) -> u32 {
 /// The socket of a noted call is closed. Where no SYN ever left, nobody could be reached; else it was connected or tried to be,
 /// unseen.
 #[inline(never)]
-fn end(key: u64, after_handshake: bool) -> u32 {
+#[unsafe(export_name = "attempt_end")]
+pub extern "C" fn end(key: u64, after_handshake: bool) -> u32 {
     let Some(attempt) = ATTEMPTS.get_ptr(&key) else {
         return 0;
     };
@@ -240,7 +238,8 @@ fn end(key: u64, after_handshake: bool) -> u32 {
 
 /// The connection of a noted call, which nobody saw, is over.
 #[inline(never)]
-fn end_connection(key: u64, after_handshake: bool) -> u32 {
+#[unsafe(export_name = "attempt_end_connection")]
+pub extern "C" fn end_connection(key: u64, after_handshake: bool) -> u32 {
     let Some(attempt) = ATTEMPTS.get_ptr(&key) else {
         return 0;
     };
@@ -262,7 +261,8 @@ fn end_connection(key: u64, after_handshake: bool) -> u32 {
 
 /// A noted call never sent a SYN.
 #[inline(never)]
-fn fail_noted(key: u64, outcome: u16) -> u32 {
+#[unsafe(export_name = "attempt_fail_noted")]
+pub extern "C" fn fail_noted(key: u64, outcome: u16) -> u32 {
     let Some(attempt) = ATTEMPTS.get_ptr(&key) else {
         return 0;
     };
@@ -290,7 +290,7 @@ fn begin_at_cgroup(context: &SockAddrContext, address: Address) {
         }
         // Whoever connects a socket of datagrams waits for them, bound or not. SAFETY: the helper takes the context as it came.
         let cookie = unsafe { bpf_get_socket_cookie(context.as_ptr()) };
-        let owner = process::current_by_task(context, sock);
+        let owner = process::current_by_task(sock);
         socket::own(cookie, cookie, owner);
         asked::forget(cookie);
         return;
@@ -302,7 +302,7 @@ fn begin_at_cgroup(context: &SockAddrContext, address: Address) {
     let _ = fail_noted(sock, failed(outcome::UNREACHABLE));
     let remote = (address, u16::from_be(port as u16));
     let destination = key(
-        process::current_by_task(context, sock),
+        process::current_by_task(sock),
         remote,
         PROTOCOL_TCP,
         DIRECTION_OUT,

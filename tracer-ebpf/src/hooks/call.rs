@@ -124,7 +124,7 @@ pub fn socket_taken(context: ProbeContext) -> u32 {
     if read::<u16>(sock, &SOCK_TYPE) != SOCK_STREAM
         || read::<u16>(sock, &SOCK_PROTOCOL) == u16::from(PROTOCOL_SCTP)
     {
-        take(&context, sock);
+        take(sock);
     }
     0
 }
@@ -136,7 +136,7 @@ pub fn socket_taken(context: ProbeContext) -> u32 {
 #[kprobe]
 pub fn raw_made(context: ProbeContext) -> u32 {
     if let Some(sock) = context.arg(0) {
-        take(&context, sock);
+        take(sock);
     }
     0
 }
@@ -145,16 +145,16 @@ pub fn raw_made(context: ProbeContext) -> u32 {
 #[kprobe]
 pub fn raw6_made(context: ProbeContext) -> u32 {
     if let Some(sock) = context.arg(0) {
-        take(&context, sock);
+        take(sock);
     }
     0
 }
 
 /// It is the running program's, unless somebody has it.
 #[inline(always)]
-fn take(context: &ProbeContext, sock: u64) {
+fn take(sock: u64) {
     let identity = socket::identify(sock);
-    socket::own(sock, identity, process::current(context, sock));
+    socket::own(sock, identity, process::current(sock));
 }
 
 /// `void sk_common_release(struct sock *sk)`, since 2.6: a socket of datagrams is closed.
@@ -216,7 +216,7 @@ fn send(context: &ProbeContext, sock: u64, message: u64) {
         led: 0,
     };
     let destination = leave(&datagram, sock, || {
-        (!socket::is_kernels(sock)).then(|| process::current(context, sock))
+        (!socket::is_kernels(sock)).then(|| process::current(sock))
     });
     let Some(destination) = destination else {
         return;

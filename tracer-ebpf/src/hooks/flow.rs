@@ -175,7 +175,8 @@ pub fn arrive_over_open(datagram: &Datagram, socket: u64) -> bool {
 /// An ICMP error has come back for a socket that is connected: kept, to say at the flow's end why nobody answered. A function
 /// of its own, as is [`end`].
 #[inline(never)]
-pub fn fail(sock: u64) -> u32 {
+#[unsafe(export_name = "flow_fail")]
+pub extern "C" fn fail(sock: u64) -> u32 {
     if read::<u16>(sock, &SOCK_PROTOCOL) == u16::from(PROTOCOL_TCP) {
         return 0;
     }

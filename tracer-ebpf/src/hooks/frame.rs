@@ -9,7 +9,7 @@ use core::ffi::c_void;
 use aya_ebpf::{
     EbpfContext,
     macros::{btf_tracepoint, kprobe},
-    programs::{BtfTracePointContext, ProbeContext, RawTracePointContext},
+    programs::{BtfTracePointContext, ProbeContext},
 };
 use tracer_common::{
     Address, FlowKey,
@@ -71,7 +71,7 @@ pub fn frame_out(context: BtfTracePointContext) -> i32 {
 fn count_typed(context: *mut c_void) {
     let packet: *const c_void = BtfTracePointContext::new(context).arg(0);
     let packet = address_of(packet);
-    count(context, packet, read(packet, &PACKET_SOCK));
+    count(packet, read(packet, &PACKET_SOCK));
 }
 
 /// `int __dev_direct_xmit(struct sk_buff *skb, u16 queue_id)`, since 5.9: the same past the device's queue
@@ -83,7 +83,7 @@ pub fn frame_out_directly(context: ProbeContext) -> u32 {
     };
     let sock: u64 = read(packet, &PACKET_SOCK);
     if sock != 0 && is_of_frames(read(sock, &SOCK_FAMILY)) {
-        count(context.as_ptr(), packet, sock);
+        count(packet, sock);
     }
     0
 }
@@ -96,13 +96,12 @@ fn is_of_frames(family: u16) -> bool {
 
 /// Counts the frame. A function of its own, called for few: its stack would be set up for every packet.
 #[inline(never)]
-fn count(context: *mut c_void, packet: u64, sock: u64) {
-    let context = &RawTracePointContext::new(context);
+fn count(packet: u64, sock: u64) {
     let device = read(packet, &PACKET_DEVICE);
     if is_repeated(packet, device) {
         return;
     }
-    let process = process::current(context, sock);
+    let process = process::current(sock);
     let (remote, bytes) = content(packet, sock);
     let datagram = Datagram {
         flow: FlowKey {

@@ -5,9 +5,6 @@
 //! Which socket that is, the kernel says by accident: the connection's socket begins as a copy of the listener's, and the heads of
 //! empty lists in it lead to the listener until they are set up.
 
-use core::ffi::c_void;
-
-use aya_ebpf::programs::RawTracePointContext;
 use tracer_common::{
     ListenedPort, Listener, Listeners,
     map::{HANDLE_NO_OWNER, PROTOCOL_TCP, counter},
@@ -30,8 +27,8 @@ const LISTEN: u8 = 10;
 
 /// A TCP socket begins to listen; runs in the context of `listen(2)`. Which port the kernel chooses for it is not known yet.
 #[inline(never)]
-pub fn begin(context: *mut c_void, sock: u64) -> u32 {
-    let context = &RawTracePointContext::new(context);
+#[unsafe(export_name = "listener_begin")]
+pub extern "C" fn begin(sock: u64) -> u32 {
     if read::<u16>(sock, &SOCK_PROTOCOL) != u16::from(PROTOCOL_TCP) {
         return 0;
     }
@@ -40,7 +37,7 @@ pub fn begin(context: *mut c_void, sock: u64) -> u32 {
         port: read(sock, &SOCK_LOCAL_PORT),
         padding: 0,
     };
-    let owner = process::current(context, sock);
+    let owner = process::current(sock);
     // One that is there is looked at a second time, or its end was missed.
     let _ = end(sock);
     count(&port, 1, sock);
@@ -55,7 +52,8 @@ pub fn begin(context: *mut c_void, sock: u64) -> u32 {
 
 /// A TCP socket that listened is closed.
 #[inline(never)]
-pub fn end(sock: u64) -> u32 {
+#[unsafe(export_name = "listener_end")]
+pub extern "C" fn end(sock: u64) -> u32 {
     forget(sock, sock);
     let cookie: u64 = read(sock, &SOCK_COOKIE);
     if cookie != 0 {

@@ -96,5 +96,5 @@ fn own(context: &SockContext) {
     // SAFETY: a helper that takes the context as it came.
     let cookie = unsafe { bpf_get_socket_cookie(context.as_ptr()) };
     let sock = address_of(context.sock);
-    socket::own(cookie, cookie, process::current_by_task(context, sock));
+    socket::own(cookie, cookie, process::current_by_task(sock));
 }

@@ -111,7 +111,7 @@ fn other_out(context: *mut c_void) {
         return;
     }
     forget(&mut datagram);
-    let sender = sender(context, datagram.sock, datagram.flow.socket);
+    let sender = sender(datagram.sock, datagram.flow.socket);
     let _ = leave_first(&datagram, datagram.flow.socket, sender);
     if name::are_wanted()
         && let Some(flow) = FLOWS.get_ptr_mut(&datagram.flow)
@@ -145,7 +145,8 @@ fn ask(context: *mut c_void, form: u32, datagram: &mut Datagram) -> u32 {
 /// Who sends what leaves: the running program, unless it lets another one's packet go on, as a firewall in user space does. That one
 /// does not hold the socket; its owner is taken then.
 #[inline(never)]
-fn sender(context: *mut c_void, sock: u64, cookie: u64) -> u64 {
+#[unsafe(export_name = "packet_sender")]
+extern "C" fn sender(sock: u64, cookie: u64) -> u64 {
     // Even where the socket is not quite closed yet.
     if let Some(owner) = asked::owner_of_closed(cookie) {
         return owner;
@@ -160,7 +161,7 @@ fn sender(context: *mut c_void, sock: u64, cookie: u64) -> u64 {
     {
         return owner;
     }
-    process::current_by_task(&SkBuffContext::new(context.cast()), sock)
+    process::current_by_task(sock)
 }
 
 /// `BPF_CGROUP_INET_INGRESS`.

@@ -42,13 +42,13 @@ pub fn proxy_said(context: ProbeContext) -> u32 {
     if let (Some(socket), Some(message)) = (context.arg(0), context.arg(1))
         && are_wanted()
     {
-        let _ = said(&context, socket, message);
+        let _ = said(socket, message);
     }
     0
 }
 
 #[inline(always)]
-fn said(context: &ProbeContext, socket: u64, message: u64) -> u32 {
+fn said(socket: u64, message: u64) -> u32 {
     let sock: u64 = read(socket, &SOCKET_SOCK);
     // The other end is closed, and whoever asked there is told nothing.
     if read::<u8>(sock, &SOCK_SHUTDOWN) & SEND_SHUTDOWN != 0 {
@@ -83,7 +83,7 @@ fn said(context: &ProbeContext, socket: u64, message: u64) -> u32 {
     };
     if !is_resolver {
         event.kind = PROXY_OUT;
-        event.process = process::current(context, 0);
+        event.process = process::current(0);
         event.thread = process::thread();
         event.within_call = asks(event.thread);
         if event.within_call == 0 {

@@ -95,25 +95,26 @@ fn sequence(sock: u64, flags: u32) -> u64 {
 /// arguments, and finds what passed over them in the values.
 #[raw_tracepoint(tracepoint = "inet_sock_set_state")]
 pub fn sample(context: RawTracePointContext) -> i32 {
-    one(context.arg(0));
-    one(context.arg(1));
-    one(context.arg(2));
-    one(context.arg(3));
-    one(context.arg(4));
-    one(context.arg(5));
-    one(context.arg(6));
-    one(context.arg(7));
-    one(context.arg(8));
-    one(context.arg(9));
-    one(context.arg(10));
-    one(context.arg(11));
+    let _ = one(context.arg(0));
+    let _ = one(context.arg(1));
+    let _ = one(context.arg(2));
+    let _ = one(context.arg(3));
+    let _ = one(context.arg(4));
+    let _ = one(context.arg(5));
+    let _ = one(context.arg(6));
+    let _ = one(context.arg(7));
+    let _ = one(context.arg(8));
+    let _ = one(context.arg(9));
+    let _ = one(context.arg(10));
+    let _ = one(context.arg(11));
     0
 }
 
 #[inline(never)]
-fn one(sock: u64) {
+#[unsafe(export_name = "sample_one")]
+pub extern "C" fn one(sock: u64) -> u32 {
     let Some(connection) = CONNECTIONS.get_ptr(&sock) else {
-        return;
+        return 0;
     };
     // SAFETY: a live map value.
     let (began_ns, flags, destination) = unsafe {
@@ -137,12 +138,12 @@ fn one(sock: u64) {
         local_port
     };
     if !is_at(&destination, flags, &remote_address, port) {
-        return;
+        return 0;
     }
     // The socket may have ended meanwhile and its memory may be another's by now. Its entry goes before its memory
     // does, so what was read is its own if the entry is still there.
     let Some(connection) = CONNECTIONS.get_ptr_mut(&sock) else {
-        return;
+        return 0;
     };
     // SAFETY: a live map value; only this program writes these fields, and user space runs it from one thread.
     let connection = unsafe { &mut *connection };
@@ -161,6 +162,7 @@ fn one(sock: u64) {
             connection.flags |= CONNECTION_PAST as u16;
         }
     }
+    0
 }
 
 /// Whether a socket at this place may be the one of a contact. What MPTCP joins, and what has found no room, is counted at another place.

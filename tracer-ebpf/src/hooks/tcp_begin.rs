@@ -1,8 +1,5 @@
 //! A connection of TCP begins: here or from outside, as a contact or as a further subflow of one.
 
-use core::ffi::c_void;
-
-use aya_ebpf::programs::RawTracePointContext;
 use tracer_common::{
     Connection, DestinationKey,
     map::{
@@ -31,43 +28,35 @@ use crate::{
 ///
 /// A function of its own, as are the other two: what it needs of the stack is given back before its caller goes on.
 #[inline(never)]
-pub fn begin(context: *mut c_void, sock: u64) -> u32 {
-    let context = &RawTracePointContext::new(context);
+#[unsafe(export_name = "tcp_begin_begin")]
+pub extern "C" fn begin(sock: u64) -> u32 {
     // SCTP, DCCP and MPTCP's own socket pass this tracepoint too.
     if read::<u16>(sock, &SOCK_PROTOCOL) != u16::from(PROTOCOL_TCP) {
         return 0;
     }
-    let noted = attempt::strike_off(sock);
-    let subflow = multipath::subflow(sock);
-    if join(sock, subflow.as_ref(), 0) {
-        return 0;
-    }
-    // Who it is was found out when the call began.
-    let process = match noted {
+    let joins = || multipath::subflow(sock).is_some_and(|subflow| subflow.joined().is_some());
+    let process = match attempt::strike_off(sock) {
+        // Who it is was found out when the call began.
         Some(process) => process,
-        None => process::current(context, sock),
+        // The kernel begins it, for a contact that has an owner.
+        None if joins() => HANDLE_NO_OWNER,
+        None => process::current(sock),
     };
-    let destination = key(process, remote(sock), PROTOCOL_TCP, DIRECTION_OUT);
-    let flags = carry(sock, subflow.as_ref(), destination, 0);
-    follow(sock, &destination, now(), zero(), flags)
+    take_up(sock, process, now(), zero(), 0)
 }
 
 /// A connection that a call began, and for whose `SYN_SENT` no program was run. `established_ns` is 0 for one whose handshake is
 /// not complete.
 #[inline(never)]
-pub fn begin_late(sock: u64, process: u64, began_ns: u64, established_ns: u64) -> u32 {
-    let subflow = multipath::subflow(sock);
-    if join(sock, subflow.as_ref(), CONNECTION_LATE) {
-        return 0;
-    }
-    let destination = key(process, remote(sock), PROTOCOL_TCP, DIRECTION_OUT);
-    let flags = carry(sock, subflow.as_ref(), destination, CONNECTION_LATE);
-    follow(sock, &destination, began_ns, established_ns, flags)
+#[unsafe(export_name = "tcp_begin_begin_late")]
+pub extern "C" fn begin_late(sock: u64, process: u64, began_ns: u64, established_ns: u64) -> u32 {
+    take_up(sock, process, began_ns, established_ns, CONNECTION_LATE)
 }
 
 /// A listener makes a socket for a connection that comes. Nothing but whose it is is known of it yet.
 #[inline(never)]
-pub fn arrive(sock: u64) -> u32 {
+#[unsafe(export_name = "tcp_begin_arrive")]
+pub extern "C" fn arrive(sock: u64) -> u32 {
     if read::<u16>(sock, &SOCK_PROTOCOL) != u16::from(PROTOCOL_TCP) {
         return 0;
     }
@@ -91,7 +80,8 @@ pub fn arrive(sock: u64) -> u32 {
 /// The handshake of a connection is complete that a listener has made a socket for; or it is closed, and was a contact all the same
 /// (`flags` says so: [`CONNECTION_LATE`]).
 #[inline(never)]
-pub fn complete(sock: u64, flags: u32) -> u32 {
+#[unsafe(export_name = "tcp_begin_complete")]
+pub extern "C" fn complete(sock: u64, flags: u32) -> u32 {
     let Some(connection) = CONNECTIONS.get_ptr(&sock) else {
         return 0;
     };
@@ -131,34 +121,55 @@ fn replace(sock: u64, destination: &DestinationKey, began_ns: u64, flags: u32) -
 
 /// The handshake of a connection that came to this machine is complete, and no program saw the listener make its socket.
 #[inline(never)]
-pub fn accept(sock: u64) -> u32 {
+#[unsafe(export_name = "tcp_begin_accept")]
+pub extern "C" fn accept(sock: u64) -> u32 {
     if read::<u16>(sock, &SOCK_PROTOCOL) != u16::from(PROTOCOL_TCP) {
         return 0;
     }
-    accept_for(sock, listener::owner_by_port(sock), CONNECTION_ACCEPTED)
+    let now = now();
+    take_up(
+        sock,
+        listener::owner_by_port(sock),
+        now,
+        now,
+        CONNECTION_ACCEPTED,
+    )
 }
 
 /// It is closed, and no program saw it come. If somebody listens at its port it was accepted; by whom is not known any more, since it
 /// has given back what it had of its listener.
 #[inline(never)]
-pub fn accept_unseen(sock: u64) -> u32 {
+#[unsafe(export_name = "tcp_begin_accept_unseen")]
+pub extern "C" fn accept_unseen(sock: u64) -> u32 {
     let is_contact = multipath::subflow(sock).is_none_or(|subflow| !subflow.is_counted_elsewhere());
     if is_contact && listener::is_listened(sock) {
-        return accept_for(sock, HANDLE_NO_OWNER, CONNECTION_ACCEPTED | CONNECTION_LATE);
+        let (now, flags) = (now(), CONNECTION_ACCEPTED | CONNECTION_LATE);
+        return take_up(sock, HANDLE_NO_OWNER, now, now, flags);
     }
     0
 }
 
+/// Follows a connection as a contact of `owner`, or as a subflow of one.
 #[inline(never)]
-fn accept_for(sock: u64, owner: u64, flags: u32) -> u32 {
+#[unsafe(export_name = "tcp_begin_take_up")]
+extern "C" fn take_up(
+    sock: u64,
+    owner: u64,
+    began_ns: u64,
+    established_ns: u64,
+    flags: u32,
+) -> u32 {
     let subflow = multipath::subflow(sock);
     if join(sock, subflow.as_ref(), flags) {
         return 0;
     }
-    let destination = accepted(sock, owner);
+    let destination = if flags & CONNECTION_ACCEPTED == 0 {
+        key(owner, remote(sock), PROTOCOL_TCP, DIRECTION_OUT)
+    } else {
+        accepted(sock, owner)
+    };
     let flags = carry(sock, subflow.as_ref(), destination, flags);
-    let now = now();
-    follow(sock, &destination, now, now, flags)
+    follow(sock, &destination, began_ns, established_ns, flags)
 }
 
 /// Where an accepted connection is counted.

@@ -67,7 +67,8 @@ fn is_young(sock: u64) -> bool {
 ///
 /// A function of its own, as are those below: what it needs of the stack is given back before its caller goes on.
 #[inline(never)]
-pub fn end(sock: u64, after_handshake: bool) -> bool {
+#[unsafe(export_name = "tcp_close_end")]
+pub extern "C" fn end(sock: u64, after_handshake: bool) -> bool {
     let Some(connection) = CONNECTIONS.get_ptr(&sock) else {
         return false;
     };
@@ -88,13 +89,15 @@ pub fn end(sock: u64, after_handshake: bool) -> bool {
 /// Whether something has passed over a socket that a listener has made. If it is closed before its handshake is known to be complete,
 /// it was a contact only then, as over TCP Fast Open.
 #[inline(never)]
-fn has_passed(sock: u64) -> u32 {
+#[unsafe(export_name = "tcp_close_has_passed")]
+pub extern "C" fn has_passed(sock: u64) -> u32 {
     let Payload { sent, received } = payload(sock, CONNECTION_ACCEPTED);
     u32::from(sent != 0 || received != 0)
 }
 
 #[inline(never)]
-fn end_followed(sock: u64, after_handshake: bool) -> u32 {
+#[unsafe(export_name = "tcp_close_end_followed")]
+pub extern "C" fn end_followed(sock: u64, after_handshake: bool) -> u32 {
     let Some(connection) = CONNECTIONS.get_ptr(&sock) else {
         return 0;
     };
@@ -152,7 +155,8 @@ pub fn record(sock: u64, connection: &Connection, after_handshake: bool) -> Reco
 /// The end of the connection of the socket that was at `sock` before, which nobody saw: what became of it is not known. Returns 0
 /// where there is none.
 #[inline(never)]
-pub fn end_unseen(sock: u64) -> u32 {
+#[unsafe(export_name = "tcp_close_end_unseen")]
+pub extern "C" fn end_unseen(sock: u64) -> u32 {
     let Some(connection) = CONNECTIONS.get_ptr(&sock) else {
         return 0;
     };
@@ -255,7 +259,8 @@ fn flags_of(connection: u32) -> u16 {
 
 /// A socket that was there before the tracer: what passed since then counts. Returns 0 where it is none.
 #[inline(never)]
-fn end_older(sock: u64) -> u32 {
+#[unsafe(export_name = "tcp_close_end_older")]
+pub extern "C" fn end_older(sock: u64) -> u32 {
     let cookie: u64 = read(sock, &SOCK_COOKIE);
     // The kernel gives a cookie when somebody asks for it: the tracer asked, at its start, for those of all sockets.
     if cookie == 0 {

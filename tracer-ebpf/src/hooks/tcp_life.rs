@@ -16,7 +16,7 @@ use aya_ebpf::{
     macros::{kprobe, raw_tracepoint, tracepoint},
     programs::{ProbeContext, RawTracePointContext, TracePointContext},
 };
-use core::{ffi::c_void, ptr::read_volatile};
+use core::ptr::read_volatile;
 use tracer_common::map::CONNECTION_PENDING;
 
 // include/net/tcp_states.h; part of the kernel's interface to user space (`tcp_info.tcpi_state`).
@@ -32,12 +32,7 @@ const LISTEN: i32 = 10;
 /// wherever the packet, the timer or the `close(2)` is handled.
 #[raw_tracepoint(tracepoint = "inet_sock_set_state")]
 pub fn tcp_life(context: RawTracePointContext) -> i32 {
-    change_state(
-        context.as_ptr(),
-        context.arg(0),
-        context.arg(1),
-        context.arg(2),
-    );
+    change_state(context.arg(0), context.arg(1), context.arg(2));
     0
 }
 
@@ -58,12 +53,12 @@ pub fn tcp_unpreempted(context: TracePointContext) -> u32 {
     } else {
         [(states >> 32) as i32, states as i32]
     };
-    change_state(context.as_ptr(), sock, before, after);
+    change_state(sock, before, after);
     0
 }
 
 #[inline(always)]
-fn change_state(context: *mut c_void, sock: u64, before: i32, after: i32) {
+fn change_state(sock: u64, before: i32, after: i32) {
     let Some(latest) = LATEST_CHANGE.get_ptr_mut(0) else {
         return;
     };
@@ -72,11 +67,11 @@ fn change_state(context: *mut c_void, sock: u64, before: i32, after: i32) {
     match after {
         SYN_SENT => {
             past::learn(sock);
-            let _ = begin(context, sock);
+            let _ = begin(sock);
         }
         ESTABLISHED => establish(sock, before, true),
         SYN_RECV if before == LISTEN => _ = arrive(sock),
-        LISTEN => _ = listener::begin(context, sock),
+        LISTEN => _ = listener::begin(sock),
         CLOSE if before == LISTEN => _ = listener::end(sock),
         CLOSE => close(sock, is_behind_handshake(before), true),
         _ => {}
@@ -112,15 +107,11 @@ pub fn tcp_nested(context: RawTracePointContext) -> i32 {
     } else if after == CLOSE && before == LISTEN {
         let _ = listener::end(sock);
     } else if begins && after == LISTEN {
-        let _ = listener::begin(context.as_ptr(), sock);
+        let _ = listener::begin(sock);
     } else if begins || comes {
         // What is followed has begun just now.
         if CONNECTIONS.get_ptr(&sock).is_none() {
-            let _ = if comes {
-                arrive(sock)
-            } else {
-                begin(context.as_ptr(), sock)
-            };
+            let _ = if comes { arrive(sock) } else { begin(sock) };
         }
     } else if after == ESTABLISHED {
         establish(sock, before, false);

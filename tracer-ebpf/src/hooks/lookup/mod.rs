@@ -129,7 +129,7 @@ pub fn name_answered(context: RetProbeContext) -> u32 {
         return 0;
     }
     let returned: u64 = context.ret();
-    let process = process::current(&context, 0);
+    let process = process::current(0);
     let _ = answer::tell(&call, returned, process, thread);
     0
 }
