@@ -39,6 +39,12 @@ use crate::{
 #[inline(never)]
 #[unsafe(export_name = "process_current")]
 pub extern "C" fn current(sock: u64) -> u64 {
+    current_in_place(sock)
+}
+
+/// The same, where the stack has no room for a function of its own.
+#[inline(always)]
+pub fn current_in_place(sock: u64) -> u64 {
     // SAFETY: these helpers only read the current task; there always is one.
     let (task, cgroup) = unsafe { (bpf_get_current_task(), bpf_get_current_cgroup_id()) };
     let process = (bpf_get_current_pid_tgid() >> 32) as u32;

@@ -173,28 +173,30 @@ pub extern "C" fn close(sock: u64, after_handshake: bool) -> u32 {
 #[raw_tracepoint(tracepoint = "inet_sock_set_state")]
 pub fn resolve(context: RawTracePointContext) -> i32 {
     let key: u64 = context.arg(0);
+    let _ = match standing(key) {
+        0 => fail_noted(key, UNKNOWN),
+        state if state == u32::from(CLOSE) => end(key, false),
+        state => adopt(key, state as u8),
+    };
+    0
+}
+
+/// In which state the socket of a noted call is; 0 where its memory is another socket's by now, or the connection was led elsewhere.
+#[inline(never)]
+#[unsafe(export_name = "attempt_standing")]
+extern "C" fn standing(key: u64) -> u32 {
     let Some(attempt) = ATTEMPTS.get_ptr(&key) else {
         return 0;
     };
-    // SAFETY: fields of a live map value.
-    let (sock, address, port) = unsafe {
-        let attempt = &*attempt;
-        (
-            attempt.sock,
-            attempt.destination.address,
-            attempt.destination.port,
-        )
-    };
+    // SAFETY: a live map value.
+    let attempt = unsafe { &*attempt };
+    let (sock, place) = (attempt.sock, &attempt.destination);
     let state: u8 = read(sock, &SOCK_STATE);
-    let _ = if state == CLOSE {
-        end(key, false)
-    } else if remote(sock) == (address, port) {
-        adopt(key, state)
+    if state == CLOSE || remote(sock) == (place.address, place.port) {
+        u32::from(state)
     } else {
-        // The memory is another socket's by now, or the connection was led elsewhere.
-        fail_noted(key, UNKNOWN)
-    };
-    0
+        0
+    }
 }
 
 /// The socket of a noted call is connected, or tries: it is followed from now on.

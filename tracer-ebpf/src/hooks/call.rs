@@ -216,7 +216,7 @@ fn send(context: &ProbeContext, sock: u64, message: u64) {
         led: 0,
     };
     let destination = leave(&datagram, sock, || {
-        (!socket::is_kernels(sock)).then(|| process::current(sock))
+        (!socket::is_kernels(sock)).then(|| process::current_in_place(sock))
     });
     let Some(destination) = destination else {
         return;

@@ -47,9 +47,8 @@ pub extern "C" fn begin(sock: u64) -> u32 {
 
 /// A connection that a call began, and for whose `SYN_SENT` no program was run. `established_ns` is 0 for one whose handshake is
 /// not complete.
-#[inline(never)]
-#[unsafe(export_name = "tcp_begin_begin_late")]
-pub extern "C" fn begin_late(sock: u64, process: u64, began_ns: u64, established_ns: u64) -> u32 {
+#[inline(always)]
+pub fn begin_late(sock: u64, process: u64, began_ns: u64, established_ns: u64) -> u32 {
     take_up(sock, process, began_ns, established_ns, CONNECTION_LATE)
 }
 

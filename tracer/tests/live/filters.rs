@@ -27,7 +27,7 @@ fn what_a_sockets_own_filter_refuses_did_not_arrive() {
     }
 }
 
-fn tells_why_it_drops() -> bool {
+pub fn tells_why_it_drops() -> bool {
     let types = fs::read("/sys/kernel/btf/vmlinux").unwrap_or_default();
     let reason = b"SKB_DROP_REASON_SOCKET_FILTER";
     let tells = types.windows(reason.len()).any(|part| part == reason);

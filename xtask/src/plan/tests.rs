@@ -551,7 +551,7 @@ pub const TESTS: &[Test] = &[
     ),
     row(
         "programs::every_program_loads_and_is_half_as_long_as_the_verifier_allows_or_shorter",
-        ONLY_HERE,
+        EVERYWHERE,
         Long::Everywhere,
     ),
     row(
