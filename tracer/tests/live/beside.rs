@@ -6,6 +6,8 @@ use std::{
     process::Command,
 };
 
+use tracer::kernel::release;
+
 use crate::support::{
     Directory, Helper, Namespace, Tracer,
     bpf::{self, Attributes, BPF_PROG_LOAD, words},
@@ -179,8 +181,13 @@ fn where_kprobes_serve_an_owner_who_comes_later_finds_every_hook_free() {
     }
     let (directory, host) = (Directory::new("later"), Namespace::new("to"));
     let server = serve(&host, &directory);
-    // Also where the tracer would choose others, for a kernel skips kprobes there.
-    let tracer = Tracer::start(&["--hooks", "tracing"]);
+    // Where the kernel skips kprobes the tracer chooses others; elsewhere it is to find by itself that they serve.
+    let arguments: &[_] = if release::preempts_programs(&release::running()) {
+        &["--hooks", "tracing"]
+    } else {
+        &[]
+    };
+    let tracer = Tracer::start(arguments);
     let owner = Owner::new();
     play(&host, &directory, "player");
     let udp = [("app", "player"), ("direction", "out"), ("protocol", "udp")];
