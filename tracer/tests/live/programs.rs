@@ -41,6 +41,7 @@ pub fn all_ways() -> Vec<&'static str> {
 
 #[test]
 fn every_program_loads_and_is_half_as_long_as_the_verifier_allows_or_shorter() {
+    let mut tells = true;
     for hooks in ways() {
         let tracer = Tracer::start(&["--hooks", hooks]);
         let metrics = tracer.metrics();
@@ -59,10 +60,8 @@ fn every_program_loads_and_is_half_as_long_as_the_verifier_allows_or_shorter() {
             "{hooks}: one for each hook"
         );
         if programs.iter().all(|program| program.verified.is_none()) {
-            eprintln!(
-                "skipped: this kernel does not tell what the verifier looked at; all are loaded"
-            );
-            return;
+            tells = false;
+            continue;
         }
         for program in programs {
             let verified = program.verified.expect("of each or of none");
@@ -71,6 +70,9 @@ fn every_program_loads_and_is_half_as_long_as_the_verifier_allows_or_shorter() {
                 "{hooks}: one takes {verified} of {VERIFIER_LIMIT} instructions"
             );
         }
+    }
+    if !tells {
+        eprintln!("skipped: this kernel does not tell what the verifier looked at; all are loaded");
     }
 }
 
