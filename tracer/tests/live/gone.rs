@@ -12,13 +12,28 @@ const PLACE: &str = "127.0.0.1:7087";
 /// As many bytes as are looked at of the memory that is somebody else's, on either side of a socket.
 const AROUND: u64 = 1024;
 
-/// Those that live, with the addresses of their sockets.
-fn connections() -> HashMap<MapData, u64, Connection> {
-    let is_it = |map: &aya::maps::MapInfo| map.name_as_str() == Some("CONNECTIONS");
-    let mut maps = aya::maps::loaded_maps().map(|map| map.expect("a map of the kernel's"));
-    let map = maps.find(is_it).expect("the tracer's map");
-    let map = MapData::from_id(map.id()).expect("open the map");
-    Map::HashMap(map).try_into().expect("a hash map")
+type Connections = HashMap<MapData, u64, Connection>;
+
+/// The table in which a connection that was begun to the place lives, the address of its socket, and the entry. That of a tracer which has
+/// ended may be there for a moment; others come and go meanwhile.
+fn begun(port: u16) -> (Connections, u64, Connection) {
+    let is_it = |entry: &Connection| {
+        let place = entry.destination;
+        (place.port, place.direction) == (port, DIRECTION_OUT)
+    };
+    aya::maps::loaded_maps()
+        .filter_map(Result::ok)
+        .filter(|map| map.name_as_str() == Some("CONNECTIONS"))
+        .filter_map(|map| {
+            Connections::try_from(Map::HashMap(MapData::from_id(map.id()).ok()?)).ok()
+        })
+        .find_map(|map| {
+            let mut entries = map.iter().filter_map(Result::ok);
+            let (sock, entry) = entries.find(|(_, entry)| is_it(entry))?;
+            drop(entries);
+            Some((map, sock, entry))
+        })
+        .expect("the client's entry")
 }
 
 #[test]
@@ -32,15 +47,7 @@ fn what_lies_where_a_socket_was_is_not_counted_as_its_bytes() {
     let mut command = host.command(&directory.app("gone-client"));
     command.args(["hold", "--to", PLACE, "--times", "1"]);
     let client = Helper::start(&mut command, "holding");
-    let mut map = connections();
-    let mut all = map.iter().map(|entry| entry.expect("an entry"));
-    let (sock, live) = all
-        .find(|(_, entry)| {
-            let key = entry.destination;
-            (key.port, key.direction) == (7087, DIRECTION_OUT)
-        })
-        .expect("the client's entry");
-    drop(all);
+    let (mut map, sock, live) = begun(7087);
     // As if there had been sockets all around, to other places, of which nobody saw the end.
     let mut count = 0;
     for sock in (sock - AROUND..=sock + AROUND).step_by(8) {
