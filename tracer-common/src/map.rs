@@ -218,6 +218,21 @@ pub struct Connection {
     pub name_head: u64,
 }
 
+impl Connection {
+    /// Nothing is known of it.
+    const UNKNOWN: Self = zerocopy::transmute!([0_u8; size_of::<Self>()]);
+
+    /// What was sampled of it; of one that had its place in memory before, nothing.
+    #[inline]
+    pub const fn sample(&self) -> &Self {
+        if self.sampled_ns == self.began_ns {
+            self
+        } else {
+            &Self::UNKNOWN
+        }
+    }
+}
+
 /// A socket that was there before the tracer, found by its cookie.
 #[repr(C)]
 #[derive(

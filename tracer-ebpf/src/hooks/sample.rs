@@ -112,7 +112,7 @@ pub fn sample(context: RawTracePointContext) -> i32 {
 
 #[inline(never)]
 #[unsafe(export_name = "sample_one")]
-pub extern "C" fn one(sock: u64) -> u32 {
+extern "C" fn one(sock: u64) -> u32 {
     let Some(connection) = CONNECTIONS.get_ptr(&sock) else {
         return 0;
     };
@@ -131,7 +131,7 @@ pub extern "C" fn one(sock: u64) -> u32 {
     let namespace = namespace(sock);
     let interface = interface(&remote_address, sock);
     let is_past = past::is_past(sock);
-    // Where no program was run for its end, its memory is somebody else's for as long as its entry stays.
+    // Where no program was run for its end, its entry stays, and its memory is somebody else's.
     let port = if flags & CONNECTION_ACCEPTED == 0 {
         remote_port
     } else {
@@ -140,7 +140,7 @@ pub extern "C" fn one(sock: u64) -> u32 {
     if !is_at(&destination, flags, &remote_address, port) {
         return 0;
     }
-    // The socket may have ended meanwhile and its memory may be another's by now. Its entry goes before its memory
+    // The socket may have ended meanwhile and its memory may be another's by now. Where its end is seen its entry goes before its memory
     // does, so what was read is its own if the entry is still there.
     let Some(connection) = CONNECTIONS.get_ptr_mut(&sock) else {
         return 0;

@@ -90,14 +90,14 @@ pub extern "C" fn end(sock: u64, after_handshake: bool) -> bool {
 /// it was a contact only then, as over TCP Fast Open.
 #[inline(never)]
 #[unsafe(export_name = "tcp_close_has_passed")]
-pub extern "C" fn has_passed(sock: u64) -> u32 {
+extern "C" fn has_passed(sock: u64) -> u32 {
     let Payload { sent, received } = payload(sock, CONNECTION_ACCEPTED);
     u32::from(sent != 0 || received != 0)
 }
 
 #[inline(never)]
 #[unsafe(export_name = "tcp_close_end_followed")]
-pub extern "C" fn end_followed(sock: u64, after_handshake: bool) -> u32 {
+extern "C" fn end_followed(sock: u64, after_handshake: bool) -> u32 {
     let Some(connection) = CONNECTIONS.get_ptr(&sock) else {
         return 0;
     };
@@ -172,25 +172,20 @@ pub extern "C" fn end_unseen(sock: u64) -> u32 {
     } else {
         ESTABLISHED
     };
-    // A sample of another connection of the same place in memory is none of this one.
-    let (sent, received) = if connection.sampled_ns == connection.began_ns {
-        (connection.sent, connection.received)
-    } else {
-        (zero(), zero())
-    };
+    let sample = connection.sample();
     let record = Record {
         destination: connection.destination,
         socket: sock,
         began_ns: connection.began_ns,
         established_ns: connection.established_ns,
         ended_ns: now(),
-        sent,
-        received,
-        local: connection.local,
-        local_port: connection.local_port,
-        remote_port: connection.remote_port,
-        namespace: connection.namespace,
-        interface: connection.interface,
+        sent: sample.sent,
+        received: sample.received,
+        local: sample.local,
+        local_port: sample.local_port,
+        remote_port: sample.remote_port,
+        namespace: sample.namespace,
+        interface: sample.interface,
         outcome,
         flags: flags_of(connection.flags.into()) | LATE,
         thread: connection.thread,
@@ -260,7 +255,7 @@ fn flags_of(connection: u32) -> u16 {
 /// A socket that was there before the tracer: what passed since then counts. Returns 0 where it is none.
 #[inline(never)]
 #[unsafe(export_name = "tcp_close_end_older")]
-pub extern "C" fn end_older(sock: u64) -> u32 {
+extern "C" fn end_older(sock: u64) -> u32 {
     let cookie: u64 = read(sock, &SOCK_COOKIE);
     // The kernel gives a cookie when somebody asks for it: the tracer asked, at its start, for those of all sockets.
     if cookie == 0 {

@@ -72,12 +72,20 @@ impl Pipeline {
 
 /// What the record of a connection would say now.
 fn of_connection(socket: u64, connection: &Connection) -> Record {
+    let sample = connection.sample();
     let mut record = Record {
         destination: connection.destination,
         socket,
         began_ns: connection.began_ns,
         established_ns: connection.established_ns,
         thread: connection.thread,
+        sent: sample.sent,
+        received: sample.received,
+        local: sample.local,
+        local_port: sample.local_port,
+        remote_port: sample.remote_port,
+        namespace: sample.namespace,
+        interface: sample.interface,
         outcome: if connection.established_ns == 0 {
             UNKNOWN
         } else {
@@ -93,16 +101,6 @@ fn of_connection(socket: u64, connection: &Connection) -> Record {
     }
     if u32::from(connection.flags) & CONNECTION_PAST != 0 {
         record.flags |= PAST;
-    }
-    // A sample of another connection of the same place in memory is none of this one.
-    if connection.sampled_ns == connection.began_ns {
-        record.sent = connection.sent;
-        record.received = connection.received;
-        record.local = connection.local;
-        record.local_port = connection.local_port;
-        record.remote_port = connection.remote_port;
-        record.namespace = connection.namespace;
-        record.interface = connection.interface;
     }
     record
 }
