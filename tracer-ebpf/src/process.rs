@@ -257,6 +257,7 @@ fn register(key: &ProcessKey, task: u64, acts: bool) -> u64 {
         facts.flags |= FLAG_DESCRIBED;
     }
     tally(counter::PROCESSES);
+    // The log needs no context.
     debug!(
         (),
         "registered process {} user {} image {}", key.process, key.user, key.image

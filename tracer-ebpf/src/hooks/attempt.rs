@@ -21,7 +21,7 @@ use tracer_common::{
 
 use super::{
     asked,
-    tcp_begin::{begin_late, connection},
+    tcp_begin::{connection, take_up},
     tcp_close::record,
 };
 use crate::{
@@ -204,7 +204,7 @@ extern "C" fn standing(key: u64) -> u32 {
 /// A function of its own, as are those below: what it needs of the stack is given back before its caller goes on.
 #[inline(never)]
 #[unsafe(export_name = "attempt_adopt")]
-pub extern "C" fn adopt(key: u64, state: u8) -> u32 {
+extern "C" fn adopt(key: u64, state: u8) -> u32 {
     let Some(attempt) = ATTEMPTS.get_ptr(&key) else {
         return 0;
     };
@@ -218,14 +218,14 @@ pub extern "C" fn adopt(key: u64, state: u8) -> u32 {
         return 0;
     }
     let established_ns = if state == SYN_SENT { zero() } else { now() };
-    begin_late(sock, process, began_ns, established_ns)
+    take_up(sock, process, began_ns, established_ns, CONNECTION_LATE)
 }
 
 /// The socket of a noted call is closed. Where no SYN ever left, nobody could be reached; else it was connected or tried to be,
 /// unseen.
 #[inline(never)]
 #[unsafe(export_name = "attempt_end")]
-pub extern "C" fn end(key: u64, after_handshake: bool) -> u32 {
+extern "C" fn end(key: u64, after_handshake: bool) -> u32 {
     let Some(attempt) = ATTEMPTS.get_ptr(&key) else {
         return 0;
     };
@@ -241,7 +241,7 @@ pub extern "C" fn end(key: u64, after_handshake: bool) -> u32 {
 /// The connection of a noted call, which nobody saw, is over.
 #[inline(never)]
 #[unsafe(export_name = "attempt_end_connection")]
-pub extern "C" fn end_connection(key: u64, after_handshake: bool) -> u32 {
+extern "C" fn end_connection(key: u64, after_handshake: bool) -> u32 {
     let Some(attempt) = ATTEMPTS.get_ptr(&key) else {
         return 0;
     };
@@ -264,7 +264,7 @@ pub extern "C" fn end_connection(key: u64, after_handshake: bool) -> u32 {
 /// A noted call never sent a SYN.
 #[inline(never)]
 #[unsafe(export_name = "attempt_fail_noted")]
-pub extern "C" fn fail_noted(key: u64, outcome: u16) -> u32 {
+extern "C" fn fail_noted(key: u64, outcome: u16) -> u32 {
     let Some(attempt) = ATTEMPTS.get_ptr(&key) else {
         return 0;
     };

@@ -26,7 +26,7 @@ use crate::{
 
 /// `SYN_SENT`: in the context of who connects.
 ///
-/// A function of its own, as are the other two: what it needs of the stack is given back before its caller goes on.
+/// A function of its own, as are those below: what it needs of the stack is given back before its caller goes on.
 #[inline(never)]
 #[unsafe(export_name = "tcp_begin_begin")]
 pub extern "C" fn begin(sock: u64) -> u32 {
@@ -43,13 +43,6 @@ pub extern "C" fn begin(sock: u64) -> u32 {
         None => process::current(sock),
     };
     take_up(sock, process, now(), zero(), 0)
-}
-
-/// A connection that a call began, and for whose `SYN_SENT` no program was run. `established_ns` is 0 for one whose handshake is
-/// not complete.
-#[inline(always)]
-pub fn begin_late(sock: u64, process: u64, began_ns: u64, established_ns: u64) -> u32 {
-    take_up(sock, process, began_ns, established_ns, CONNECTION_LATE)
 }
 
 /// A listener makes a socket for a connection that comes. Nothing but whose it is is known of it yet.
@@ -148,10 +141,10 @@ pub extern "C" fn accept_unseen(sock: u64) -> u32 {
     0
 }
 
-/// Follows a connection as a contact of `owner`, or as a subflow of one.
+/// Follows a connection as a contact of `owner`, or as a subflow of one. `established_ns` is 0 where its handshake is not complete.
 #[inline(never)]
 #[unsafe(export_name = "tcp_begin_take_up")]
-extern "C" fn take_up(
+pub extern "C" fn take_up(
     sock: u64,
     owner: u64,
     began_ns: u64,
