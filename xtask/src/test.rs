@@ -49,7 +49,8 @@ pub struct Arguments {
 /// Emulated machines at a time, while this machine's own tests run and wait. Two processors are busy with them.
 const MACHINES: usize = 2;
 
-/// Runs every check in the order of its price, and stops at the first that fails; at the end, says how long each took.
+/// Runs every check in the order of its price, and stops at the first that fails; at the end, says how long each took. Other machines
+/// run beside the tests of this one.
 pub fn test(arguments: &Arguments) -> Result<()> {
     let mut stages = Stages::begin();
     let end = run(arguments, &mut stages);
@@ -91,8 +92,6 @@ fn run(arguments: &Arguments, stages: &mut Stages) -> Result<()> {
         Ok(binaries::build(&cache, &packages, Architecture::of_this_machine()?)?.live)
     })?;
     let mut unit_tests = cargo_test(&cache)?;
-    // Most of the longest wait for programs that they play a phone with.
-    unit_tests.env("RUST_TEST_THREADS", "4");
     if arguments.quick {
         return stages.run("cargo test", || step::finish(&mut unit_tests));
     }
@@ -147,7 +146,10 @@ fn some(arguments: &Arguments, cache: &Cache, stages: &mut Stages) -> Result<()>
 
 /// `cargo test` of the whole workspace but for the live tests.
 fn cargo_test(cache: &Cache) -> Result<Command> {
-    cargo(cache, "test")
+    let mut command = cargo(cache, "test")?;
+    // Most of the longest wait for programs that they play a phone with.
+    command.env("RUST_TEST_THREADS", "4");
+    Ok(command)
 }
 
 /// A command of cargo for the whole workspace. It is built as for emulated machines, which run a part of it.
