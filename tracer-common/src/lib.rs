@@ -13,6 +13,7 @@ pub mod offset;
 pub mod outcome;
 pub mod peek;
 pub mod record;
+mod seal;
 
 pub use address::Address;
 pub use fast::FastFlow;

@@ -147,6 +147,8 @@ pub const CONNECTION_LATE: u32 = 16;
 pub const CONNECTION_PENDING: u32 = 32;
 /// [`Connection::flags`]: it was seen in a sockmap, where what is sent may go from socket to socket, and past TCP.
 pub const CONNECTION_PAST: u32 = 64;
+/// [`Connection::flags`]: it was seen when both ends had closed it, and only the answer to the last FIN was missing.
+pub const CONNECTION_CLOSED: u32 = 128;
 /// [`Connection::flags`] of what is no contact of its own.
 pub const CONNECTION_NO_CONTACT: u32 = CONNECTION_CARRIER | CONNECTION_JOINED;
 
@@ -212,8 +214,8 @@ pub struct Connection {
     pub name_state: u16,
     /// As [`crate::Record::thread`].
     pub thread: u32,
-    /// Zero.
-    pub padding: u32,
+    /// [`DestinationKey::seal`] of where it is counted: where it is another's, that is being written.
+    pub seal: u32,
     /// The first bytes of the hello, as far as they came, big-endian.
     pub name_head: u64,
 }
@@ -291,6 +293,8 @@ pub struct Flow {
     pub refused: i32,
     /// Address of the `struct sock` that the flow was opened with; 0 of what is no datagram of a socket.
     pub sock: u64,
+    /// [`SocketFacts::identity`] of the socket with whose end it ends: that of its key, unless another one has taken it over.
+    pub keeper: u64,
     /// `CLOCK_MONOTONIC` nanoseconds of its first packet. Also tells it from a later flow of the same key.
     pub began_ns: u64,
     /// When it was opened, in the tracer's seconds.

@@ -60,8 +60,8 @@ pub struct Record {
     pub remote_port: u16,
     /// Inode number of the network namespace, 0 where it is not known.
     pub namespace: u32,
-    /// Index of the interface over which the remote is, where its address needs that ([`Address::has_scope`]); else 0, and where it
-    /// is not known.
+    /// Index of the interface, or of the VRF, that the socket is bound to, or over which a remote is whose address needs that
+    /// ([`Address::has_scope`]); else 0, and where it is not known.
     pub interface: u32,
     /// `UNKNOWN`, `ESTABLISHED`, or `FAILED` and the reason.
     pub outcome: u16,

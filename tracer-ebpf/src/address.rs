@@ -7,9 +7,9 @@ use crate::{
     clock::zero,
     memory::{read, read_at},
     offsets::{
-        NAMESPACE_INODE, SOCK_FAMILY, SOCK_INTERFACE, SOCK_LOCAL_IPV4, SOCK_LOCAL_IPV6,
-        SOCK_NAMESPACE, SOCK_REMOTE_IPV4, SOCK_REMOTE_IPV6, SOCK_REMOTE_PORT, SOCK_SOURCE_PORT,
-        is_known,
+        NAMESPACE_INODE, SOCK_COOKIE, SOCK_FAMILY, SOCK_INTERFACE, SOCK_LOCAL_IPV4,
+        SOCK_LOCAL_IPV6, SOCK_NAMESPACE, SOCK_REMOTE_IPV4, SOCK_REMOTE_IPV6, SOCK_REMOTE_PORT,
+        SOCK_SOURCE_PORT, SOCK_STATE, is_known,
     },
 };
 
@@ -24,6 +24,92 @@ pub fn none() -> Address {
     Address::of_words([zero, zero, zero, zero])
 }
 
+/// Bytes at the beginning of a `struct sock` that have most of what is asked of one (`struct sock_common`).
+const HEAD: usize = 96;
+
+/// The beginning of a `struct sock`, read at once: a read is a call, which costs as much as a dozen loads.
+pub struct Head {
+    sock: u64,
+    bytes: [u64; HEAD / 8],
+}
+
+impl Head {
+    #[inline(always)]
+    pub fn of(sock: u64) -> Self {
+        Self {
+            sock,
+            bytes: read_at(sock),
+        }
+    }
+
+    /// To the verifier an offset is a constant: one of the two ways is not there.
+    #[inline(always)]
+    fn field<T: Copy>(&self, field: &Global<u32>) -> T {
+        let offset = field.load() as usize;
+        if offset <= HEAD - size_of::<T>() {
+            // SAFETY: within the bytes, and aligned as in the kernel's structure; any bits are a value of `T`.
+            unsafe { (&raw const self.bytes).byte_add(offset).cast::<T>().read() }
+        } else {
+            read(self.sock, field)
+        }
+    }
+
+    #[inline(always)]
+    fn either(&self, ipv4: &Global<u32>, ipv6: &Global<u32>) -> Address {
+        if self.field::<u16>(&SOCK_FAMILY) == AF_INET6 {
+            self.field(ipv6)
+        } else {
+            Address::mapped(self.field(ipv4))
+        }
+    }
+
+    /// As [`remote`].
+    #[inline(always)]
+    pub fn remote(&self) -> (Address, u16) {
+        (
+            self.either(&SOCK_REMOTE_IPV4, &SOCK_REMOTE_IPV6),
+            u16::from_be(self.field(&SOCK_REMOTE_PORT)),
+        )
+    }
+
+    /// The local address and port, the latter in the machine's byte order, also of a socket that has given its port back.
+    #[inline(always)]
+    pub fn local(&self) -> (Address, u16) {
+        (
+            self.either(&SOCK_LOCAL_IPV4, &SOCK_LOCAL_IPV6),
+            u16::from_be(self.field(&SOCK_SOURCE_PORT)),
+        )
+    }
+
+    /// As [`namespace`].
+    #[inline(always)]
+    pub fn namespace(&self) -> u32 {
+        read(self.field(&SOCK_NAMESPACE), &NAMESPACE_INODE)
+    }
+
+    /// As [`interface`].
+    #[inline(always)]
+    pub fn interface(&self) -> u32 {
+        if is_known(&SOCK_INTERFACE) {
+            self.field(&SOCK_INTERFACE)
+        } else {
+            0
+        }
+    }
+
+    /// The socket's cookie; 0 where nobody has asked for one.
+    #[inline(always)]
+    pub fn cookie(&self) -> u64 {
+        self.field(&SOCK_COOKIE)
+    }
+
+    /// A state of TCP's (include/net/tcp_states.h).
+    #[inline(always)]
+    pub fn state(&self) -> u8 {
+        self.field(&SOCK_STATE)
+    }
+}
+
 /// The remote's address, and its port in the machine's byte order.
 #[inline(always)]
 pub fn remote(sock: u64) -> (Address, u16) {
@@ -31,12 +117,6 @@ pub fn remote(sock: u64) -> (Address, u16) {
         either(sock, &SOCK_REMOTE_IPV4, &SOCK_REMOTE_IPV6),
         u16::from_be(read(sock, &SOCK_REMOTE_PORT)),
     )
-}
-
-/// The local address and port, the latter in the machine's byte order, also of a socket that has given its port back.
-#[inline(always)]
-pub fn local_end(sock: u64) -> (Address, u16) {
-    (local(sock), u16::from_be(read(sock, &SOCK_SOURCE_PORT)))
 }
 
 /// Inode number of the network namespace.
@@ -47,7 +127,7 @@ pub fn namespace(sock: u64) -> u32 {
 
 /// The local address.
 #[inline(always)]
-pub fn local(sock: u64) -> Address {
+fn local(sock: u64) -> Address {
     either(sock, &SOCK_LOCAL_IPV4, &SOCK_LOCAL_IPV6)
 }
 
@@ -60,11 +140,14 @@ fn either(sock: u64, ipv4: &Global<u32>, ipv6: &Global<u32>) -> Address {
     }
 }
 
-/// The index of the interface over which a remote of the socket at `sock` is, where its address needs that: a socket is bound to that
-/// of a link-local remote that it is connected to. 0 where it is not known.
-#[inline(always)]
-pub fn interface(remote: &Address, sock: u64) -> u32 {
-    if remote.has_scope() && is_known(&SOCK_INTERFACE) {
+/// The index of the interface or VRF that the socket at `sock` is bound to, as it is to that of a link-local remote that it is connected
+/// to. 0 where there is none, or it is not known.
+///
+/// A function of its own: what it needs of the stack is given back before its caller goes on.
+#[inline(never)]
+#[unsafe(export_name = "address_interface")]
+pub extern "C" fn interface(sock: u64) -> u32 {
+    if is_known(&SOCK_INTERFACE) {
         read(sock, &SOCK_INTERFACE)
     } else {
         0
@@ -75,9 +158,19 @@ pub fn interface(remote: &Address, sock: u64) -> u32 {
 /// the kernel takes it.
 #[inline(always)]
 pub fn name_of(name: u64) -> Option<(Address, u16)> {
-    let port = u16::from_be(read_at(name + 2));
-    match read_at::<u16>(name) {
-        0 | AF_INET => Some((Address::mapped(read_at(name + 4)), port)),
+    // The family, the port and an address of IPv4; the rest is IPv6's.
+    let [family, port, first, second]: [u16; 4] = read_at(name);
+    let port = u16::from_be(port);
+    match family {
+        0 | AF_INET => {
+            let [first, second] = [u32::from(first), u32::from(second)];
+            let address = if cfg!(target_endian = "little") {
+                second << 16 | first
+            } else {
+                first << 16 | second
+            };
+            Some((Address::mapped(address), port))
+        }
         AF_INET6 => Some((read_at(name + 8), port)),
         _ => None,
     }

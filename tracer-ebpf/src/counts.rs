@@ -15,8 +15,6 @@ use crate::{
 pub const ANY: u64 = 0;
 /// `BPF_NOEXIST`: insert, or fail where the key is there.
 pub const NOT_THERE: u64 = 1;
-/// `BPF_EXIST`: replace, or fail where the key is not there.
-pub const THERE: u64 = 2;
 
 /// Not on the stack, which has no room for it.
 static ZERO: Counts = Counts {

@@ -1,6 +1,9 @@
 //! Contacts that have ended go into the ring buffer, without waking the reader for each.
 
-use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+use aya_ebpf::{
+    bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
+    maps::ring_buf::RingBufEntry,
+};
 use tracer_common::{Record, map::counter};
 
 use crate::{
@@ -35,12 +38,27 @@ pub fn emit_here(record: &Record) {
 
 #[inline(always)]
 fn let_out_here(record: &Record, at_once: bool) {
-    let Some(mut entry) = RECORDS.reserve::<Record>(0) else {
-        tally(counter::RING_FULL);
+    let Some(mut entry) = reserve() else {
         count(record);
         return;
     };
     entry.write(*record);
+    submit(entry, at_once);
+}
+
+/// Room for a record, which then has to be let out or discarded. `None` where the ring buffer is full, which is counted.
+#[inline(always)]
+pub fn reserve() -> Option<RingBufEntry<Record>> {
+    let entry = RECORDS.reserve::<Record>(0);
+    if entry.is_none() {
+        tally(counter::RING_FULL);
+    }
+    entry
+}
+
+/// Lets out what was written where there is room for it.
+#[inline(always)]
+pub fn submit(entry: RingBufEntry<Record>, at_once: bool) {
     let waiting = RECORDS.query(u64::from(BPF_RB_AVAIL_DATA));
     let threshold = RING_WAKE_BYTES.load();
     // The few records in the half kilobyte above each multiple of the threshold wake, not each one above it.

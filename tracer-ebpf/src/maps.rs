@@ -29,15 +29,16 @@ const SHARED: u32 = 1 << 10;
 /// Exact counters per program and destination, of ended contacts for which the ring buffer had no room. Where this has none
 /// either, a program's contacts are counted in `OVERFLOW`.
 #[map]
-pub static DESTINATIONS: HashMap<DestinationKey, Counts> = HashMap::with_max_entries(8_192, 0);
+pub static DESTINATIONS: HashMap<DestinationKey, Counts> =
+    HashMap::with_max_entries(8_192, MOSTLY_EMPTY);
 
 /// Handles of programs that made a contact and still live. More than a busy server runs.
 #[map]
-pub static PROCESSES: HashMap<ProcessKey, u64> = HashMap::with_max_entries(8_192, 0);
+pub static PROCESSES: HashMap<ProcessKey, u64> = HashMap::with_max_entries(8_192, MOSTLY_EMPTY);
 
 /// What is written down of each of them, by handle; about a kilobyte each.
 #[map]
-pub static FACTS: HashMap<u64, ProcessFacts> = HashMap::with_max_entries(8_192, 0);
+pub static FACTS: HashMap<u64, ProcessFacts> = HashMap::with_max_entries(8_192, MOSTLY_EMPTY);
 
 /// For each program that found no room above, and for what found none in `PROCESSES`, an entry for each protocol and
 /// direction. Ten times as large as `PROCESSES`, so that it is never full before.
@@ -47,7 +48,7 @@ pub static OVERFLOW: HashMap<DestinationKey, Counts> =
 
 /// TCP connections that have not ended, by the address of their `struct sock`.
 #[map]
-pub static CONNECTIONS: HashMap<u64, Connection> = HashMap::with_max_entries(65_536, 0);
+pub static CONNECTIONS: HashMap<u64, Connection> = HashMap::with_max_entries(65_536, MOSTLY_EMPTY);
 
 /// Where the contact of a connection of MPTCP is counted, by the address of that connection's `struct sock`.
 #[map]
@@ -83,6 +84,11 @@ pub static PROXY_ASKED: LruHashMap<u64, u32> = LruHashMap::with_max_entries(2_04
 #[map]
 pub static TRANSLATIONS: LruHashMap<FlowKey, Translation> = LruHashMap::with_max_entries(2_048, 0);
 
+/// Over which socket an association of SCTP began, by cookie. Its key is that of its flow, with the namespace and the local port in the
+/// socket's place: only at the cgroup. The oldest may go.
+#[map]
+pub static ASSOCIATIONS: LruHashMap<FlowKey, u64> = LruHashMap::with_max_entries(2_048, 0);
+
 /// TCP sockets that listen, by their address; those that were there before the tracer by their cookie.
 #[map]
 pub static LISTENERS: HashMap<u64, Listener> = HashMap::with_max_entries(16_384, MOSTLY_EMPTY);
@@ -108,7 +114,7 @@ pub static COUNTERS: Array<u64> = Array::with_max_entries(counter::COUNT, 0);
 /// Calls of `connect(2)` that have not sent a SYN: where kprobes serve, by thread, and as many as can be in such a call at once;
 /// elsewhere by the address of the `struct sock`.
 #[map]
-pub static ATTEMPTS: HashMap<u64, Attempt> = HashMap::with_max_entries(32_768, 0);
+pub static ATTEMPTS: HashMap<u64, Attempt> = HashMap::with_max_entries(32_768, MOSTLY_EMPTY);
 
 /// Calls that send a datagram and have not returned, by thread: only where kprobes serve. As many as threads can be in
 /// such a call at once.

@@ -6,7 +6,7 @@
 use aya_ebpf::helpers::generated::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use tracer_common::{
     SocketFacts,
-    map::{HANDLE_NO_OWNER, counter},
+    map::{HANDLE_NO_OWNER, PROTOCOL_SCTP, counter},
 };
 
 use crate::{
@@ -51,6 +51,18 @@ pub fn known_owner(socket: u64) -> Option<u64> {
     // SAFETY: a live map value.
     let owner = unsafe { (*SOCKETS.get_ptr(&socket)?).owner };
     (owner != HANDLE_NO_OWNER).then_some(owner)
+}
+
+/// What tells a socket from every other one at the cgroup: its cookie. Of SCTP that and its address, as from Linux 7 on an accepted
+/// socket begins with its listener's cookie.
+#[inline(always)]
+pub fn identity_at_cgroup(cookie: u64, protocol: u8, sock: u64) -> u64 {
+    if protocol == PROTOCOL_SCTP {
+        // The upper 16 bits of an address are the same for all.
+        cookie.rotate_left(48) ^ sock
+    } else {
+        cookie
+    }
 }
 
 /// The key in the map of the socket at `sock`.

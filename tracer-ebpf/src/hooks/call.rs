@@ -256,14 +256,14 @@ fn note(flow: &FlowKey, destination: &DestinationKey, headers: u64, function: u6
     0
 }
 
-/// The index of the interface over which the remote is, where its address needs that. `other` says it where the socket is bound to
-/// none; nobody knows where either way is unknown.
+/// The index of the interface that the socket is bound to, or over which the remote is, where its address needs that: `other` says it
+/// where the socket is bound to none. Nobody knows where either way is unknown.
 #[inline(always)]
 fn interface(remote: &Address, sock: u64, other: impl FnOnce() -> u32) -> u32 {
     if !is_known(&PACKET_CONTROL) {
         return 0;
     }
-    match address::interface(remote, sock) {
+    match address::interface(sock) {
         0 if remote.has_scope() => other(),
         bound => bound,
     }

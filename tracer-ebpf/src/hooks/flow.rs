@@ -190,7 +190,7 @@ pub extern "C" fn fail(sock: u64) -> u32 {
         port,
         protocol: PROTOCOL_UDP,
         padding: 0,
-        interface: interface(&address, sock),
+        interface: interface(sock),
     };
     let error: i32 = read(sock, &SOCK_ERROR);
     // The program that owns the socket may have taken it already.
@@ -341,6 +341,7 @@ fn make(datagram: &Datagram, followed: u16, destination: &DestinationKey, began_
         error: 0,
         refused: 0,
         sock: datagram.sock,
+        keeper: datagram.flow.socket,
         began_ns,
         opened: second,
         slot: fast_path::slot_of(datagram.sock),

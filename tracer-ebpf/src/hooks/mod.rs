@@ -14,6 +14,7 @@ pub mod call;
 pub mod fast_path;
 mod flow;
 pub mod frame;
+mod handed;
 mod headers;
 pub mod listener;
 pub mod lookup;

@@ -55,17 +55,11 @@ pub fn socket_made(context: SockContext) -> i32 {
 /// `BPF_CGROUP_INET_SOCK_RELEASE`, since 5.9.
 #[cgroup_sock(sock_release)]
 pub fn socket_closed(context: SockContext) -> i32 {
-    // SAFETY: fields of the context, and a helper that takes it as it came.
-    let (kind, protocol, cookie) = unsafe {
-        (
-            (*context.sock).type_,
-            (*context.sock).protocol,
-            bpf_get_socket_cookie(context.as_ptr()),
-        )
-    };
+    // SAFETY: fields of the context.
+    let (kind, protocol) = unsafe { ((*context.sock).type_, (*context.sock).protocol) };
     // Of TCP and of local services nothing is written down; a socket of SCTP is, whatever its type is.
     if kind != SOCK_STREAM || protocol == u32::from(PROTOCOL_SCTP) {
-        let sock = address_of(context.sock);
+        let (sock, cookie) = (address_of(context.sock), identity(&context));
         if let Some(owner) = socket::known_owner(cookie)
             && socket::may_have_more_to_send(sock)
         {
@@ -93,8 +87,18 @@ fn bound(context: &SockContext) {
 
 #[inline(always)]
 fn own(context: &SockContext) {
-    // SAFETY: a helper that takes the context as it came.
-    let cookie = unsafe { bpf_get_socket_cookie(context.as_ptr()) };
-    let sock = address_of(context.sock);
+    let (sock, cookie) = (address_of(context.sock), identity(context));
     socket::own(cookie, cookie, process::current_by_task(sock));
+}
+
+#[inline(always)]
+fn identity(context: &SockContext) -> u64 {
+    // SAFETY: a field of the context, and a helper that takes the context as it came.
+    let (protocol, cookie) = unsafe {
+        (
+            (*context.sock).protocol,
+            bpf_get_socket_cookie(context.as_ptr()),
+        )
+    };
+    socket::identity_at_cgroup(cookie, protocol as u8, address_of(context.sock))
 }

@@ -24,6 +24,7 @@ use tracer_common::{
 use super::{
     asked, fast_path,
     flow::{Datagram, arrive, arrive_over_open, leave_first, leave_over_open, mark_led},
+    handed,
     headers::{IPV4_WITHOUT_OPTIONS, IPV6_HEADER, Packet, Way, look_further, near, ports},
     name,
 };
@@ -301,6 +302,9 @@ fn any(context: *mut c_void, way: Way, into: &mut Datagram) -> u32 {
     }
     *into = datagram(context, way, &packet, class, address_of(sock));
     forget(into);
+    if class.0 == PROTOCOL_SCTP {
+        let _ = handed::follow(into, handed::begins(context, &packet));
+    }
     form
 }
 
@@ -314,10 +318,11 @@ fn datagram(
     sock: u64,
 ) -> Datagram {
     let (local, remote) = ends(way, ports);
+    // SAFETY: the helper takes the context as it came.
+    let cookie = unsafe { bpf_get_socket_cookie(context.skb.skb.cast()) };
     Datagram {
         flow: FlowKey {
-            // SAFETY: the helper takes the context as it came.
-            socket: unsafe { bpf_get_socket_cookie(context.skb.skb.cast()) },
+            socket: socket::identity_at_cgroup(cookie, protocol, sock),
             address: packet.remote,
             port: remote,
             protocol,
@@ -333,14 +338,20 @@ fn datagram(
     }
 }
 
-/// The index of the interface over which it passes, where the remote's address needs that.
+/// The index of the interface over which it passes, where the remote's address needs that; else of the one that its socket is bound to.
 #[inline(always)]
 fn interface(context: &SkBuffContext, remote: &Address) -> u32 {
-    if remote.has_scope() {
-        // SAFETY: a field of the context.
-        unsafe { (*context.skb.skb).ifindex }
-    } else {
-        0
+    // SAFETY: fields of the context, and of its socket, which the kernel translates.
+    unsafe {
+        if remote.has_scope() {
+            return (*context.skb.skb).ifindex;
+        }
+        let sock = (*context.skb.skb).__bindgen_anon_2.sk;
+        if sock.is_null() {
+            0
+        } else {
+            (*sock).bound_dev_if
+        }
     }
 }
 

@@ -7,21 +7,21 @@ use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
 use tracer_common::{
     Address, DestinationKey,
     map::{
-        CONNECTION_ACCEPTED, CONNECTION_CARRIED, CONNECTION_CARRIER, CONNECTION_NO_CONTACT,
-        CONNECTION_PAST,
+        CONNECTION_ACCEPTED, CONNECTION_CARRIED, CONNECTION_CARRIER, CONNECTION_CLOSED,
+        CONNECTION_NO_CONTACT, CONNECTION_PAST, CONNECTION_PENDING,
     },
 };
 
 use super::past;
 
 use crate::{
-    address::{interface, local_end, namespace, remote},
+    address::Head,
     maps::CONNECTIONS,
     memory::read,
     offsets::{
-        MULTIPATH_RECEIVED, MULTIPATH_SENT, SOCK_COOKIE, SOCK_FLAGS, SOCK_STATE,
-        TCP_BYTES_ACKNOWLEDGED, TCP_BYTES_RECEIVED, TCP_BYTES_RETRANSMITTED, TCP_BYTES_SENT,
-        TCP_SEND_END, TCP_SEND_NEXT, TCP_SEND_UNACKNOWLEDGED,
+        MULTIPATH_RECEIVED, MULTIPATH_SENT, SOCK_FLAGS, SOCK_STATE, TCP_BYTES_ACKNOWLEDGED,
+        TCP_BYTES_RECEIVED, TCP_BYTES_RETRANSMITTED, TCP_BYTES_SENT, TCP_SEND_END, TCP_SEND_NEXT,
+        TCP_SEND_UNACKNOWLEDGED,
     },
 };
 
@@ -125,12 +125,16 @@ extern "C" fn one(sock: u64) -> u32 {
             connection.destination,
         )
     };
+    if flags & CONNECTION_PENDING != 0 {
+        // It is nobody's contact yet, and what completes it writes its flags.
+        return 0;
+    }
     let payload = payload(sock, flags);
-    let cookie: u64 = read(sock, &SOCK_COOKIE);
-    let ((local, local_port), (remote_address, remote_port)) = (local_end(sock), remote(sock));
-    let namespace = namespace(sock);
-    let interface = interface(&remote_address, sock);
+    let head = Head::of(sock);
+    let ((local, local_port), (remote_address, remote_port)) = (head.local(), head.remote());
+    let (namespace, interface, cookie) = (head.namespace(), head.interface(), head.cookie());
     let is_past = past::is_past(sock);
+    let is_closed = matches!(head.state(), LAST_ACK | CLOSING);
     // Where no program was run for its end, its entry stays, and its memory is somebody else's.
     let port = if flags & CONNECTION_ACCEPTED == 0 {
         remote_port
@@ -160,6 +164,9 @@ extern "C" fn one(sock: u64) -> u32 {
         connection.interface = interface;
         if is_past {
             connection.flags |= CONNECTION_PAST as u16;
+        }
+        if is_closed {
+            connection.flags |= CONNECTION_CLOSED as u16;
         }
     }
     0

@@ -1,5 +1,8 @@
 //! A connection of TCP begins: here or from outside, as a contact or as a further subflow of one.
 
+use core::mem::MaybeUninit;
+
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use tracer_common::{
     Connection, DestinationKey,
     map::{
@@ -10,9 +13,9 @@ use tracer_common::{
 };
 
 use crate::{
-    address::{local_end, none, remote},
+    address::{Head, none},
     clock::{now, zero},
-    counts::{NOT_THERE, THERE, key, open},
+    counts::{NOT_THERE, key, open},
     hooks::{
         attempt, listener,
         multipath::{self, Subflow},
@@ -74,11 +77,11 @@ pub extern "C" fn arrive(sock: u64) -> u32 {
 #[inline(never)]
 #[unsafe(export_name = "tcp_begin_complete")]
 pub extern "C" fn complete(sock: u64, flags: u32) -> u32 {
-    let Some(connection) = CONNECTIONS.get_ptr(&sock) else {
+    let Some(connection) = CONNECTIONS.get_ptr_mut(&sock) else {
         return 0;
     };
-    // SAFETY: fields of a live map value, which nobody else changes.
-    let (owner, began_ns) = unsafe { ((*connection).destination.process, (*connection).began_ns) };
+    // SAFETY: a field of a live map value, which nobody else changes.
+    let owner = unsafe { (*connection).destination.process };
     let owner = if owner == HANDLE_NO_OWNER {
         listener::owner_by_port(sock)
     } else {
@@ -95,20 +98,20 @@ pub extern "C" fn complete(sock: u64, flags: u32) -> u32 {
         let _ = join(sock, subflow.as_ref(), flags);
         return 0;
     }
-    let destination = accepted(sock, owner);
+    let mut destination = MaybeUninit::uninit();
+    let _ = place(sock, owner, flags, &mut destination);
+    // SAFETY: it was written.
+    let destination = unsafe { destination.assume_init() };
     let flags = carry(sock, subflow.as_ref(), destination, flags);
     open(&destination);
-    if replace(sock, &destination, began_ns, flags) == 0 {
-        return 0;
+    // SAFETY: fields of the same value. A reader that finds but a part of this finds that its seal is another's.
+    unsafe {
+        (*connection).destination = destination;
+        (*connection).seal = destination.seal();
+        (*connection).established_ns = now();
+        (*connection).flags = flags as u16;
     }
-    let_out_unfollowed(sock, &destination, began_ns, now(), flags)
-}
-
-/// In one go, so that a reader finds all of it or what was there before. 0 where it was.
-#[inline(never)]
-fn replace(sock: u64, destination: &DestinationKey, began_ns: u64, flags: u32) -> u32 {
-    let connection = connection(destination, began_ns, now(), flags);
-    u32::from(CONNECTIONS.insert(&sock, &connection, THERE).is_err())
+    0
 }
 
 /// The handshake of a connection that came to this machine is complete, and no program saw the listener make its socket.
@@ -155,20 +158,27 @@ pub extern "C" fn take_up(
     if join(sock, subflow.as_ref(), flags) {
         return 0;
     }
-    let destination = if flags & CONNECTION_ACCEPTED == 0 {
-        key(owner, remote(sock), PROTOCOL_TCP, DIRECTION_OUT)
-    } else {
-        accepted(sock, owner)
-    };
+    let mut destination = MaybeUninit::uninit();
+    let _ = place(sock, owner, flags, &mut destination);
+    // SAFETY: it was written.
+    let destination = unsafe { destination.assume_init() };
     let flags = carry(sock, subflow.as_ref(), destination, flags);
     follow(sock, &destination, began_ns, established_ns, flags)
 }
 
-/// Where an accepted connection is counted.
-#[inline(always)]
-fn accepted(sock: u64, owner: u64) -> DestinationKey {
-    let place = (remote(sock).0, local_end(sock).1);
-    key(owner, place, PROTOCOL_TCP, DIRECTION_IN)
+/// Where a connection is counted.
+///
+/// A function of its own: what it needs of the stack is given back before its caller goes on.
+#[inline(never)]
+fn place(sock: u64, owner: u64, flags: u32, into: &mut MaybeUninit<DestinationKey>) -> u32 {
+    let head = Head::of(sock);
+    let (address, port) = head.remote();
+    into.write(if flags & CONNECTION_ACCEPTED == 0 {
+        key(owner, (address, port), PROTOCOL_TCP, DIRECTION_OUT)
+    } else {
+        key(owner, (address, head.local().1), PROTOCOL_TCP, DIRECTION_IN)
+    });
+    0
 }
 
 /// Follows a subflow that joins a contact. `false` where it is a contact of its own.
@@ -247,7 +257,7 @@ fn insert(
 #[inline(always)]
 fn thread(flags: u32) -> u32 {
     if flags & (CONNECTION_ACCEPTED | CONNECTION_LATE) == 0 {
-        process::thread()
+        bpf_get_current_pid_tgid() as u32
     } else {
         0
     }
@@ -271,18 +281,18 @@ pub fn connection(
         received: zero,
         cookie: zero,
         local: none(),
-        local_port: 0,
-        remote_port: 0,
-        namespace: 0,
-        interface: 0,
-        error: 0,
+        local_port: zero as u16,
+        remote_port: zero as u16,
+        namespace: zero as u32,
+        interface: zero as u32,
+        error: zero as i16,
         flags: flags as u16,
-        name_from: 0,
-        name_next: 0,
-        name_to: 0,
-        name_state: 0,
+        name_from: zero as u16,
+        name_next: zero as u16,
+        name_to: zero as u16,
+        name_state: zero as u16,
         thread: thread(flags),
-        padding: 0,
+        seal: destination.seal(),
         name_head: zero,
     }
 }

@@ -1,5 +1,7 @@
 //! A connection of TCP ends: what it was, why it failed, and what passed over it.
 
+use core::mem::MaybeUninit;
+
 use tracer_common::{
     Connection, DestinationKey, Record,
     map::{
@@ -11,10 +13,10 @@ use tracer_common::{
 };
 
 use crate::{
-    address::{interface, local_end, namespace, none, remote},
+    address::{Head, none},
     clock::{now, zero},
-    counts::tally,
-    emit::{emit, emit_at_once, emit_here},
+    counts::{count, tally},
+    emit::{emit, emit_at_once, emit_here, reserve, submit},
     hooks::{
         attempt,
         flow::second,
@@ -33,6 +35,8 @@ use crate::{
 /// `IPPROTO_MPTCP` (include/uapi/linux/in.h), since 5.6.
 const IPPROTO_MPTCP: u16 = 262;
 const IPPROTO_TCP: u16 = 6;
+
+const NO_ROOM: u32 = 1;
 
 /// The socket at `sock` is closed. `after_handshake`: the state that was left is one behind the handshake. `is_first`: nobody has
 /// looked at this change before.
@@ -69,20 +73,26 @@ fn is_young(sock: u64) -> bool {
 #[inline(never)]
 #[unsafe(export_name = "tcp_close_end")]
 pub extern "C" fn end(sock: u64, after_handshake: bool) -> bool {
-    let Some(connection) = CONNECTIONS.get_ptr(&sock) else {
+    let Some(mut connection) = CONNECTIONS.get_ptr(&sock) else {
         return false;
     };
     // SAFETY: a field of a live map value.
-    let is_pending = u32::from(unsafe { (*connection).flags }) & CONNECTION_PENDING != 0;
-    if is_pending && !after_handshake && has_passed(sock) == 0 {
-        // Nobody was told of it.
-        let _ = CONNECTIONS.remove(&sock);
-        return true;
-    }
-    if is_pending {
+    if u32::from(unsafe { (*connection).flags }) & CONNECTION_PENDING != 0 {
+        if !after_handshake && has_passed(sock) == 0 {
+            // Nobody was told of it.
+            let _ = CONNECTIONS.remove(&sock);
+            return true;
+        }
         let _ = complete(sock, CONNECTION_LATE);
+        // It may be no contact of its own.
+        let Some(completed) = CONNECTIONS.get_ptr(&sock) else {
+            return true;
+        };
+        connection = completed;
     }
-    let _ = end_followed(sock, after_handshake);
+    if end_followed(sock, connection, after_handshake) == NO_ROOM {
+        let _ = end_without_room(sock, connection, after_handshake);
+    }
     true
 }
 
@@ -95,22 +105,40 @@ extern "C" fn has_passed(sock: u64) -> u32 {
     u32::from(sent != 0 || received != 0)
 }
 
+/// [`NO_ROOM`] where the ring buffer has none; then nothing was done.
 #[inline(never)]
-#[unsafe(export_name = "tcp_close_end_followed")]
-extern "C" fn end_followed(sock: u64, after_handshake: bool) -> u32 {
-    let Some(connection) = CONNECTIONS.get_ptr(&sock) else {
-        return 0;
+fn end_followed(sock: u64, connection: *const Connection, after_handshake: bool) -> u32 {
+    let Some(mut entry) = reserve() else {
+        return NO_ROOM;
     };
     // SAFETY: a live map value, read before it is removed.
     let connection = unsafe { &*connection };
     let is_carrier = u32::from(connection.flags) & CONNECTION_CARRIER != 0;
-    let record = record(sock, connection, after_handshake);
+    fill(entry.as_mut_ptr(), sock, connection, after_handshake);
     // Of two that end it at once one removes it.
+    if CONNECTIONS.remove(&sock).is_err() {
+        entry.discard(0);
+        return 0;
+    }
+    submit(entry, false);
+    if is_carrier {
+        multipath::end(sock);
+    }
+    0
+}
+
+/// The same where the ring buffer has no room: it is counted instead.
+#[inline(never)]
+fn end_without_room(sock: u64, connection: *const Connection, after_handshake: bool) -> u32 {
+    // SAFETY: a live map value, read before it is removed.
+    let connection = unsafe { &*connection };
+    let is_carrier = u32::from(connection.flags) & CONNECTION_CARRIER != 0;
+    let record = record(sock, connection, after_handshake);
     if CONNECTIONS.remove(&sock).is_ok() {
+        count(&record);
         if is_carrier {
             multipath::end(sock);
         }
-        emit(&record);
     }
     0
 }
@@ -118,6 +146,15 @@ extern "C" fn end_followed(sock: u64, after_handshake: bool) -> u32 {
 /// What is to be said of a connection that is over.
 #[inline(always)]
 pub fn record(sock: u64, connection: &Connection, after_handshake: bool) -> Record {
+    let mut record = MaybeUninit::uninit();
+    fill(record.as_mut_ptr(), sock, connection, after_handshake);
+    // SAFETY: each field was written.
+    unsafe { record.assume_init() }
+}
+
+/// Writes that where it is to stand: the compiler would make it on the stack, and copy it.
+#[inline(always)]
+fn fill(to: *mut Record, sock: u64, connection: &Connection, after_handshake: bool) {
     let flags = u32::from(connection.flags);
     let Payload { sent, received } = payload(sock, flags);
     // A handshake for which no program was run is told by what came after it. That something was sent tells nothing: a SYN of
@@ -131,24 +168,26 @@ pub fn record(sock: u64, connection: &Connection, after_handshake: bool) -> Reco
     } else {
         failed(reason(sock, connection.error.into()))
     };
-    let (local, local_port) = local_end(sock);
-    Record {
-        destination: connection.destination,
-        socket: sock,
-        began_ns: connection.began_ns,
-        established_ns: connection.established_ns,
-        ended_ns: now(),
-        sent,
-        received,
-        local,
-        local_port,
-        remote_port: remote(sock).1,
-        namespace: namespace(sock),
-        interface: interface(&connection.destination.address, sock),
-        outcome,
-        flags: flags_of(flags),
-        thread: connection.thread,
-        padding: 0,
+    let head = Head::of(sock);
+    let (local, local_port) = head.local();
+    // SAFETY: memory for a record, which the caller has.
+    unsafe {
+        (*to).destination = connection.destination;
+        (*to).socket = sock;
+        (*to).began_ns = connection.began_ns;
+        (*to).established_ns = connection.established_ns;
+        (*to).ended_ns = now();
+        (*to).sent = sent;
+        (*to).received = received;
+        (*to).local = local;
+        (*to).local_port = local_port;
+        (*to).remote_port = head.remote().1;
+        (*to).namespace = head.namespace();
+        (*to).interface = head.interface();
+        (*to).outcome = outcome;
+        (*to).flags = flags_of(flags);
+        (*to).thread = connection.thread;
+        (*to).padding = 0;
     }
 }
 

@@ -16,6 +16,9 @@ pub struct Arguments {
     /// Seconds after which the process ends itself with SIGALRM, whatever it is doing
     #[arg(long, global = true, default_value_t = 120)]
     pub deadline: u32,
+    /// Bind each socket to one interface, or VRF, before anything else (`SO_BINDTODEVICE`)
+    #[arg(long, global = true)]
+    pub device: Option<String>,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -106,9 +109,6 @@ pub struct Serve {
     /// Listen at a port where others do (`SO_REUSEPORT`)
     #[arg(long)]
     pub reuse_port: bool,
-    /// Listen on one device (`SO_BINDTODEVICE`)
-    #[arg(long)]
-    pub device: Option<String>,
     /// Listen without a bind, so that the kernel chooses the port, at any address of the family
     #[arg(long)]
     pub unbound: bool,

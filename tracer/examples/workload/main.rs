@@ -62,6 +62,7 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<()> {
     kernel::end_after(arguments.deadline);
     kernel::allow_many_files()?;
+    socket::bind_all_to(arguments.device.as_deref())?;
     match arguments.command {
         Command::Shapes(shapes) => shapes::run(&shapes),
         Command::Sockmap(sockmap) => sockmap::run(&sockmap),

@@ -3,8 +3,9 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::sync::OnceLock;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::kernel::checked;
 
@@ -135,7 +136,25 @@ pub fn open_as(
     // SAFETY: no memory is involved.
     let socket = checked(unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, protocol) })?;
     // SAFETY: the descriptor is new, and nobody else's.
-    Ok(unsafe { OwnedFd::from_raw_fd(socket) })
+    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
+    if let Some(name) = DEVICE.get() {
+        set(&socket, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, name).map_err(io::Error::other)?;
+    }
+    Ok(socket)
+}
+
+/// The name of the interface that all sockets are bound to, NUL behind it.
+static DEVICE: OnceLock<[u8; libc::IFNAMSIZ]> = OnceLock::new();
+
+/// From now on each socket is bound to that interface, if there is one.
+pub fn bind_all_to(device: Option<&str>) -> Result<()> {
+    if let Some(device) = device {
+        let mut name = [0; libc::IFNAMSIZ];
+        ensure!(device.len() < name.len(), "no interface has so long a name");
+        name[..device.len()].copy_from_slice(device.as_bytes());
+        DEVICE.get_or_init(|| name);
+    }
+    Ok(())
 }
 
 pub fn connect(socket: &impl AsFd, address: SocketAddr) -> io::Result<()> {

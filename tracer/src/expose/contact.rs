@@ -1,7 +1,7 @@
 //! A contact as JSON. `docs/openapi.json` says what each field means.
 
 use serde_json::{Value, json};
-use tracer_common::outcome;
+use tracer_common::{Address, outcome};
 
 use super::destinations;
 use super::time::{rfc3339, seconds};
@@ -66,7 +66,9 @@ pub fn destination(contact: &Contact) -> String {
         (None, Destination::Address { address, .. }) => {
             let address = address.to_canonical();
             match contact.detail.as_deref().map(|detail| &detail.interface) {
-                Some(Some(interface)) => format!("{address}%{interface}"),
+                Some(Some(interface)) if Address::of(address).has_scope() => {
+                    format!("{address}%{interface}")
+                }
                 _ => address.to_string(),
             }
         }

@@ -63,8 +63,8 @@ impl OlderSocket {
 pub struct Now {
     /// The kernel's name of the socket, unique until the next boot.
     pub cookie: u64,
-    /// Whether its handshake is done.
-    pub established: bool,
+    /// Whether its handshake is done, and not both ends have closed it.
+    pub is_open: bool,
     /// Payload that has left so far, each byte once.
     pub sent: u64,
     /// Payload that has arrived so far, each byte once.
@@ -216,7 +216,7 @@ fn now(response: &InetResponse) -> Now {
     };
     Now {
         cookie: u64::from_ne_bytes(response.header.socket_id.cookie),
-        established: response.header.state != SYN_SENT,
+        is_open: !matches!(response.header.state, SYN_SENT | LAST_ACK | CLOSING),
         sent: number(BYTES_SENT).saturating_sub(number(BYTES_RETRANSMITTED)),
         received: number(BYTES_RECEIVED).saturating_sub(fin),
     }

@@ -25,9 +25,9 @@ pub const ALLOCATES: u32 = 1;
 const HASHES: [u32; 3] = [1, 5, 13];
 
 /// Tables that only programs at the cgroup use, which may allocate everywhere.
-pub const AT_CGROUP: [&str; 3] = ["CALLS", "CLOSED", "TRANSLATIONS"];
+pub const AT_CGROUP: [&str; 4] = ["ASSOCIATIONS", "CALLS", "CLOSED", "TRANSLATIONS"];
 
-/// What tables hold there, where what the object says is too much to take at once: an entry of `FLOWS` takes 168 bytes. A datagram
+/// What tables hold there, where what the object says is too much to take at once: an entry of `FLOWS` takes 176 bytes. A datagram
 /// whose flow finds no room is counted all the same, by itself.
 const ENTRIES: &[(&str, u32)] = &[("FLOWS", 65_536)];
 

@@ -382,7 +382,8 @@ impl Kernel {
             }
         }
         self.connections.read(map, |sock, connection| {
-            if u32::from(connection.flags) & CONNECTION_PENDING == 0 {
+            let is_pending = u32::from(connection.flags) & CONNECTION_PENDING != 0;
+            if !is_pending && connection.seal == connection.destination.seal() {
                 each(sock, connection);
             }
         })

@@ -175,7 +175,8 @@ pub enum Outcome {
 pub struct Detail {
     /// To whom this machine led what was sent, in place of the remote (REDIRECT, DNAT).
     pub translated: Option<Endpoint>,
-    /// The interface of a link-local remote: its name, or its index where that has none any more.
+    /// The interface or VRF that its socket is bound to, or that of a link-local remote: its name, or its index where that has none any
+    /// more.
     pub interface: Option<Box<str>>,
     /// It was seen in a sockmap: its bytes are those alone that went through TCP.
     pub past_tcp: bool,

@@ -111,11 +111,24 @@ fn own_name(index: u32) -> Option<Box<str>> {
     (!found.is_null()).then(|| name.into())
 }
 
-/// That of one of another namespace, as a process in it sees it. One with a link-local remote has an address, so it is in the list.
+/// That of one of another namespace, as a process in it sees it: in the list of those with addresses of IPv6, or of those that speak IPv4.
 fn name_at(process: u32, namespace: u32, index: u32) -> Option<Box<str>> {
     let is_there = namespace_of(&process.to_string()).is_ok_and(|there| there == namespace);
-    let list = fs::read_to_string(format!("/proc/{process}/net/if_inet6")).ok()?;
-    is_there.then(|| name_in(&list, index)).flatten()
+    let list = |name| fs::read_to_string(format!("/proc/{process}/net/{name}")).unwrap_or_default();
+    is_there
+        .then(|| name_in(&list("if_inet6"), index).or_else(|| name_in_igmp(&list("igmp"), index)))
+        .flatten()
+}
+
+/// The name in `/proc/net/igmp`: a decimal index and the name, and below each its groups, indented.
+fn name_in_igmp(list: &str, index: u32) -> Option<Box<str>> {
+    list.lines().find_map(|line| {
+        let (found, rest) = line.split_once('\t')?;
+        let is_it = found.parse() == Ok(index);
+        is_it
+            .then(|| rest.split_ascii_whitespace().next().map(Into::into))
+            .flatten()
+    })
 }
 
 /// The name in `/proc/net/if_inet6`: address, index, length of the prefix, scope, flags, all of them hexadecimal, and the name.
@@ -136,6 +149,20 @@ mod tests {
 
     const LIST: &str = "00000000000000000000000000000001 01 80 10 80       lo\n\
         fe8000000000000000000000000000a1 1f 40 20 80     eth0\n";
+
+    #[test]
+    fn a_list_of_groups_names_interfaces() {
+        let list = "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n\
+                    1\tlo        :     1      V3\n\t\t\t\t010000E0     1 0:00000000\t\t0\n\
+                    12\tred       :     1      V3\n\t\t\t\t010000E0     1 0:00000000\t\t0\n";
+        assert_eq!(name_in_igmp(list, 1).as_deref(), Some("lo"));
+        assert_eq!(name_in_igmp(list, 12).as_deref(), Some("red"));
+        for index in [0, 2, 10_000] {
+            assert_eq!(name_in_igmp(list, index), None);
+        }
+        assert_eq!(name_in_igmp("7", 7), None);
+        assert_eq!(name_in_igmp("7\t", 7), None);
+    }
 
     #[test]
     fn a_list_of_addresses_names_interfaces() {

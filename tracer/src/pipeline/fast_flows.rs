@@ -35,7 +35,7 @@ impl Found {
         let lasts = flow.last_second.wrapping_sub(flow.opened).cast_signed() >= LASTING as i32;
         // A slot does not say which interface a link-local remote is on, nor whom the call named.
         let has_place = key.protocol == PROTOCOL_UDP
-            && key.interface == 0
+            && !key.address.has_scope()
             && flow.led == 0
             && flow.followed != 0;
         if !has_place || !lasts {
@@ -73,7 +73,7 @@ impl Pipeline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tracer_common::map::PROTOCOL_ICMP;
+    use tracer_common::{Address, map::PROTOCOL_ICMP};
 
     #[test]
     fn of_the_flows_that_last_the_largest_is_chosen() {
@@ -113,7 +113,7 @@ mod tests {
         };
         found.consider(&ping, &large, |_| Some(2));
         let link_local = FlowKey {
-            interface: 3,
+            address: Address::of_words([0xfe80_0000_u32.to_be(), 0, 0, 1]),
             ..key(8)
         };
         found.consider(&link_local, &large, |_| Some(2));

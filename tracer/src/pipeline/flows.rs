@@ -57,8 +57,8 @@ impl Pipeline {
                 }
                 _ => flow,
             };
-            let closed = ends_are_seen && flow.followed != 0 && !sockets.contains(&key.socket);
-            let since = self.closing.get(&key.socket).copied().unwrap_or(second);
+            let closed = ends_are_seen && flow.followed != 0 && !sockets.contains(&flow.keeper);
+            let since = self.closing.get(&flow.keeper).copied().unwrap_or(second);
             if is_over(key, flow, closed.then_some(since), second) {
                 over.push((*key, *flow, closed));
                 return;
@@ -67,7 +67,7 @@ impl Pipeline {
                 found.consider(key, flow, |flow| fast.room(flow));
             }
             if closed {
-                closing.insert(key.socket, since);
+                closing.insert(flow.keeper, since);
             }
             if let Some(live) = &mut live
                 && flow.destination.process != own
@@ -93,7 +93,7 @@ impl Pipeline {
             .count() as u64;
         if !ends_are_seen {
             let mut busy = HashSet::new();
-            self.kernel.flows(|key, _| _ = busy.insert(key.socket))?;
+            self.kernel.flows(|_, flow| _ = busy.insert(flow.keeper))?;
             self.forget_sockets(&busy)?;
         }
         Ok((flows - ended, count))

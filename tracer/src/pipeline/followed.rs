@@ -136,7 +136,7 @@ impl Pipeline {
         let Self { programs, book, .. } = self;
         let known = programs.find(older.destination.process).unwrap_or(&NOBODY);
         let totals = Totals {
-            open: u64::from(now.established),
+            open: u64::from(now.is_open),
             sent: now.sent.saturating_sub(older.sent),
             received: now.received.saturating_sub(older.received),
             ..Totals::default()

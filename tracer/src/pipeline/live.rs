@@ -4,7 +4,9 @@ use std::{collections::HashMap, io};
 
 use tracer_common::{
     Connection, Flow, FlowKey, Record,
-    map::{CONNECTION_LATE, CONNECTION_NO_CONTACT, CONNECTION_PAST, PROTOCOL_TCP},
+    map::{
+        CONNECTION_CLOSED, CONNECTION_LATE, CONNECTION_NO_CONTACT, CONNECTION_PAST, PROTOCOL_TCP,
+    },
     record::{ESTABLISHED, LATE, NO_CONTACT, PAST, UNKNOWN},
 };
 
@@ -63,7 +65,9 @@ impl Pipeline {
             }
             let id = Id::of_connection(*socket, connection);
             let record = of_connection(*socket, connection);
-            let is_open = record.outcome == ESTABLISHED && record.flags & NO_CONTACT == 0;
+            let is_closed = u32::from(connection.flags) & CONNECTION_CLOSED != 0;
+            let is_contact = record.flags & NO_CONTACT == 0;
+            let is_open = record.outcome == ESTABLISHED && is_contact && !is_closed;
             live.insert(id, Contact { record, is_open });
         })?;
         Ok(entries)

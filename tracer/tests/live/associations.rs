@@ -123,7 +123,8 @@ fn check_by_messages(style: &str) {
         return;
     }
     let (directory, network) = (Directory::new("sctp"), Network::new());
-    let tracer = Tracer::start(&[]);
+    // Where the kernel preempts its programs the tracer would take the control group.
+    let tracer = Tracer::start(&["--hooks", "tracing"]);
     let server = serve(&network.server, &directory, style);
     let truths = PLAYS.iter().map(|(app, to, arguments)| {
         expected(&play(&network.client, &directory, app, to, arguments))

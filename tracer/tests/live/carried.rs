@@ -1,11 +1,11 @@
 //! What leaves inside another packet, or by a source route, counts for whom the call named; and what a tunnel carries counts once.
 
-use std::path::Path;
+use std::{path::Path, process::Command};
 
 use crate::{
     programs::ways,
     support::{Directory, Helper, Tracer, ip, network::Network, run, truth},
-    translated::{Play, check, led, play},
+    translated::{Play, check, ended, led, play},
 };
 
 #[test]
@@ -97,4 +97,109 @@ fn what_a_tunnel_carries_below_is_counted_once_above() {
         metrics.assert_all_have_an_app();
         metrics.assert_nothing_lost();
     }
+}
+
+/// Has what passes between both ends encrypted (ESP in transport mode, RFC 4303). `false` where the kernel knows no such thing.
+fn encrypt(network: &Network) -> bool {
+    const KEY: &str = "0x000102030405060708090a0b0c0d0e0f10111213";
+    let (client, server) = (&network.client.0, &network.server.0);
+    for [one, other] in [["10.77.0.1", "10.77.0.2"], ["fd77::1", "fd77::2"]] {
+        for host in [client, server] {
+            for [from, to, number] in [[one, other, "0x100"], [other, one, "0x101"]] {
+                let ends = format!("src {from} dst {to}");
+                let mut command = Command::new("ip");
+                command.args(["-n", host, "xfrm", "state", "add"]);
+                command.args(ends.split(' '));
+                command.args(["proto", "esp", "spi", number, "mode", "transport"]);
+                command.args(["aead", "rfc4106(gcm(aes))", KEY, "128"]);
+                let output = command.output().expect("start ip");
+                if !output.status.success() {
+                    eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+                    return false;
+                }
+                let is_out = (host == client) == (from == one);
+                let way = if is_out { "out" } else { "in" };
+                ip(&format!(
+                    "-n {host} xfrm policy add {ends} dir {way} tmpl {ends} proto esp mode transport"
+                ));
+            }
+        }
+    }
+    true
+}
+
+#[test]
+fn what_ipsec_encrypts_counts_for_whom_the_call_named() {
+    const TIMES: u64 = 20;
+    const SOCKETS: u64 = 4;
+    for hooks in ways() {
+        let (directory, network) = (Directory::new(&format!("ipsec-{hooks}")), Network::new());
+        if !encrypt(&network) {
+            eprintln!("skipped: this kernel has no ESP");
+            return;
+        }
+        let places = ["10.77.0.2:7041", "[fd77::2]:7042"];
+        let mut command = network.server.command(&directory.app("server"));
+        command.args(["serve-datagrams", "--until-stdin-closes", "--listen"]);
+        let server = Helper::start(command.args(places), "ready");
+        let mut command = network.server.command(&directory.app("tcp-server"));
+        command.args(["serve", "--until-stdin-closes", "--listen"]);
+        let tcp_server = Helper::start(command.args(places), "ready");
+        let tracer = Tracer::start(&["--hooks", hooks]);
+        let mut datagrams = 0;
+        for (at, to) in places.into_iter().enumerate() {
+            for mode in ["echo", "echo-connected"] {
+                let app = format!("{mode}-{at}");
+                let arguments = format!(
+                    "datagrams --to {to} --mode {mode} --sockets {SOCKETS} --times {TIMES}"
+                );
+                let told = truth::told(&play(&network, &directory, &app, &arguments));
+                let found = truth::counted(
+                    &ended(&tracer, &app, told[0]),
+                    &[
+                        ("app", &app),
+                        ("destination", address(to)),
+                        ("protocol", "udp"),
+                    ],
+                );
+                datagrams += SOCKETS * TIMES;
+                let [contacts, answered, sent, received] = told;
+                // At the cgroup it is encrypted by the time that it is seen.
+                let sent = if hooks == "cgroup" { 0 } else { sent };
+                assert_eq!(
+                    found,
+                    [contacts, answered, sent, received],
+                    "{app} with {hooks}"
+                );
+            }
+            // TCP's sockets have the numbers.
+            let app = format!("tcp-{at}");
+            let arguments = format!("connect --to {to} --mode echo --times 5");
+            let told = truth::told(&play(&network, &directory, &app, &arguments));
+            let found = truth::counted(
+                &ended(&tracer, &app, told[0]),
+                &[
+                    ("app", &app),
+                    ("destination", address(to)),
+                    ("protocol", "tcp"),
+                ],
+            );
+            assert_eq!(found, told, "{app} with {hooks}");
+        }
+        server.finish();
+        tcp_server.finish();
+        let metrics = tracer.metrics();
+        let hidden = [("stage", "kernel"), ("reason", "payload_hidden")];
+        let hidden = metrics.sum("tracer_lost_total", &hidden);
+        // The answers as well.
+        let expected = if hooks == "cgroup" { 2 * datagrams } else { 0 };
+        assert_eq!(hidden, expected, "datagrams that nobody could look into");
+        metrics.assert_all_have_an_app();
+    }
+}
+
+/// The address of a place.
+fn address(place: &str) -> &str {
+    let (address, _) = place.rsplit_once(':').expect("an address and a port");
+    address.trim_matches(['[', ']'])
 }

@@ -53,6 +53,7 @@ fn what_lies_where_a_socket_was_is_not_counted_as_its_bytes() {
     for sock in (sock - AROUND..=sock + AROUND).step_by(8) {
         let mut gone = live;
         gone.destination.port = 9;
+        gone.seal = gone.destination.seal();
         gone.began_ns += 1 + count;
         for (flag, at) in [(0, 0), (CONNECTION_ACCEPTED, 4)] {
             gone.flags = live.flags | flag as u16;

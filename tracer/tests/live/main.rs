@@ -10,6 +10,7 @@ mod asked;
 mod associations;
 mod attempts;
 mod beside;
+mod bound;
 mod busy;
 mod bypass;
 mod calibration;

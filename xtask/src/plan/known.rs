@@ -48,9 +48,6 @@ const fn often(
     }
 }
 
-const ACCEPTED: &str =
-    "at the cgroup the socket that accepts an association looks like one that begins it";
-
 const NOT_RUN: &str = "a probe that the kernel skips is made up for by nothing";
 const NOT_FOLLOWED: &str = " calls were not followed to their return";
 const FEW_RETURNS: &str = "it follows as many calls to their return as it has processors, and cannot tell of the return of a function by its types: what \
@@ -73,11 +70,6 @@ const ENDS_EARLY: &str = "packets judged): DIFFERENT
 
 /// Where the tracer is wrong.
 pub const KNOWN: &[Row] = &[
-    row(
-        "associations::at_the_control_group_an_association_is_of_the_one_to_one_socket_that_accepts_it",
-        &["x86-5.10", "x86-6.1-no-btf", "x86-6.12", "x86-7"],
-        ACCEPTED,
-    ),
     often(
         "datagram::datagrams_of_every_kind_are_counted_to_the_contact_and_to_the_byte",
         &["arm-5.10"],
@@ -125,6 +117,7 @@ pub const KNOWN: &[Row] = &[
 ];
 
 const NO_SCTP: &str = "no SCTP";
+const NO_ESP: &str = "no ESP";
 const NO_KPROBES: &str = "no kprobes";
 const NO_MPTCP: &str = "no MPTCP";
 const NO_TYPES: &[&str] = &["x86-6.1-no-btf"];
@@ -231,6 +224,16 @@ pub const SKIPPED: &[Row] = &[
     ),
     row(
         "multipath::subflows_are_no_further_contacts_and_their_bytes_are_the_contacts",
+        NO_TYPES,
+        WITHOUT_TYPES,
+    ),
+    row(
+        "carried::what_ipsec_encrypts_counts_for_whom_the_call_named",
+        &[HERE],
+        NO_ESP,
+    ),
+    row(
+        "bound::what_is_bound_to_an_interface_or_a_vrf_says_to_which",
         NO_TYPES,
         WITHOUT_TYPES,
     ),

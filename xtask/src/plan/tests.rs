@@ -255,6 +255,11 @@ pub const TESTS: &[Test] = &[
         Long::Everywhere,
     ),
     row(
+        "carried::what_ipsec_encrypts_counts_for_whom_the_call_named",
+        &["x86-7"],
+        Long::Everywhere,
+    ),
+    row(
         "carried::what_a_tunnel_carries_below_is_counted_once_above",
         &[HERE, "x86-6.12"],
         Long::Everywhere,
@@ -616,6 +621,11 @@ pub const TESTS: &[Test] = &[
             "arm-6.1",
             "arm-6.12-16k",
         ]),
+    ),
+    row(
+        "bound::what_is_bound_to_an_interface_or_a_vrf_says_to_which",
+        &[HERE, "x86-7"],
+        Long::Everywhere,
     ),
     row(
         "scope::one_link_local_address_on_two_interfaces_is_two_machines",

@@ -47,6 +47,21 @@ const WANTED: &[&str] = &[
     "nft_queue",
     "nft_tproxy",
     "vxlan",
+    "vrf",
+    // IPsec, and what it encrypts with, which it asks for by name.
+    "xfrm_user",
+    "esp4",
+    "esp6",
+    "seqiv",
+    "echainiv",
+    "gcm",
+    "ghash_generic",
+    "ctr",
+    "aes_generic",
+    "drbg",
+    "hmac",
+    "sha512_generic",
+    "sha256_generic",
     "ip_tables",
 ];
 

@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{fs, io, thread};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use crate::arguments::Serve;
@@ -124,13 +124,6 @@ fn prepare(arguments: &Serve, asked: SocketAddr) -> Result<OwnedFd> {
     }
     if arguments.transparent {
         socket::set(&socket, libc::SOL_IP, libc::IP_TRANSPARENT, &on)?;
-    }
-    if let Some(device) = &arguments.device {
-        let mut name = [0_u8; libc::IFNAMSIZ];
-        let bytes = device.as_bytes();
-        ensure!(bytes.len() < name.len(), "no device has so long a name");
-        name[..bytes.len()].copy_from_slice(bytes);
-        socket::set(&socket, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, &name)?;
     }
     if !arguments.unbound {
         socket::bind(&socket, asked)?;

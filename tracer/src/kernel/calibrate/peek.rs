@@ -21,6 +21,7 @@ pub const PROGRAMS: &[(&str, Option<&str>)] = &[
 
 /// The object's tables, of which none is used here: one entry is the least there can be.
 const TABLES: &[&str] = &[
+    "ASSOCIATIONS",
     "ATTEMPTS",
     "CALLS",
     "CLOSED",
