@@ -6,6 +6,8 @@
 #![no_std]
 
 pub mod address;
+pub mod connection;
+pub mod counter;
 pub mod fast;
 pub mod map;
 pub mod name;

@@ -4,6 +4,15 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{Address, outcome::REASONS};
 
+pub use crate::{
+    connection::{
+        CONNECTION_ACCEPTED, CONNECTION_CARRIED, CONNECTION_CARRIER, CONNECTION_CLOSED,
+        CONNECTION_JOINED, CONNECTION_LATE, CONNECTION_NO_CONTACT, CONNECTION_PAST,
+        CONNECTION_PENDING, Connection,
+    },
+    counter,
+};
+
 /// Bytes kept of an executable's file name. Longer names are cut.
 pub const EXECUTABLE_BYTES: usize = 64;
 /// Bytes kept of the first argument. Android puts the package name there; package names are at most 255 bytes, but
@@ -131,27 +140,6 @@ pub struct Counts {
     pub failed: [u64; REASONS],
 }
 
-/// [`Connection::flags`]: the SYN came from outside.
-pub const CONNECTION_ACCEPTED: u32 = 1;
-/// [`Connection::flags`]: a connection of MPTCP, which counts the bytes of the contact that its first subflow is.
-pub const CONNECTION_CARRIER: u32 = 2;
-/// [`Connection::flags`]: the first subflow of such a connection, whose bytes are counted there.
-pub const CONNECTION_CARRIED: u32 = 4;
-/// [`Connection::flags`]: a further subflow, where MPTCP does not count bytes itself.
-pub const CONNECTION_JOINED: u32 = 8;
-/// [`Connection::flags`]: no program was run when it began, or when its handshake was complete: its times are those at which that
-/// was noticed.
-pub const CONNECTION_LATE: u32 = 16;
-/// [`Connection::flags`]: a socket that a listener has made, whose handshake is not known to be complete. Of its destination only the
-/// program is known.
-pub const CONNECTION_PENDING: u32 = 32;
-/// [`Connection::flags`]: it was seen in a sockmap, where what is sent may go from socket to socket, and past TCP.
-pub const CONNECTION_PAST: u32 = 64;
-/// [`Connection::flags`]: it was seen when both ends had closed it, and only the answer to the last FIN was missing.
-pub const CONNECTION_CLOSED: u32 = 128;
-/// [`Connection::flags`] of what is no contact of its own.
-pub const CONNECTION_NO_CONTACT: u32 = CONNECTION_CARRIER | CONNECTION_JOINED;
-
 /// To whom Android charges a socket: `UidTagValue` of its `netd`, under the socket's cookie.
 #[repr(C)]
 #[derive(
@@ -168,72 +156,6 @@ pub struct Charge {
 pub const ANDROID_USER: u32 = 100_000;
 /// The first app id that an installed app can have; those below are the platform's own.
 pub const ANDROID_FIRST_APP: u32 = 10_000;
-
-/// A connection from its SYN to its end, or an accepted one from when the listener made its socket; found by the address of its
-/// `struct sock`.
-#[repr(C)]
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-pub struct Connection {
-    /// Where it is counted.
-    pub destination: DestinationKey,
-    /// `CLOCK_MONOTONIC` nanoseconds of the SYN. Also tells this connection from a later one of the same `struct sock`.
-    pub began_ns: u64,
-    /// `CLOCK_MONOTONIC` nanoseconds of the completed handshake, 0 before.
-    pub established_ns: u64,
-    /// `began_ns` of the connection that the rest was sampled of: where it is another, the rest means nothing.
-    pub sampled_ns: u64,
-    /// Payload that had left when user space last asked.
-    pub sent: u64,
-    /// Payload that had arrived when user space last asked.
-    pub received: u64,
-    /// `sock_common.skc_cookie` when user space last asked, 0 where the kernel has given none.
-    pub cookie: u64,
-    /// The local address when user space last asked, as [`DestinationKey::address`].
-    pub local: Address,
-    /// The local port when user space last asked.
-    pub local_port: u16,
-    /// The remote's port when user space last asked.
-    pub remote_port: u16,
-    /// Inode number of the network namespace when user space last asked.
-    pub namespace: u32,
-    /// As [`crate::Record::interface`], when user space last asked.
-    pub interface: u32,
-    /// The last error (`errno`) that the socket reported to its program, 0 where there was none.
-    pub error: i16,
-    /// `CONNECTION_…`.
-    pub flags: u16,
-    /// Where in what is sent a TLS hello begins, while one is looked for or goes on.
-    pub name_from: u16,
-    /// Where what comes next begins.
-    pub name_next: u16,
-    /// Where the hello ends; 0 as long as too little of it has been seen to tell.
-    pub name_to: u16,
-    /// [`crate::name::LOOKING`] and so on.
-    pub name_state: u16,
-    /// As [`crate::Record::thread`].
-    pub thread: u32,
-    /// [`DestinationKey::seal`] of where it is counted: where it is another's, that is being written.
-    pub seal: u32,
-    /// The first bytes of the hello, as far as they came, big-endian.
-    pub name_head: u64,
-}
-
-impl Connection {
-    /// Nothing is known of it.
-    const UNKNOWN: Self = zerocopy::transmute!([0_u8; size_of::<Self>()]);
-
-    /// What was sampled of it; of one that had its place in memory before, nothing.
-    #[inline]
-    pub const fn sample(&self) -> &Self {
-        if self.sampled_ns == self.began_ns {
-            self
-        } else {
-            &Self::UNKNOWN
-        }
-    }
-}
 
 /// A socket that was there before the tracer, found by its cookie.
 #[repr(C)]
@@ -429,50 +351,6 @@ pub struct Listeners {
     pub sockets: u64,
     /// Sum of their addresses: where there is one, its address.
     pub sum: u64,
-}
-
-/// Entries of the array of counters that belong to no program.
-pub mod counter {
-    /// Contacts counted under a program's overflow entry: the ring buffer, or a table of those that live, had no room, and then
-    /// the table of destinations had none.
-    pub const DESTINATIONS_FULL: u32 = 0;
-    /// Attempts counted, but whose outcome and bytes are unknown: the table of connections was full.
-    pub const CONNECTIONS_FULL: u32 = 1;
-    /// Attempts counted under no program: the table of programs was full.
-    pub const PROCESSES_FULL: u32 = 2;
-    /// Attempts that found no room even in the overflow table, and are in no count.
-    pub const OVERFLOW_FULL: u32 = 3;
-    /// Contacts that have ended and found no room in the ring buffer: counted, and nothing else is known of them.
-    pub const RING_FULL: u32 = 4;
-    /// Ends of connections that were never seen, found when their `struct sock` was used again.
-    pub const END_MISSED: u32 = 5;
-    /// Programs registered since the start.
-    pub const PROCESSES: u32 = 6;
-    /// Datagrams each counted as a contact of its own, whose outcome is unknown: the table of flows was full.
-    pub const FLOWS_FULL: u32 = 7;
-    /// Sockets whose end will not be seen: the table of sockets was full.
-    pub const SOCKETS_FULL: u32 = 8;
-    /// Listening sockets of which nobody knows whose they are: the table of listeners was full.
-    pub const LISTENERS_FULL: u32 = 9;
-    /// Calls of which neither a failure before the SYN nor the bytes of a datagram will be seen: the table of calls in
-    /// progress was full.
-    pub const CALLS_FULL: u32 = 10;
-    /// Datagrams whose bytes are not known: they left inside a packet that nobody can look into.
-    pub const PAYLOAD_HIDDEN: u32 = 11;
-    /// Translations that have been noted. No loss: a change says that there is something to read.
-    pub const TRANSLATIONS: u32 = 12;
-    /// Bytes that may have said a name and found no room in the ring buffer of names, in events.
-    pub const NAMES_FULL: u32 = 13;
-    /// Calls of the C library that ask for a name and returned, of which nobody knows when they began, or whose name or answer could not
-    /// be read.
-    pub const LOOKUPS_MISSED: u32 = 14;
-    /// Calls that asked for no name. No loss: the tracer makes one of its own to see whether calls are seen.
-    pub const LOOKUPS_NAMELESS: u32 = 15;
-    /// Calls that send a datagram and whose return was not seen, since more were under way than the kernel follows: their bytes are in no
-    /// count.
-    pub const RETURNS_MISSED: u32 = 16;
-    /// How many there are.
-    pub const COUNT: u32 = 17;
 }
 
 #[cfg(feature = "user")]

@@ -7,7 +7,7 @@ use crate::DestinationKey;
 
 impl DestinationKey {
     /// A number that tells a place from one that is written over it word by word.
-    #[inline(always)]
+    #[inline]
     pub const fn seal(&self) -> u32 {
         // Word by word, as hashes of text were made once.
         let [first, second, third, fourth]: [u64; 4] = zerocopy::transmute!(*self);
@@ -39,7 +39,7 @@ mod tests {
             ..nowhere
         };
         let (before, after): ([u64; 4], [u64; 4]) = (transmute!(nowhere), transmute!(whole));
-        for written in 0..15_u32 {
+        for written in 0..=15_u32 {
             let mut part = before;
             for (at, word) in after.iter().enumerate() {
                 if written & 1 << at != 0 {
@@ -49,6 +49,13 @@ mod tests {
             let part: DestinationKey = transmute!(part);
             let is_whole = part == whole;
             assert_eq!(part.seal() == whole.seal(), is_whole, "{written:b}");
+            // Nor do those that were there before do for it, of a place or of none.
+            assert_eq!(
+                part.seal() == nowhere.seal(),
+                part == nowhere,
+                "{written:b}"
+            );
+            assert_ne!(part.seal(), !nowhere.seal(), "{written:b}");
         }
     }
 }

@@ -158,19 +158,18 @@ pub extern "C" fn interface(sock: u64) -> u32 {
 /// the kernel takes it.
 #[inline(always)]
 pub fn name_of(name: u64) -> Option<(Address, u16)> {
-    // The family, the port and an address of IPv4; the rest is IPv6's.
-    let [family, port, first, second]: [u16; 4] = read_at(name);
-    let port = u16::from_be(port);
-    match family {
-        0 | AF_INET => {
-            let [first, second] = [u32::from(first), u32::from(second)];
-            let address = if cfg!(target_endian = "little") {
-                second << 16 | first
-            } else {
-                first << 16 | second
-            };
-            Some((Address::mapped(address), port))
-        }
+    /// `struct sockaddr_in`, and the beginning of IPv6's.
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    struct Name {
+        family: u16,
+        port: u16,
+        address: u32,
+    }
+    let read: Name = read_at(name);
+    let port = u16::from_be(read.port);
+    match read.family {
+        0 | AF_INET => Some((Address::mapped(read.address), port)),
         AF_INET6 => Some((read_at(name + 8), port)),
         _ => None,
     }

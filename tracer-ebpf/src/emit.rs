@@ -39,6 +39,7 @@ pub fn emit_here(record: &Record) {
 #[inline(always)]
 fn let_out_here(record: &Record, at_once: bool) {
     let Some(mut entry) = reserve() else {
+        tally(counter::RING_FULL);
         count(record);
         return;
     };
@@ -46,14 +47,16 @@ fn let_out_here(record: &Record, at_once: bool) {
     submit(entry, at_once);
 }
 
-/// Room for a record, which then has to be let out or discarded. `None` where the ring buffer is full, which is counted.
+/// Room for a record, which then has to be let out or discarded. `None` where the ring buffer is full.
 #[inline(always)]
 pub fn reserve() -> Option<RingBufEntry<Record>> {
-    let entry = RECORDS.reserve::<Record>(0);
-    if entry.is_none() {
-        tally(counter::RING_FULL);
-    }
-    entry
+    RECORDS.reserve::<Record>(0)
+}
+
+/// Gives the room back.
+#[inline(always)]
+pub fn discard(entry: RingBufEntry<Record>) {
+    entry.discard(u64::from(BPF_RB_NO_WAKEUP));
 }
 
 /// Lets out what was written where there is room for it.

@@ -1,8 +1,8 @@
 //! The maps, each with the reason for its size. User space may change the sizes at load.
 //!
-//! Plain hashes, preallocated: an insertion then fails only when the map is full, which is counted, and never for want
-//! of memory. Those that are mostly empty are not preallocated; a failed insertion is counted in the same way. Before Linux 6.1 a
-//! tracing program must not allocate: user space clears the flag (`tracer/src/kernel/preallocated.rs`).
+//! Plain hashes that allocate as they are filled: at rest they take what their buckets take. An insertion that fails, since the map is
+//! full or there is no memory, is counted. Before Linux 6.1 a tracing program must not allocate: user space clears the flag, and all of a
+//! hash's entries are there from the start on (`tracer/src/kernel/preallocated.rs`).
 //!
 //! Of either kind an entry that is removed can be another key's at once; before 6.1 one that was allocated stayed as it was until the
 //! programs that had found it were over. What a program tells of an entry that it ends counts only where its own removal of the key

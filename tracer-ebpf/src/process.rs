@@ -240,22 +240,25 @@ fn register(key: &ProcessKey, task: u64, acts: bool) -> u64 {
     // The entry is filled in where it stands, and by nobody else: the program may be interrupted here by another one on
     // this processor, so there is no memory to prepare it in.
     let _ = FACTS.insert(&handle, &BLANK, NOT_THERE);
-    if let Some(facts) = FACTS.get_ptr_mut(&handle) {
-        // SAFETY: a live map value that nobody else writes; user space reads it once it says that it is complete.
-        let facts = unsafe { &mut *facts };
-        facts.key = *key;
-        if acts {
-            facts.flags |= FLAG_ACTS;
-        }
-        let memory: u64 = read(task, &TASK_MEMORY);
-        if memory == 0 {
-            facts.flags |= FLAG_KERNEL_THREAD;
-        } else {
-            describe(facts, memory);
-        }
-        let _ = cgroup_paths(facts, task);
-        facts.flags |= FLAG_DESCRIBED;
+    let Some(facts) = FACTS.get_ptr_mut(&handle) else {
+        // There is no memory for it now. At its next contact there may be.
+        let _ = PROCESSES.remove(key);
+        return HANDLE_UNATTRIBUTED;
+    };
+    // SAFETY: a live map value that nobody else writes; user space reads it once it says that it is complete.
+    let facts = unsafe { &mut *facts };
+    facts.key = *key;
+    if acts {
+        facts.flags |= FLAG_ACTS;
     }
+    let memory: u64 = read(task, &TASK_MEMORY);
+    if memory == 0 {
+        facts.flags |= FLAG_KERNEL_THREAD;
+    } else {
+        describe(facts, memory);
+    }
+    let _ = cgroup_paths(facts, task);
+    facts.flags |= FLAG_DESCRIBED;
     tally(counter::PROCESSES);
     // The log needs no context.
     debug!(

@@ -16,6 +16,9 @@ use crate::{
     offsets::{BY_ADDRESS, SOCK_COOKIE, SOCK_SOCKET, SOCK_WRITTEN, SOCKET_FILE, is_known},
 };
 
+// include/linux/net.h, `enum sock_type`.
+const SOCK_RAW: u32 = 3;
+
 /// Whose it is from now on, if nobody has it yet. `socket` is its key in the map.
 #[inline(always)]
 pub fn own(socket: u64, identity: u64, owner: u64) {
@@ -53,16 +56,18 @@ pub fn known_owner(socket: u64) -> Option<u64> {
     (owner != HANDLE_NO_OWNER).then_some(owner)
 }
 
-/// What tells a socket from every other one at the cgroup: its cookie. Of SCTP that and its address, as from Linux 7 on an accepted
-/// socket begins with its listener's cookie.
+/// Whether a socket of that type and protocol has associations of SCTP.
 #[inline(always)]
-pub fn identity_at_cgroup(cookie: u64, protocol: u8, sock: u64) -> u64 {
-    if protocol == PROTOCOL_SCTP {
-        // The upper 16 bits of an address are the same for all.
-        cookie.rotate_left(48) ^ sock
-    } else {
-        cookie
-    }
+pub fn has_associations(kind: u32, protocol: u32) -> bool {
+    protocol == u32::from(PROTOCOL_SCTP) && kind != SOCK_RAW
+}
+
+/// What tells such a socket from every other one at the cgroup, where all others have their cookies for that: from Linux 7 on an accepted
+/// one begins with its listener's.
+#[inline(always)]
+pub fn identity_of_associations(cookie: u64, sock: u64) -> u64 {
+    // The upper 16 bits of an address are the same for all, and the first bit says of a number that it is an address.
+    (cookie.rotate_left(48) ^ sock) & (u64::MAX >> 1)
 }
 
 /// The key in the map of the socket at `sock`.

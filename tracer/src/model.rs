@@ -310,6 +310,8 @@ pub struct Snapshot {
     /// Destinations that were folded into `~other`.
     pub folded: u64,
     pub maps: Vec<MapUse>,
+    /// What each takes of the kernel's memory, in bytes.
+    pub tables: Vec<(Arc<str>, u64)>,
     pub hooks: Vec<HookState>,
     /// The contacts one by one.
     pub contacts: ContactList,

@@ -150,6 +150,7 @@ fn filled() -> Arc<Snapshot> {
             entries: 3,
             capacity: 65_536,
         }],
+        tables: vec![("counts".into(), 131_200)],
         hooks: vec![
             HookState {
                 signal: "connect",
@@ -397,6 +398,9 @@ fn small(snapshot: &Snapshot, add: Add) {
             &[("map", map.map)],
             map.capacity.to_string(),
         );
+    }
+    for (map, bytes) in &snapshot.tables {
+        add("tracer_map_bytes", &[("map", map)], bytes.to_string());
     }
     for hook in &snapshot.hooks {
         let labels = [("signal", hook.signal), ("hook", hook.hook)];

@@ -3,10 +3,12 @@
 //! On Android the control groups' hooks are the system's own; functions can be watched beside it. The functions are those
 //! whose address is in a table of the kernel, or which other parts of it call, so that no compiler has inlined them.
 
+use core::ffi::c_void;
+
 use aya_ebpf::{
     helpers::bpf_get_current_pid_tgid,
-    macros::{fexit, kprobe, kretprobe},
-    programs::{FExitContext, ProbeContext, RetProbeContext},
+    macros::{fentry, fexit, kprobe, kretprobe},
+    programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
 use tracer_common::{
     Address, DestinationKey, FlowKey, Sending,
@@ -21,7 +23,7 @@ use crate::{
     address::{self, AF_INET, AF_INET6, name_of, remote, scope_of},
     counts::{ANY, NOT_THERE, tally},
     maps::{SENDING, SOCKETS},
-    memory::{read, read_at},
+    memory::{address_of, read, read_at},
     offsets::{
         HEADER_INCLUDED, INET_FLAGS, MESSAGE_NAME, PACKET_CONTROL, PACKET_DATA, PACKET_HEAD,
         PACKET_LENGTH, PACKET_NETWORK, PACKET_TRANSPORT, SOCK_COOKIE, SOCK_LOCAL_PORT,
@@ -48,8 +50,9 @@ pub fn datagram_out(context: ProbeContext) -> u32 {
 
 /// The same functions return the bytes that were taken, or a negative error.
 ///
-/// The kernel follows a limited number of calls to their return at a time: before 6.2 as many as it has processors, unless it is
-/// preemptible, and ten or two for each processor since. Calls that wait for room in the socket's buffer are under way for long.
+/// The kernel follows a limited number of calls to their return at a time: 512 where tracefs can be written to, else as many as it has
+/// processors before 6.2, unless it is preemptible, and ten or two for each processor since. Calls that wait for room in the socket's
+/// buffer are under way for long.
 #[kretprobe]
 pub fn datagram_sent(context: RetProbeContext) -> u32 {
     end(context.ret());
@@ -97,6 +100,17 @@ pub fn datagram_in(context: ProbeContext) -> u32 {
     if let (Some(sock), Some(packet)) = (context.arg(0), context.arg(1)) {
         receive(sock, packet, PROTOCOL_UDP);
     }
+    0
+}
+
+/// `__udp_enqueue_schedule_skb` again, in place of [`datagram_in`] where there is such a hook, as for [`datagram_sent4`].
+///
+/// The kernel skips a kprobe's program for what softirq brings in the middle of any other of them, or of a system call that reads a
+/// map. This one would be skipped only in the middle of itself, where softirq does not come.
+#[fentry(function = "__udp_enqueue_schedule_skb")]
+pub fn datagram_queued(context: FEntryContext) -> i32 {
+    let (sock, packet): (*const c_void, *const c_void) = (context.arg(0), context.arg(1));
+    receive(address_of(sock), address_of(packet), PROTOCOL_UDP);
     0
 }
 

@@ -215,7 +215,8 @@ fn of_socket(
 ) -> Option<*mut FastFlow> {
     // SAFETY: a field of the context, which the kernel translates.
     let sock = unsafe { (*context.skb.skb).__bindgen_anon_2.sk };
-    if sock.is_null() {
+    // One that is bound to an interface may have been before, or to another one. SAFETY: as above.
+    if sock.is_null() || unsafe { (*sock).bound_dev_if } != 0 {
         return None;
     }
     let distance = (sock as u64).wrapping_sub(&raw const FAST_FLOWS as u64);

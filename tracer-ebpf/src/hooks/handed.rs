@@ -42,24 +42,28 @@ pub fn follow(datagram: &mut Datagram, begins: bool) -> u32 {
         socket: u64::from(namespace(datagram.sock)) << 16 | u64::from(datagram.local_port),
         ..datagram.flow
     };
-    if begins {
-        // Where there is no room, one that is handed on counts as one more.
-        let _ = ASSOCIATIONS.insert(&place, &own, ANY);
-        return 0;
-    }
-    let Some(first) = ASSOCIATIONS.get_ptr(&place) else {
-        return 0;
-    };
     // SAFETY: a live map value.
-    let first = unsafe { *first };
-    if first == own {
-        return 0;
-    }
+    let first = ASSOCIATIONS
+        .get_ptr(&place)
+        .map_or(own, |first| unsafe { *first });
     let before = FlowKey {
         socket: first,
         ..datagram.flow
     };
-    let Some(flow) = FLOWS.get_ptr_mut(&before) else {
+    let flow = if first == own {
+        None
+    } else {
+        FLOWS.get_ptr_mut(&before)
+    };
+    // One that begins, over a socket that has been handed one of that place, is that one's once more: an INIT that came twice. SAFETY: a
+    // field of a live map value.
+    let is_handed = flow.is_some_and(|flow| unsafe { (*flow).keeper } == own);
+    if begins && !is_handed {
+        // Where there is no room, one that is handed on counts as one more.
+        let _ = ASSOCIATIONS.insert(&place, &own, ANY);
+        return 0;
+    }
+    let Some(flow) = flow else {
         return 0;
     };
     // SAFETY: fields of a live map value; all that pass over this socket write the same.

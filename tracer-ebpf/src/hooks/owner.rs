@@ -93,12 +93,17 @@ fn own(context: &SockContext) {
 
 #[inline(always)]
 fn identity(context: &SockContext) -> u64 {
-    // SAFETY: a field of the context, and a helper that takes the context as it came.
-    let (protocol, cookie) = unsafe {
+    // SAFETY: fields of the context, and a helper that takes the context as it came.
+    let (kind, protocol, cookie) = unsafe {
         (
+            (*context.sock).type_,
             (*context.sock).protocol,
             bpf_get_socket_cookie(context.as_ptr()),
         )
     };
-    socket::identity_at_cgroup(cookie, protocol as u8, address_of(context.sock))
+    if socket::has_associations(kind, protocol) {
+        socket::identity_of_associations(cookie, address_of(context.sock))
+    } else {
+        cookie
+    }
 }

@@ -32,6 +32,7 @@ use crate::{
     counts::tally,
     maps::FLOWS,
     memory::{address_of, forget},
+    offsets::{SOCK_INTERFACE, is_known},
     process, socket,
 };
 
@@ -302,8 +303,11 @@ fn any(context: *mut c_void, way: Way, into: &mut Datagram) -> u32 {
     }
     *into = datagram(context, way, &packet, class, address_of(sock));
     forget(into);
-    if class.0 == PROTOCOL_SCTP {
-        let _ = handed::follow(into, handed::begins(context, &packet));
+    if socket::has_associations(kind, protocol) {
+        into.flow.socket = socket::identity_of_associations(into.flow.socket, into.sock);
+        if class.0 == PROTOCOL_SCTP {
+            let _ = handed::follow(into, handed::begins(context, &packet));
+        }
     }
     form
 }
@@ -322,7 +326,7 @@ fn datagram(
     let cookie = unsafe { bpf_get_socket_cookie(context.skb.skb.cast()) };
     Datagram {
         flow: FlowKey {
-            socket: socket::identity_at_cgroup(cookie, protocol, sock),
+            socket: cookie,
             address: packet.remote,
             port: remote,
             protocol,
@@ -347,7 +351,8 @@ fn interface(context: &SkBuffContext, remote: &Address) -> u32 {
             return (*context.skb.skb).ifindex;
         }
         let sock = (*context.skb.skb).__bindgen_anon_2.sk;
-        if sock.is_null() {
+        // Where the kernel side does not know it of a socket elsewhere, it is no part of the key.
+        if sock.is_null() || !is_known(&SOCK_INTERFACE) {
             0
         } else {
             (*sock).bound_dev_if

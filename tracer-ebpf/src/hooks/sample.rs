@@ -149,7 +149,7 @@ extern "C" fn one(sock: u64) -> u32 {
     let Some(connection) = CONNECTIONS.get_ptr_mut(&sock) else {
         return 0;
     };
-    // SAFETY: a live map value; only this program writes these fields, and user space runs it from one thread.
+    // SAFETY: a live map value; only this program writes these fields as long as it is not pending, and user space runs it from one thread.
     let connection = unsafe { &mut *connection };
     // The element may become another connection's even now; the stamp tells the reader whose sample it is.
     if connection.began_ns == began_ns {

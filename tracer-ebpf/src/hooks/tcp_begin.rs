@@ -292,7 +292,12 @@ pub fn connection(
         name_to: zero as u16,
         name_state: zero as u16,
         thread: thread(flags),
-        seal: destination.seal(),
+        // A reader never takes a place that is not known yet for one.
+        seal: if flags & CONNECTION_PENDING == 0 {
+            destination.seal()
+        } else {
+            !destination.seal()
+        },
         name_head: zero,
     }
 }

@@ -15,8 +15,8 @@ use tracer_common::{
 use crate::{
     address::{Head, none},
     clock::{now, zero},
-    counts::{count, tally},
-    emit::{emit, emit_at_once, emit_here, reserve, submit},
+    counts::tally,
+    emit::{discard, emit, emit_at_once, emit_here, reserve, submit},
     hooks::{
         attempt,
         flow::second,
@@ -27,8 +27,8 @@ use crate::{
     maps::{CONNECTIONS, OLDER},
     memory::read,
     offsets::{
-        SOCK_COOKIE, SOCK_ERROR, SOCK_PROTOCOL, SOCK_SHUTDOWN, TCP_BYTES_ACKNOWLEDGED,
-        TCP_SEGMENTS_OUT,
+        IS_PREEMPTED, SOCK_COOKIE, SOCK_ERROR, SOCK_PROTOCOL, SOCK_SHUTDOWN,
+        TCP_BYTES_ACKNOWLEDGED, TCP_SEGMENTS_OUT,
     },
 };
 
@@ -90,8 +90,9 @@ pub extern "C" fn end(sock: u64, after_handshake: bool) -> bool {
         };
         connection = completed;
     }
-    if end_followed(sock, connection, after_handshake) == NO_ROOM {
-        let _ = end_without_room(sock, connection, after_handshake);
+    // Whoever has a place in the ring buffer keeps the reader from all that come behind it: not for as long as one is preempted.
+    if IS_PREEMPTED.load() != 0 || end_in_place(sock, connection, after_handshake) == NO_ROOM {
+        let _ = end_by_copy(sock, connection, after_handshake);
     }
     true
 }
@@ -105,9 +106,9 @@ extern "C" fn has_passed(sock: u64) -> u32 {
     u32::from(sent != 0 || received != 0)
 }
 
-/// [`NO_ROOM`] where the ring buffer has none; then nothing was done.
+/// Its record is written where it stands. [`NO_ROOM`] where the ring buffer has none; then nothing was done.
 #[inline(never)]
-fn end_followed(sock: u64, connection: *const Connection, after_handshake: bool) -> u32 {
+fn end_in_place(sock: u64, connection: *const Connection, after_handshake: bool) -> u32 {
     let Some(mut entry) = reserve() else {
         return NO_ROOM;
     };
@@ -117,7 +118,7 @@ fn end_followed(sock: u64, connection: *const Connection, after_handshake: bool)
     fill(entry.as_mut_ptr(), sock, connection, after_handshake);
     // Of two that end it at once one removes it.
     if CONNECTIONS.remove(&sock).is_err() {
-        entry.discard(0);
+        discard(entry);
         return 0;
     }
     submit(entry, false);
@@ -127,15 +128,15 @@ fn end_followed(sock: u64, connection: *const Connection, after_handshake: bool)
     0
 }
 
-/// The same where the ring buffer has no room: it is counted instead.
+/// The same, with a record that is copied, or counted where there is no room for it.
 #[inline(never)]
-fn end_without_room(sock: u64, connection: *const Connection, after_handshake: bool) -> u32 {
+fn end_by_copy(sock: u64, connection: *const Connection, after_handshake: bool) -> u32 {
     // SAFETY: a live map value, read before it is removed.
     let connection = unsafe { &*connection };
     let is_carrier = u32::from(connection.flags) & CONNECTION_CARRIER != 0;
     let record = record(sock, connection, after_handshake);
     if CONNECTIONS.remove(&sock).is_ok() {
-        count(&record);
+        emit_here(&record);
         if is_carrier {
             multipath::end(sock);
         }

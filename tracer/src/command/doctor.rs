@@ -17,6 +17,7 @@ use crate::kernel::{
     load::{Options, Verdict},
     lookups::Lookups,
     source::Kernel,
+    tables::Table,
 };
 
 #[derive(Args)]
@@ -46,14 +47,21 @@ pub fn doctor(arguments: &Arguments) -> u8 {
         ..Options::default()
     };
     let started = Kernel::start(&options);
-    let (verdicts, origin, libraries, failure) = match started {
+    let (verdicts, origin, libraries, bytes, failure) = match started {
         Ok(kernel) => {
             let libraries = kernel.lookups.as_ref().map(Lookups::describe);
-            (kernel.verdicts, Some(kernel.origin), libraries, None)
+            let bytes = kernel.maps.tables.iter().map(Table::bytes).sum();
+            (kernel.verdicts, Some(kernel.origin), libraries, bytes, None)
         }
-        Err(error) => (Vec::new(), None, None, Some(format!("{error:#}"))),
+        Err(error) => (Vec::new(), None, None, 0, Some(format!("{error:#}"))),
     };
     let mut facts = facts(origin);
+    if failure.is_none() {
+        facts.push(Fact {
+            name: "kernel memory of the tables",
+            value: megabytes(bytes),
+        });
+    }
     facts.push(Fact {
         name: "C libraries in use",
         value: match libraries {
@@ -74,6 +82,12 @@ pub fn doctor(arguments: &Arguments) -> u8 {
     } else {
         COULD_NOT_RUN
     }
+}
+
+/// Bytes in megabytes of 10^6, to a tenth.
+fn megabytes(bytes: u64) -> String {
+    let tenths = (bytes + 50_000) / 100_000;
+    format!("{}.{} MB", tenths / 10, tenths % 10)
 }
 
 /// `origin` is from where it is known what the kernel's structures look like, if that is known.

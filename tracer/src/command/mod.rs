@@ -6,6 +6,7 @@ mod device;
 mod doctor;
 mod lines;
 pub mod names;
+mod place;
 mod readers;
 mod run;
 mod tick;

@@ -7,12 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use log::LevelFilter;
 use tokio::{
     io::{Interest, unix::AsyncFd},
-    net::{TcpListener, TcpSocket},
+    net::TcpSocket,
     signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot, watch},
 };
@@ -21,6 +21,7 @@ use super::{
     databases,
     device::{self, Device},
     lines,
+    place::{bind, listen},
     readers::{WAITING, answer},
     tick::Tick,
 };
@@ -41,8 +42,6 @@ const ANDROID_PACKAGES: &str = "/data/system/packages.list";
 const TICK: Duration = Duration::from_secs(1);
 /// The same while programs come and go by the thousand.
 const HURRIED_TICK: Duration = Duration::from_millis(100);
-/// Clients that may wait to be taken; as many as the standard library lets wait.
-const BACKLOG: u32 = 128;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -229,41 +228,6 @@ fn list(given: Option<&Path>, is_phone: bool) -> List {
         None if is_phone => List::Awaited(ANDROID_PACKAGES.into()),
         None => List::None,
     }
-}
-
-/// A socket with that address, which does not listen yet: who contacts it before the hooks are there would be nobody's.
-fn bind(address: SocketAddr) -> anyhow::Result<TcpSocket> {
-    let make = || {
-        let socket = match address {
-            SocketAddr::V4(_) => TcpSocket::new_v4(),
-            SocketAddr::V6(_) => TcpSocket::new_v6(),
-        }?;
-        // A tracer that was just stopped does not keep its place from the next one.
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        Ok(socket)
-    };
-    make().map_err(|error| not_listening(address, &error))
-}
-
-/// Needs the event loop.
-fn listen(socket: TcpSocket) -> anyhow::Result<TcpListener> {
-    let address = socket.local_addr().context("the address served on")?;
-    let listener = socket
-        .listen(BACKLOG)
-        .map_err(|error| not_listening(address, &error))?;
-    eprintln!("metrics: http://{address}/metrics");
-    Ok(listener)
-}
-
-fn not_listening(address: SocketAddr, error: &std::io::Error) -> anyhow::Error {
-    let hint = match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            "another program (another tracer?) has it; take another one with --listen"
-        }
-        _ => "take another address with --listen",
-    };
-    anyhow!("listen on {address}: {error}\nhint: {hint}")
 }
 
 async fn trace(mut pipeline: Pipeline, sockets: Vec<TcpSocket>, debug: bool) -> anyhow::Result<()> {

@@ -88,6 +88,17 @@ pub fn write(out: &mut Vec<u8>, format: Format, snapshot: &Snapshot) {
         sample(out, name, &[("map", map.map)], map.capacity);
     }
 
+    let name = "tracer_map_bytes";
+    format.describe(
+        out,
+        name,
+        Kind::Gauge,
+        "Number of bytes of the kernel's memory that a map of the kernel side takes.",
+    );
+    for (map, bytes) in &snapshot.tables {
+        sample(out, name, &[("map", map)], *bytes);
+    }
+
     let name = "tracer_hook_attached";
     format.describe(
         out,

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io,
-    os::fd::AsRawFd as _,
+    os::fd::{AsFd as _, AsRawFd as _},
 };
 
 use anyhow::{Context as _, bail};
@@ -11,16 +11,19 @@ use aya::{
     Ebpf,
     programs::{
         BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock,
-        CgroupSockAddr, FExit, KProbe, RawTracePoint, TracePoint,
+        CgroupSockAddr, FEntry, FExit, KProbe, RawTracePoint, TracePoint,
     },
 };
 
-use super::hooks::{Attach, Cgroup, Hook};
+use super::{
+    hooks::{Attach, Cgroup, Hook},
+    returns::Return,
+};
 
 const BPF_PROG_QUERY: libc::c_long = 16;
 
-/// Attaches the program of `hook`, which has been loaded; it stays so as long as `ebpf` lives.
-pub fn attach(ebpf: &mut Ebpf, hook: &Hook) -> anyhow::Result<()> {
+/// Attaches the program of `hook`, which has been loaded; it stays so as long as `ebpf` and `returns` live.
+pub fn attach(ebpf: &mut Ebpf, hook: &Hook, returns: &mut Vec<Return>) -> anyhow::Result<()> {
     let program = ebpf
         .program_mut(hook.program)
         .context("the object lacks it")?;
@@ -43,6 +46,12 @@ pub fn attach(ebpf: &mut Ebpf, hook: &Hook) -> anyhow::Result<()> {
                 .attach()
                 .with_context(|| format!("attach to {name}"))?;
         }
+        Attach::Fentry(_, name) => {
+            let program: &mut FEntry = program.try_into().context("its type")?;
+            program
+                .attach()
+                .with_context(|| format!("attach to the entry of {name}"))?;
+        }
         Attach::Fexit(_, name) => {
             let program: &mut FExit = program.try_into().context("its type")?;
             program
@@ -53,7 +62,15 @@ pub fn attach(ebpf: &mut Ebpf, hook: &Hook) -> anyhow::Result<()> {
         Attach::OnDemand | Attach::Uprobe(_) | Attach::Uretprobe(_) => {}
         Attach::Kprobe(functions) | Attach::Kretprobe(_, functions) => {
             let program: &mut KProbe = program.try_into().context("its type")?;
+            // Where one is refused, none stays.
+            let mut followed = Vec::new();
             for (at, function) in functions.iter().enumerate() {
+                if matches!(hook.attach, Attach::Kretprobe(..))
+                    && let Ok(attached) = Return::attach(program.fd()?.as_fd(), function)
+                {
+                    followed.push(attached);
+                    continue;
+                }
                 let attached = program
                     .attach(function, 0)
                     .with_context(|| format!("attach to {function}"));
@@ -63,6 +80,7 @@ pub fn attach(ebpf: &mut Ebpf, hook: &Hook) -> anyhow::Result<()> {
                     attached => _ = attached?,
                 }
             }
+            returns.append(&mut followed);
         }
         Attach::RenamedKprobe(name, before) => {
             let program: &mut KProbe = program.try_into().context("its type")?;

@@ -5,6 +5,7 @@ use std::{
     os::fd::{AsRawFd as _, BorrowedFd},
 };
 
+use super::scheduling::Unpreempted;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 const BPF_MAP_LOOKUP_BATCH: libc::c_long = 24;
@@ -67,6 +68,7 @@ where
                 map_fd: map.as_raw_fd() as u32,
                 ..Attributes::default()
             };
+            let reading = Unpreempted::begin();
             // SAFETY: the kernel writes at most `count` keys and values of the map's sizes, which are those of `K` and
             // `V`: both come from the same ABI crate as the map's definition, and the object is compared with it at load.
             let result = unsafe {
@@ -78,6 +80,7 @@ where
                 )
             };
             let error = (result < 0).then(io::Error::last_os_error);
+            drop(reading);
             let last = match error {
                 None => false,
                 Some(error) if error.raw_os_error() == Some(libc::ENOENT) => true,

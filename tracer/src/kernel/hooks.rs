@@ -32,6 +32,8 @@ pub enum Attach {
     RenamedKprobe(&'static str, &'static str),
     /// Their return, and the value of the label `hook`.
     Kretprobe(&'static str, &'static [&'static str]),
+    /// The entry of a function whose types the verifier knows, and the value of the label `hook`; since 5.5, with BTF.
+    Fentry(&'static str, &'static str),
     /// The return of a function whose types the verifier knows, and the value of the label `hook`; since 5.5, with BTF.
     Fexit(&'static str, &'static str),
     /// The entry of functions of each C library that is found (`lookups`), and the value of the label `hook`.
@@ -83,6 +85,7 @@ impl Attach {
             Self::Kprobe(functions) => functions[0],
             Self::RawTracepointNested { label, .. }
             | Self::PerfTracepoint(label, ..)
+            | Self::Fentry(label, _)
             | Self::Fexit(label, _)
             | Self::RenamedKprobe(label, _)
             | Self::Kretprobe(label, _)
@@ -95,7 +98,7 @@ impl Attach {
     pub fn typed(self) -> Option<Typed<'static>> {
         match self {
             Self::BtfTracepoint(name) => Some(Typed::Tracepoint(name)),
-            Self::Fexit(_, function) => Some(Typed::Function(function)),
+            Self::Fentry(_, function) | Self::Fexit(_, function) => Some(Typed::Function(function)),
             _ => None,
         }
     }
@@ -111,9 +114,11 @@ impl Attach {
             | Self::Uprobe(_)
             | Self::Uretprobe(_) => None,
             Self::Cgroup(_) => Some(Way::Cgroup),
-            Self::Kprobe(_) | Self::RenamedKprobe(..) | Self::Kretprobe(..) | Self::Fexit(..) => {
-                Some(Way::Tracing)
-            }
+            Self::Kprobe(_)
+            | Self::RenamedKprobe(..)
+            | Self::Kretprobe(..)
+            | Self::Fentry(..)
+            | Self::Fexit(..) => Some(Way::Tracing),
         }
     }
 }
@@ -325,11 +330,20 @@ pub const HOOKS: &[Hook] = &[
         Attach::Kprobe(&["tcp_sendmsg"]),
         Signal::Names,
     ),
+    extra(
+        "datagram_queued",
+        Attach::Fentry(
+            "__udp_enqueue_schedule_skb_entry",
+            "__udp_enqueue_schedule_skb",
+        ),
+        Signal::DatagramsIn,
+    ),
     hook(
         "datagram_in",
         Attach::Kprobe(&["__udp_enqueue_schedule_skb"]),
         Signal::DatagramsIn,
-    ),
+    )
+    .only(Place::Without("datagram_queued")),
     hook(
         "raw_in",
         // Since 5.18, and before.

@@ -1,14 +1,12 @@
-//! From the object to running hooks: load, attach, prove that they fire.
+//! From the object to running hooks: load and attach.
 
 use std::{
     collections::{BTreeSet, HashMap},
     fs, io,
-    net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
     path::Path,
-    time::Duration,
 };
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{anyhow, bail};
 use aya::{Ebpf, EbpfLoader};
 
 use crate::kernel::{
@@ -20,6 +18,7 @@ use crate::kernel::{
     maps::Maps,
     namespaces::Where,
     preallocated, release,
+    returns::{self, Return},
     signal::Signal,
     verify,
     waiting::{self, Holders},
@@ -104,6 +103,8 @@ pub struct Loaded {
     pub verdicts: Vec<Verdict>,
     /// Who held the sockets that were there before.
     pub holders: Holders,
+    /// Programs at the return of functions, which `ebpf` does not detach.
+    pub returns: Vec<Return>,
 }
 
 /// Loads the kernel side with the kind of hooks that is asked for, else with the first kind that serves.
@@ -248,10 +249,8 @@ fn load_one(options: &Options, globals: &Globals, way: Way) -> anyhow::Result<Lo
             loader.map_max_entries(name, entries);
         }
     }
-    if way == Way::Tracing {
-        for name in preallocated::AT_CGROUP {
-            loader.map_max_entries(name, 1);
-        }
+    for name in preallocated::of_the_other(way) {
+        loader.map_max_entries(name, 1);
     }
     let object = preallocated::object(may_allocate)?;
     let mut ebpf = loader.load(&object).map_err(|error| explain_load(&error))?;
@@ -281,18 +280,22 @@ fn load_one(options: &Options, globals: &Globals, way: Way) -> anyhow::Result<Lo
     let mut holders = Holders::default();
     // Right before the first is attached. A namespace that cannot be asked is counted when it is asked again.
     waiting::write_down(&mut maps, &mut holders, None, Where::InUse);
-    let verdicts = attach_all(&mut ebpf, hooks(), failures);
+    let mut returns = Vec::new();
+    returns::remove_those_of_the_dead();
+    let verdicts = attach_all(&mut ebpf, &mut returns, hooks(), failures);
     Ok(Loaded {
         ebpf,
         maps,
         verdicts,
         holders,
+        returns,
     })
 }
 
 /// Attaches those that have not failed already, in their order. Says what became of each that has a place here.
 fn attach_all(
     ebpf: &mut Ebpf,
+    returns: &mut Vec<Return>,
     hooks: impl Iterator<Item = &'static Hook>,
     mut failures: HashMap<&'static str, anyhow::Error>,
 ) -> Vec<Verdict> {
@@ -307,7 +310,7 @@ fn attach_all(
             }
             let failure = failures
                 .remove(hook.program)
-                .or_else(|| attach(ebpf, hook).err());
+                .or_else(|| attach(ebpf, hook, returns).err());
             if failure.is_none() {
                 attached.insert(hook.program);
             } else {
@@ -319,31 +322,6 @@ fn attach_all(
             })
         })
         .collect()
-}
-
-/// Makes one connection to ourselves, for the hooks to see.
-pub fn connect_to_self() -> anyhow::Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .context("listen on 127.0.0.1 for the self-test\nhint: bring the loopback interface up: ip link set lo up")?;
-    let address = listener.local_addr()?;
-    TcpStream::connect(address)
-        .context("connect to 127.0.0.1 for the self-test\nhint: bring the loopback interface up: ip link set lo up")?;
-    Ok(())
-}
-
-/// How long a byte to ourselves may take. On a busy machine the kernel leaves what arrives to a thread of its own, which has to wait for
-/// a processor.
-const ARRIVES: Duration = Duration::from_secs(2);
-
-/// Sends a byte to ourselves, for the hooks to see. Whether it has arrived, which somebody may keep it from.
-pub fn send_to_self() -> anyhow::Result<bool> {
-    let socket =
-        UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("bind to 127.0.0.1 for the self-test")?;
-    socket.set_read_timeout(Some(ARRIVES))?;
-    socket
-        .send_to(&[0], socket.local_addr()?)
-        .context("send to 127.0.0.1 for the self-test")?;
-    Ok(socket.recv(&mut [0]).is_ok())
 }
 
 /// Says what a failed load means to a user.

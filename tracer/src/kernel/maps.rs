@@ -12,6 +12,8 @@ use tracer_common::{
     Listeners, Older, ProcessFacts, ProcessKey, Sending, SocketFacts, Translation, fast::FastFlows,
 };
 
+use super::tables::Table;
+
 /// `BPF_NOEXIST`: insert, or fail where the key is there.
 pub const NOT_THERE: u64 = 1;
 
@@ -39,6 +41,8 @@ pub struct Maps {
     pub names: RingBuf<MapData>,
     /// Sizes of the tables above, by their names in `tracer_map_capacity`.
     pub capacities: Capacities,
+    /// Those and all others.
+    pub tables: Vec<Table>,
 }
 
 /// How many entries the tables have room for.
@@ -61,6 +65,7 @@ pub struct Capacities {
 impl Maps {
     /// Takes the maps out of the object; its programs keep using them.
     pub fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
+        let tables = Table::all(ebpf);
         let mut take = |name: &'static str| {
             ebpf.take_map(name)
                 .with_context(|| format!("the object lacks map {name}"))
@@ -105,6 +110,7 @@ impl Maps {
             records: records.try_into()?,
             names: names.try_into()?,
             capacities,
+            tables,
         })
     }
 

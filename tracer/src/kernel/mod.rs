@@ -18,12 +18,17 @@ pub mod maps;
 pub mod namespaces;
 mod object;
 pub mod older;
+mod perf;
 mod preallocated;
 pub mod process;
+mod prove;
 mod queued;
 pub mod release;
+mod returns;
+mod scheduling;
 pub mod signal;
 pub mod source;
+pub mod tables;
 mod trial;
 pub mod typed;
 #[cfg(test)]

@@ -50,6 +50,7 @@ mod tests {
                         | ProgramSection::CgroupSockAddr { .. }
                         // Where they have BTF, see below.
                         | ProgramSection::BtfTracePoint
+                        | ProgramSection::FEntry { .. }
                         | ProgramSection::FExit { .. }
                 ),
                 "{name} is of a type that Android's kernels refuse: {:?}",
@@ -83,6 +84,13 @@ mod tests {
                 Attach::BtfTracepoint(_) => {
                     assert!(
                         matches!(section, ProgramSection::BtfTracePoint),
+                        "{}",
+                        hook.program
+                    );
+                }
+                Attach::Fentry(..) => {
+                    assert!(
+                        matches!(section, ProgramSection::FEntry { .. }),
                         "{}",
                         hook.program
                     );

@@ -16,7 +16,7 @@ use anyhow::{Context as _, bail};
 use aya::maps::{HashMap, IterableMap as _, MapData};
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
 
-use super::{object::OBJECT, trial};
+use super::{hooks::Way, object::OBJECT, trial};
 
 const BPF_PROG_TYPE_PERF_EVENT: u32 = 7;
 /// `BPF_F_NO_PREALLOC`.
@@ -25,7 +25,15 @@ pub const ALLOCATES: u32 = 1;
 const HASHES: [u32; 3] = [1, 5, 13];
 
 /// Tables that only programs at the cgroup use, which may allocate everywhere.
-pub const AT_CGROUP: [&str; 4] = ["ASSOCIATIONS", "CALLS", "CLOSED", "TRANSLATIONS"];
+const AT_CGROUP: [&str; 4] = ["ASSOCIATIONS", "CALLS", "CLOSED", "TRANSLATIONS"];
+
+/// Tables that only programs of the other kind of hooks use.
+pub fn of_the_other(way: Way) -> &'static [&'static str] {
+    match way {
+        Way::Tracing => &AT_CGROUP,
+        Way::Cgroup => &["SENDING"],
+    }
+}
 
 /// What tables hold there, where what the object says is too much to take at once: an entry of `FLOWS` takes 176 bytes. A datagram
 /// whose flow finds no room is counted all the same, by itself.

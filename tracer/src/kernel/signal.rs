@@ -135,8 +135,9 @@ impl Signal {
             }
             Self::DatagramsOut => "every contact over UDP, ICMP, SCTP or raw IP",
             Self::DatagramReturns => {
-                "the bytes of UDP that an app sends while more calls wait for room in their socket's buffer than the kernel follows: as \
-                 many as there are processors before Linux 6.2, or ten and more; they are counted as lost (returns_missed)"
+                "the bytes of UDP that an app sends while more calls wait for room in their socket's buffer than the kernel follows: \
+                 512, or where tracefs may not be written to as many as there are processors before Linux 6.2, and ten or more since; they \
+                 are counted as lost (returns_missed)"
             }
             Self::DatagramCall => {
                 "whom an app addressed over UDP where this machine leads the datagram elsewhere (REDIRECT, DNAT, source routes, \

@@ -1,12 +1,11 @@
 //! The running kernel side, as the pipeline reads it.
 
 use std::{
-    collections::HashSet,
     fs, io,
     os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use aya::{
     Ebpf,
     maps::{Array, IterableMap as _, Map, MapData},
@@ -15,10 +14,7 @@ use aya::{
 use tracer_common::{
     Attempt, Connection, Counts, DestinationKey, Flow, FlowKey, Listener, NameEvent, Older,
     ProcessFacts, Record, Sending, SocketFacts, Translation,
-    map::{
-        CONNECTION_PENDING, DIRECTION_OUT, FLAG_DESCRIBED, HANDLE_UNATTRIBUTED,
-        HANDLE_USER_MAXIMUM, PROTOCOL_TCP, PROTOCOL_UDP, counter,
-    },
+    map::{CONNECTION_PENDING, FLAG_DESCRIBED, HANDLE_UNATTRIBUTED, HANDLE_USER_MAXIMUM, counter},
 };
 use zerocopy::FromBytes as _;
 
@@ -30,18 +26,18 @@ use crate::kernel::{
     load::{self, Options, Verdict},
     lookups::{Lookups, Started},
     maps::{Maps, NOT_THERE, descriptor},
+    returns::Return,
     signal::Signal,
     waiting::Holders,
 };
 
 /// Arguments that one run of the sampling program takes.
 const SAMPLES: usize = 12;
-/// Bytes to ourselves, of which each hook has to see one.
-const PROOFS: u32 = 3;
 
 /// Loaded, attached and proved to work. Dropping it detaches everything.
 pub struct Kernel {
     ebpf: Ebpf,
+    _returns: Vec<Return>,
     pub maps: Maps,
     /// What became of each hook.
     pub verdicts: Vec<Verdict>,
@@ -64,7 +60,7 @@ pub struct Kernel {
     /// Keys of the connections that are sampled; kept for its room.
     sockets: Vec<u64>,
     /// Contacts that had ended before anybody asked for them.
-    early: Vec<Record>,
+    pub(super) early: Vec<Record>,
     /// Probes in C libraries; none where they do not work, or are not wanted.
     pub lookups: Option<Lookups>,
 }
@@ -78,6 +74,7 @@ impl Kernel {
         let lookups = begin_lookups(&mut loaded);
         let mut kernel = Self {
             ebpf: loaded.ebpf,
+            _returns: loaded.returns,
             maps: loaded.maps,
             verdicts: loaded.verdicts,
             origin,
@@ -114,98 +111,6 @@ impl Kernel {
                 of_them.for_each(|verdict| _ = verdict.failure.get_or_insert_with(|| why.clone()));
             }
         }
-    }
-
-    /// The self-test: a program of our number must have been registered, and have counted its one connection.
-    fn prove(&mut self) -> anyhow::Result<()> {
-        load::connect_to_self()?;
-        let (mut own, mut other) = (None, None);
-        self.programs(|handle, facts| {
-            if facts.key.process == std::process::id() {
-                own = Some(*handle);
-            } else {
-                other = Some(facts.key.process);
-            }
-        })?;
-        let Some(own) = own else {
-            let hint = match other {
-                None => "tracer doctor says what this kernel allows",
-                // Others were seen, so the hook works and knows us by another number.
-                Some(_) => "run it in the initial PID namespace (docker run --pid=host)",
-            };
-            bail!("tcp_life: attached, but it did not see the tracer contact itself\nhint: {hint}");
-        };
-        let is_own = |key: &DestinationKey| {
-            key.process == own && key.protocol == PROTOCOL_TCP && key.direction == DIRECTION_OUT
-        };
-        // One that ends between the two readings is in both.
-        let mut own_ones = HashSet::new();
-        self.connections(|socket, connection| {
-            if is_own(&connection.destination) {
-                own_ones.insert((*socket, connection.began_ns));
-            }
-        })?;
-        let mut early = Vec::new();
-        self.records(|record| early.push(*record));
-        let ended = early.iter().filter(|record| is_own(&record.destination));
-        own_ones.extend(ended.map(|record| (record.socket, record.began_ns)));
-        self.early = early;
-        let mut counted = own_ones.len() as u64;
-        if counted == 0 {
-            // Where much ends while the hooks are being attached, the ring buffer is full by now.
-            self.destinations(|key, counts| {
-                if is_own(key) {
-                    counted += counts.connections;
-                }
-            })?;
-        }
-        if counted != 1 {
-            bail!("tcp_life: it counted {counted} of 1 connection of the tracer to itself");
-        }
-        self.own_handle = own;
-        Ok(())
-    }
-
-    /// The same for datagrams: a hook that does not see the tracer's own is said not to serve.
-    fn prove_datagrams(&mut self) -> anyhow::Result<()> {
-        // Without an owner what arrives would be shown as somebody's contact.
-        if !self.serves(Signal::SocketOwner) {
-            return Ok(());
-        }
-        let (mut before, mut seen) = ((0, 0), (0, 0));
-        // The return of one call may go unseen where many are under way: that is no fault of the hooks.
-        for _ in 0..PROOFS {
-            let has_arrived = load::send_to_self()?;
-            let own = self.own_handle;
-            let (mut left, mut arrived) = (0, 0);
-            self.flows(|key, flow| {
-                if flow.destination.process == own && key.protocol == PROTOCOL_UDP {
-                    left += flow.sent;
-                    arrived += flow.received;
-                }
-            })?;
-            seen = (left - before.0, arrived - before.1);
-            before = (left, arrived);
-            if seen == (1, 1) || !has_arrived {
-                break;
-            }
-        }
-        for (signal, seen) in [
-            (Signal::DatagramsOut, seen.0),
-            (Signal::DatagramsIn, seen.1),
-        ] {
-            if seen != 1 {
-                self.verdicts
-                    .iter_mut()
-                    .filter(|verdict| verdict.hook.gives == signal)
-                    .for_each(|verdict| {
-                        verdict.failure.get_or_insert_with(|| {
-                            format!("attached, but it saw {seen} of the tracer's 1 byte to itself")
-                        });
-                    });
-            }
-        }
-        Ok(())
     }
 
     /// Hands out the contacts that have ended, as many as the ring buffer has room for: those that end meanwhile may come next

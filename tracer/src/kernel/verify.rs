@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use aya::{
     Ebpf,
     programs::{
-        BtfTracePoint, CgroupSkb, CgroupSock, CgroupSockAddr, FExit, KProbe, Program,
+        BtfTracePoint, CgroupSkb, CgroupSock, CgroupSockAddr, FEntry, FExit, KProbe, Program,
         RawTracePoint, TracePoint, UProbe,
     },
 };
@@ -68,6 +68,7 @@ pub fn unload(ebpf: &mut Ebpf, name: &str) {
         Some(Program::RawTracePoint(program)) => program.unload(),
         Some(Program::TracePoint(program)) => program.unload(),
         Some(Program::BtfTracePoint(program)) => program.unload(),
+        Some(Program::FEntry(program)) => program.unload(),
         Some(Program::FExit(program)) => program.unload(),
         Some(Program::KProbe(program)) => program.unload(),
         Some(Program::UProbe(program)) => program.unload(),
@@ -94,6 +95,10 @@ fn load_one(program: &mut Program, hook: &Hook, globals: &Globals) -> anyhow::Re
         Attach::BtfTracepoint(name) => {
             let types = globals.typed(Typed::Tracepoint(name))?;
             <&mut BtfTracePoint>::try_from(program)?.load(name, types)
+        }
+        Attach::Fentry(_, name) => {
+            let types = globals.typed(Typed::Function(name))?;
+            <&mut FEntry>::try_from(program)?.load(name, types)
         }
         Attach::Fexit(_, name) => {
             let types = globals.typed(Typed::Function(name))?;

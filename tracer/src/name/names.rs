@@ -1,8 +1,9 @@
 //! Which name did a contact go to? Takes what passed, in the order of the kernel's clock, and answers for a contact as of its beginning.
 
+mod asked;
+
 use std::{
     collections::{HashMap, HashSet},
-    net::IpAddr,
     sync::Arc,
 };
 
@@ -11,23 +12,21 @@ use tracer_common::{
     map::PROTOCOL_TCP,
     name::{
         ANSWERED, DATAGRAM_IN, DATAGRAM_OUT, DNS, LLMNR, MULTICAST_DNS, PROXY_IN, PROXY_OUT,
-        STREAM_BYTES, STREAM_IN, STREAM_OUT,
+        STREAM_IN, STREAM_OUT,
     },
 };
 
 use super::{
     address::is_public,
-    answered,
-    dns::{self, Answer, Message, Question},
     heard::{Heard, Whole},
     lookups::{Lookup, Lookups},
     messages::Messages,
-    proxy::{Asks, Proxy, Told},
-    questions::{Asked, Place, Questions},
+    proxy::Proxy,
+    questions::Questions,
     remembered::{Remembered, Trace},
     requests::{Request, Requests},
 };
-use crate::model::{Candidate, Id, Name, NameSource, Naming, Via};
+use crate::model::{Candidate, Id, Name, NameSource, Naming};
 
 /// Contacts of which something is heard and whose end is not known yet: as many as can live.
 const CONTACTS: usize = 131_072;
@@ -116,170 +115,6 @@ impl Names {
         let (heard, last_ns) = self.heard.entry(id).or_default();
         *last_ns = at_ns;
         Some(heard)
-    }
-
-    fn dns_datagram(&mut self, event: &NameEvent, bytes: &[u8]) {
-        if event.port != DNS && event.kind == DATAGRAM_IN {
-            self.announced(event, bytes);
-        }
-        match dns::message(bytes) {
-            Some(Message::Query(question)) if event.kind == DATAGRAM_OUT => {
-                self.ask(event, question);
-            }
-            Some(Message::Answer(answer)) if event.kind == DATAGRAM_IN => {
-                self.answer(event, &answer);
-            }
-            // What is told to all is no question.
-            None if event.kind == DATAGRAM_OUT && event.port != MULTICAST_DNS => {
-                self.requests.misread(event.process);
-            }
-            _ => {}
-        }
-    }
-
-    fn dns_stream(&mut self, id: Id, event: &NameEvent, bytes: &[u8]) {
-        let arrives = event.kind == STREAM_IN;
-        // What is asked further on in the stream is not seen any more.
-        if !arrives && event.offset.saturating_add(event.length) > STREAM_BYTES / 2 {
-            self.requests.misread(event.process);
-        }
-        if self.streams.len() >= STREAMS && !self.streams.contains_key(&(id, arrives)) {
-            self.lost += 1;
-            return;
-        }
-        let (stream, last_ns) = self.streams.entry((id, arrives)).or_default();
-        *last_ns = event.at_ns;
-        let (messages, are_read) = stream.take(event.offset, bytes);
-        if !arrives && !are_read {
-            self.requests.misread(event.process);
-        }
-        for message in messages {
-            match message {
-                Message::Query(question) if !arrives => self.ask(event, question),
-                Message::Answer(answer) if arrives => self.answer(event, &answer),
-                _ => {}
-            }
-        }
-    }
-
-    fn ask(&mut self, event: &NameEvent, question: Question) {
-        let name: Arc<str> = question.name.as_str().into();
-        self.remembered.add_name(&name);
-        let asked = Asked {
-            question,
-            process: event.process,
-            thread: event.thread,
-            at_ns: event.at_ns,
-        };
-        self.requests.ask(event, &name, Via::Dns);
-        let place = place(event, asked.question.id);
-        self.lost += u64::from(!self.questions.ask(place, asked));
-    }
-
-    /// A call of a C library has returned.
-    fn answered(&mut self, event: &NameEvent, bytes: &[u8]) {
-        let call = answered::call(bytes);
-        let name = call.as_ref().map(|call| Arc::from(call.name.as_str()));
-        self.requests.returned(event, name.as_ref());
-        let (Some(call), Some(name)) = (call, name) else {
-            return;
-        };
-        self.remembered.add_name(&name);
-        for address in &call.addresses {
-            self.remembered.add_address(address);
-        }
-        let who = (event.process, event.thread);
-        let moments = (event.began_ns, event.at_ns);
-        self.lookups.add_call(who, &name, &call.addresses, moments);
-    }
-
-    /// A program says something to Android's resolver.
-    fn ask_proxy(&mut self, event: &NameEvent, bytes: &[u8]) {
-        let who = (event.process, event.thread);
-        // What a library is told it tells by itself.
-        let said = (bytes, event.within_call == 0);
-        match self.proxy.ask(event.socket, who, said, event.at_ns) {
-            Asks::Name(name) => {
-                let name = Arc::from(name);
-                self.remembered.add_name(&name);
-                self.requests.ask(event, &name, Via::Proxy);
-            }
-            Asks::Unread => self.requests.misread(event.process),
-            Asks::Nothing => {}
-        }
-    }
-
-    /// That says something to a program.
-    fn proxy_tells(&mut self, event: &NameEvent, bytes: &[u8]) {
-        match self.proxy.tell(event.socket, bytes, event.at_ns) {
-            Some((who, Told::Dns(answer))) => self.learn(who, &answer, event.at_ns),
-            Some((who, Told::Addresses(name, addresses))) => {
-                // It says of none how long it holds.
-                let addresses = addresses.into_iter().map(|address| (address, 0));
-                let name = Arc::from(name);
-                self.add(who, (&name, &Arc::default()), addresses, event.at_ns);
-            }
-            None => {}
-        }
-    }
-
-    fn answer(&mut self, event: &NameEvent, answer: &Answer) {
-        let place = place(event, answer.question.id);
-        let Some(asked) = self.questions.answer(&place, &answer.question) else {
-            return;
-        };
-        self.learn((asked.process, asked.thread), answer, event.at_ns);
-    }
-
-    /// Somebody is told what DNS says.
-    fn learn(&mut self, who: (u64, u32), answer: &Answer, at_ns: u64) {
-        for name in &answer.public_names {
-            if self.public.len() < PUBLIC_NAMES {
-                self.public.insert(name.clone());
-            }
-        }
-        let chain: Arc<[Arc<str>]> = answer
-            .chain
-            .iter()
-            .map(|name| name.as_str().into())
-            .collect();
-        let name: Arc<str> = answer.question.name.as_str().into();
-        for name in chain.iter() {
-            self.remembered.add_name(name);
-        }
-        let addresses = answer.addresses.iter().copied();
-        self.add(who, (&name, &chain), addresses, at_ns);
-    }
-
-    /// Somebody is told that a name has these addresses, each for so many seconds.
-    fn add(
-        &mut self,
-        who: (u64, u32),
-        names: (&Arc<str>, &Arc<[Arc<str>]>),
-        addresses: impl Iterator<Item = (IpAddr, u32)>,
-        at_ns: u64,
-    ) {
-        let addresses: Vec<_> = addresses
-            .map(|(address, seconds)| (Address::of(address), seconds))
-            .collect();
-        for (address, _) in &addresses {
-            self.remembered.add_address(address);
-        }
-        self.lookups.add(who, names, addresses, at_ns);
-    }
-
-    /// What somebody tells all on his network. Only what was asked for over this socket counts: anybody may announce any name for any
-    /// address.
-    fn announced(&mut self, event: &NameEvent, bytes: &[u8]) {
-        for (name, address, seconds) in dns::announcements(bytes) {
-            let Some(asked) = self.questions.asked_all(event.socket, &name) else {
-                continue;
-            };
-            let who = (asked.process, asked.thread);
-            let name: Arc<str> = name.as_str().into();
-            let told = [(address, seconds)].into_iter();
-            self.add(who, (&name, &Arc::default()), told, event.at_ns);
-        }
     }
 
     /// The name of a contact's destination, of all that is known now.
@@ -459,21 +294,6 @@ fn source(whole: &Whole) -> NameSource {
         NameSource::Sni
     } else {
         NameSource::Quic
-    }
-}
-
-fn place(event: &NameEvent, id: u16) -> Place {
-    // What is asked of all is answered by one.
-    let address = if event.port == DNS {
-        event.address
-    } else {
-        Address::ANY
-    };
-    Place {
-        socket: event.socket,
-        address,
-        port: event.port,
-        id,
     }
 }
 

@@ -125,9 +125,9 @@ fn name_in_igmp(list: &str, index: u32) -> Option<Box<str>> {
     list.lines().find_map(|line| {
         let (found, rest) = line.split_once('\t')?;
         let is_it = found.parse() == Ok(index);
-        is_it
-            .then(|| rest.split_ascii_whitespace().next().map(Into::into))
-            .flatten()
+        // The name has ten places, and a colon right behind it where it is longer.
+        let name = rest.split([' ', ':']).next().filter(|_| is_it)?;
+        (!name.is_empty()).then(|| name.into())
     })
 }
 
@@ -154,9 +154,11 @@ mod tests {
     fn a_list_of_groups_names_interfaces() {
         let list = "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n\
                     1\tlo        :     1      V3\n\t\t\t\t010000E0     1 0:00000000\t\t0\n\
-                    12\tred       :     1      V3\n\t\t\t\t010000E0     1 0:00000000\t\t0\n";
+                    12\tred       :     1      V3\n\t\t\t\t010000E0     1 0:00000000\t\t0\n\
+                    13\tdocker_gwbridge:     1      V3\n\t\t\t\t010000E0     1 0:00000000\t\t0\n";
         assert_eq!(name_in_igmp(list, 1).as_deref(), Some("lo"));
         assert_eq!(name_in_igmp(list, 12).as_deref(), Some("red"));
+        assert_eq!(name_in_igmp(list, 13).as_deref(), Some("docker_gwbridge"));
         for index in [0, 2, 10_000] {
             assert_eq!(name_in_igmp(list, index), None);
         }

@@ -33,9 +33,9 @@ impl Found {
         room: impl FnOnce(&Flow) -> Option<u32>,
     ) {
         let lasts = flow.last_second.wrapping_sub(flow.opened).cast_signed() >= LASTING as i32;
-        // A slot does not say which interface a link-local remote is on, nor whom the call named.
+        // A slot does not say over which interface, nor whom the call named.
         let has_place = key.protocol == PROTOCOL_UDP
-            && !key.address.has_scope()
+            && key.interface == 0
             && flow.led == 0
             && flow.followed != 0;
         if !has_place || !lasts {
@@ -73,7 +73,7 @@ impl Pipeline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tracer_common::{Address, map::PROTOCOL_ICMP};
+    use tracer_common::map::PROTOCOL_ICMP;
 
     #[test]
     fn of_the_flows_that_last_the_largest_is_chosen() {
@@ -113,7 +113,7 @@ mod tests {
         };
         found.consider(&ping, &large, |_| Some(2));
         let link_local = FlowKey {
-            address: Address::of_words([0xfe80_0000_u32.to_be(), 0, 0, 1]),
+            interface: 3,
             ..key(8)
         };
         found.consider(&link_local, &large, |_| Some(2));

@@ -206,6 +206,7 @@ impl Pipeline {
             losses: self.losses(),
             folded: self.book.rows.folded(),
             maps: self.map_use(&entries),
+            tables: self.tables(),
             hooks: self.hooks(),
             contacts,
             undecided: self.undecided(),

@@ -1,5 +1,7 @@
 //! What a snapshot says of the tracer itself: losses, how full the maps are, which hooks serve.
 
+use std::sync::Arc;
+
 use tracer_common::{fast::FAST_FLOWS, map::counter};
 
 use super::{Pipeline, reading::Entries};
@@ -135,6 +137,13 @@ impl Pipeline {
             use_of("older", entries.older, capacities.older),
             use_of("libraries", libraries, LIBRARIES),
         ]
+    }
+
+    pub(super) fn tables(&self) -> Vec<(Arc<str>, u64)> {
+        let tables = self.kernel.maps.tables.iter();
+        tables
+            .map(|table| (table.name.clone(), table.bytes()))
+            .collect()
     }
 
     pub(super) fn hooks(&self) -> Vec<HookState> {

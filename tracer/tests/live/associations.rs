@@ -86,11 +86,12 @@ fn has_sctp() -> bool {
     is_there
 }
 
-/// A server, ready, and whose sockets are of that style.
+/// A server, ready, and whose sockets are of that style; it may have further arguments behind it.
 fn serve(host: &Namespace, directory: &Directory, style: &str) -> Helper {
     let mut command = host.command(&directory.app("server"));
     command
-        .args(["serve-associations", "--style", style])
+        .args(["serve-associations", "--style"])
+        .args(style.split(' '))
         .args(["--until-stdin-closes", "--listen"])
         .args(LISTEN);
     Helper::start(&mut command, "ready")
@@ -187,6 +188,11 @@ fn at_the_control_group_an_association_is_of_the_one_to_many_socket_that_accepts
 #[test]
 fn at_the_control_group_an_association_is_of_the_one_to_one_socket_that_accepts_it() {
     check_accepted("one-to-one");
+}
+
+#[test]
+fn at_the_control_group_an_association_that_is_peeled_off_stays_one_contact() {
+    check_accepted("one-to-many --peel-off");
 }
 
 fn check_accepted(style: &str) {

@@ -7,8 +7,8 @@ use tracer::kernel::release;
 use crate::{
     filters::tells_why_it_drops,
     support::{
-        Directory, Helper, Namespace, Tracer,
-        programs::programs,
+        Directory, Helper, Metrics, Namespace, Tracer,
+        programs::{Program, programs},
         truth::{self, Busy},
         unserved,
     },
@@ -82,6 +82,10 @@ fn may_be_missing(signal: &str, hook: &str) -> bool {
     match signal {
         // Before 5.14 another one stands in for it.
         "tcp_error" => hook == "inet_sk_error_report",
+        // So does a kprobe where there are no such hooks.
+        "datagrams_in" => {
+            hook == "__udp_enqueue_schedule_skb_entry" && unserved().contains("datagram_returns")
+        }
         "datagram_filtered" => !tells_why_it_drops(),
         "names" | "frames" | "frames_direct" | "associations" | "datagram_returns" => {
             !types || unserved().contains(signal)
@@ -155,7 +159,11 @@ fn with_another_tracer_on_the_same_hooks_both_count_all_and_say_what_was_not_run
         let metrics = tracer.wait_for("every contact has ended", |metrics| {
             truth::is_over(metrics, &[("app", "beside-tcp")])
                 && truth::is_over(metrics, &[("app", "beside-udp")])
-                && truth::is_over(metrics, &[("app", "beside-server"), ("protocol", "tcp")])
+                && truth::are_over(
+                    metrics,
+                    &[("app", "beside-server"), ("protocol", "tcp")],
+                    times,
+                )
         });
         for (app, protocol, told) in [("beside-tcp", "tcp", tcp), ("beside-udp", "udp", udp)] {
             let [connections, established, sent, received] = told;
@@ -165,15 +173,27 @@ fn with_another_tracer_on_the_same_hooks_both_count_all_and_say_what_was_not_run
             truth::check(&metrics, &accepted, other_end);
         }
         metrics.assert_nothing_lost();
-        // The two at that tracepoint make up for each other.
-        let missed: u64 = programs(tracer.child.id())
+        let programs = programs(tracer.child.id());
+        let at = |place: &str| {
+            let here = |program: &&Program| program.tracepoint.as_deref() == Some(place);
+            programs.iter().filter(here).count()
+        };
+        // Those at one tracepoint make up for each other. Which of perf's is where the kernel does not say.
+        let makes_up = |program: &Program| {
+            let place = program.tracepoint.as_deref();
+            place.is_some_and(|place| place == "inet_sock_set_state" || at(place) > 1)
+        };
+        let missed: u64 = programs
             .iter()
-            .filter(|program| program.tracepoint.as_deref() != Some("inet_sock_set_state"))
+            .filter(|program| !makes_up(program) && !program.is_perfs)
             .map(|program| program.missed)
             .sum();
-        assert!(metrics.sum("tracer_hook_missed_total", &[]) <= missed);
-        let metrics = tracer.metrics();
-        assert!(metrics.sum("tracer_hook_missed_total", &[]) >= missed);
+        let said = |metrics: &Metrics| {
+            let sum = |labels: &[_]| metrics.sum("tracer_hook_missed_total", labels);
+            sum(&[]) - sum(&[("hook", "tcp_destroy_sock_kept")])
+        };
+        assert!(said(&metrics) <= missed);
+        assert!(said(&tracer.metrics()) >= missed);
     }
     for server in servers {
         server.finish();

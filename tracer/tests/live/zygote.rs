@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use crate::support::{Directory, Helper, Metrics, Tracer, example, run};
+use crate::support::{Directory, Helper, Metrics, Tracer, example, mount::mount_own, run};
 
 /// Where `netd` pins whom it charges.
 const CHARGES: &str = "/sys/fs/bpf/netd_shared/map_netd_cookie_tag_map";
@@ -105,32 +105,6 @@ const LATER: &[(&str, &[Row])] = &[
     ),
 ];
 
-/// Gives this thread, and what it starts, a file system of BPF of its own, which goes with them.
-fn mount_own_bpf() {
-    // SAFETY: no memory but C strings is involved; the mounts of others stay as they are.
-    let results = unsafe {
-        let (none, private) = (c"none".as_ptr(), libc::MS_REC | libc::MS_PRIVATE);
-        [
-            libc::unshare(libc::CLONE_NEWNS),
-            libc::mount(
-                none,
-                c"/".as_ptr(),
-                std::ptr::null(),
-                private,
-                std::ptr::null(),
-            ),
-            libc::mount(
-                none,
-                c"/sys/fs/bpf".as_ptr(),
-                c"bpf".as_ptr(),
-                0,
-                std::ptr::null(),
-            ),
-        ]
-    };
-    assert_eq!(results, [0; 3], "hint: live tests need root");
-}
-
 /// Where the unified hierarchy is.
 fn unified() -> PathBuf {
     let mounts = fs::read_to_string("/proc/self/mounts").expect("the mounts");
@@ -183,7 +157,7 @@ fn counted(metrics: &Metrics, app: &str, user: &str, address: &str) -> [u64; 3] 
 
 #[test]
 fn a_contact_is_its_apps_however_android_makes_it() {
-    mount_own_bpf();
+    mount_own(c"bpf", c"/sys/fs/bpf");
     let directory = Directory::new("zygote");
     let list = directory.0.join("packages.list");
     fs::write(&list, LIST).expect("write the list");

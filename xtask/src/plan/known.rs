@@ -49,51 +49,10 @@ const fn often(
 }
 
 const NOT_RUN: &str = "a probe that the kernel skips is made up for by nothing";
-const NOT_FOLLOWED: &str = " calls were not followed to their return";
-const FEW_RETURNS: &str = "it follows as many calls to their return as it has processors, and cannot tell of the return of a function by its types: what \
-                           several threads send at the same time is lost in part, and counted as lost";
 const PAST: &str = "what a sockmap sends past TCP is in no count: a limit, which the contact says";
-/// All that it says, but for how many packets its firewall has judged.
-const ENDS_EARLY: &str = "packets judged): DIFFERENT
-    c07-app|out|10.91.0.2|7007|udp
-      truth  {'n': 1, 'est': 1, 'sent': 150, 'recv': 150}
-      tracer {'n': 1, 'est': 1, 'sent': 150, 'recv': 150}
-    c07-srv|in|10.91.0.1|7007|udp
-      truth  {'n': 1, 'est': 1, 'sent': 150, 'recv': 150}
-      tracer {'n': 1, 'est': 1, 'sent': 150, 'recv': 150}
-    c07-tcp|out|10.91.0.2|7007|tcp
-      truth  {'n': 2, 'est': 2, 'sent': 6, 'recv': 10}
-      tracer {'n': 2, 'est': 2, 'sent': 6, 'recv': 10}
-  ! c07-tsrv|in|10.91.0.1|7007|tcp
-      truth  {'n': 2, 'est': 2, 'sent': 10, 'recv': 6}
-      tracer {'n': 2, 'est': 2, 'open': 1, 'sent': 10, 'recv': 6}";
 
 /// Where the tracer is wrong.
 pub const KNOWN: &[Row] = &[
-    often(
-        "datagram::datagrams_of_every_kind_are_counted_to_the_contact_and_to_the_byte",
-        &["arm-5.10"],
-        NOT_FOLLOWED,
-        FEW_RETURNS,
-    ),
-    often(
-        "churn::what_churn_made_is_exact_at_rest",
-        &["arm-5.10"],
-        NOT_FOLLOWED,
-        FEW_RETURNS,
-    ),
-    often(
-        "churn::under_churn_no_counter_falls_and_each_contact_is_in_one_state",
-        &["arm-5.10"],
-        NOT_FOLLOWED,
-        FEW_RETURNS,
-    ),
-    often(
-        "programs::with_another_tracer_on_the_same_hooks_both_count_all_and_say_what_was_not_run",
-        &["arm-5.10"],
-        NOT_FOLLOWED,
-        FEW_RETURNS,
-    ),
     often(
         "translated::what_is_led_elsewhere_counts_for_whom_the_call_named",
         &["x86-7"],
@@ -107,16 +66,11 @@ pub const KNOWN: &[Row] = &[
         NOT_RUN,
     ),
     // The public cases, where they lie beside this repository (`xtask/src/cases.rs`).
-    often(
-        "cases::07-nfqueue-verdict",
-        &[HERE],
-        ENDS_EARLY,
-        "it ends its firewall before the last packet has passed, and the kernel keeps that connection open",
-    ),
     row("cases::11-sockmap-redirect", &[HERE], PAST),
 ];
 
 const NO_SCTP: &str = "no SCTP";
+const NO_VRF: &str = "no VRF";
 const NO_ESP: &str = "no ESP";
 const NO_KPROBES: &str = "no kprobes";
 const NO_MPTCP: &str = "no MPTCP";
@@ -154,6 +108,11 @@ pub const SKIPPED: &[Row] = &[
     ),
     row(
         "associations::at_the_control_group_an_association_is_of_the_one_to_one_socket_that_accepts_it",
+        &[HERE],
+        NO_SCTP,
+    ),
+    row(
+        "associations::at_the_control_group_an_association_that_is_peeled_off_stays_one_contact",
         &[HERE],
         NO_SCTP,
     ),
@@ -233,9 +192,19 @@ pub const SKIPPED: &[Row] = &[
         NO_ESP,
     ),
     row(
-        "bound::what_is_bound_to_an_interface_or_a_vrf_says_to_which",
+        "bound::what_is_bound_to_an_interface_says_to_which",
         NO_TYPES,
         WITHOUT_TYPES,
+    ),
+    row(
+        "bound::what_is_bound_to_a_vrf_says_to_which",
+        NO_TYPES,
+        WITHOUT_TYPES,
+    ),
+    row(
+        "bound::what_is_bound_to_a_vrf_says_to_which",
+        &[HERE],
+        NO_VRF,
     ),
     row(
         "scope::one_link_local_address_on_two_interfaces_is_two_machines",

@@ -160,6 +160,11 @@ pub const TESTS: &[Test] = &[
         Long::Everywhere,
     ),
     row(
+        "associations::at_the_control_group_an_association_that_is_peeled_off_stays_one_contact",
+        NOWHERE,
+        Long::Everywhere,
+    ),
+    row(
         "associations::at_the_control_group_one_to_one_sockets_leave_their_table_at_their_end",
         &["x86-6.12"],
         Long::Everywhere,
@@ -610,8 +615,8 @@ pub const TESTS: &[Test] = &[
         Long::On(ONLY_HERE),
     ),
     row(
-        "returns::what_many_calls_send_that_wait_at_a_time_is_counted_or_is_a_loss_of_so_many_calls",
-        &["x86-5.10", "x86-6.12"],
+        "returns::what_many_calls_send_that_wait_at_a_time_is_counted",
+        &["x86-6.1-no-btf"],
         Long::On(&[
             "x86-5.10",
             "x86-6.1",
@@ -623,8 +628,26 @@ pub const TESTS: &[Test] = &[
         ]),
     ),
     row(
-        "bound::what_is_bound_to_an_interface_or_a_vrf_says_to_which",
-        &[HERE, "x86-7"],
+        "returns::where_tracefs_is_not_there_what_many_calls_send_is_counted_or_is_a_loss_of_so_many_calls",
+        &["x86-6.12"],
+        Long::On(&[
+            "x86-5.10",
+            "x86-6.1",
+            "x86-6.1-no-btf",
+            "x86-6.12",
+            "arm-5.10",
+            "arm-6.1",
+            "arm-6.12-16k",
+        ]),
+    ),
+    row(
+        "bound::what_is_bound_to_an_interface_says_to_which",
+        ONLY_HERE,
+        Long::Everywhere,
+    ),
+    row(
+        "bound::what_is_bound_to_a_vrf_says_to_which",
+        &["x86-7"],
         Long::Everywhere,
     ),
     row(

@@ -24,6 +24,9 @@ pub struct ServeAssociations {
     /// How this end has its associations; the clients may have theirs in either way
     #[arg(long, default_value = "one-to-one")]
     pub style: Style,
+    /// Give each association of one-to-many a socket of its own, behind its first message (`SCTP_SOCKOPT_PEELOFF`)
+    #[arg(long)]
+    pub peel_off: bool,
     /// End when stdin closes, not only on SIGTERM
     #[arg(long)]
     pub until_stdin_closes: bool,
@@ -60,6 +63,7 @@ pub fn run(arguments: &ServeAssociations) -> Result<()> {
             .map(|(socket, address)| {
                 let serve = || match arguments.style {
                     Style::OneToOne => serve_each(socket, &stop),
+                    Style::OneToMany if arguments.peel_off => serve_peeled(socket, &stop),
                     Style::OneToMany => serve_all(socket, &stop),
                 };
                 (address, scope.spawn(serve))
@@ -127,6 +131,97 @@ fn serve_all(socket: &OwnedFd, stop: &AtomicBool) -> Result<Count> {
         count.sent += gone(echo)?;
     }
     Ok(count)
+}
+
+/// Each association through a socket of its own from its first message on, one after the other.
+fn serve_peeled(listener: &OwnedFd, stop: &AtomicBool) -> Result<Count> {
+    let mut count = Count::default();
+    let mut buffer = vec![0; 1 << 16];
+    while let Some((first, from)) = wait(stop, || message::receive_from(listener, &mut buffer, 0))?
+    {
+        count.remotes.insert(from);
+        let socket = peel_off(listener, from).context("peel an association off")?;
+        message::give_up_after(&socket, TICK)?;
+        let mut taken = first;
+        while taken != 0 {
+            count.received += taken;
+            count.sent += gone(message::send(&socket, &buffer[..taken as usize], None, 0))?;
+            taken = loop {
+                match gone(message::receive(&socket, &mut buffer, 0)) {
+                    // Such a socket has no end of its own.
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        if stop.load(Ordering::Relaxed) || is_over(&socket) {
+                            break 0;
+                        }
+                    }
+                    taken => break taken?,
+                }
+            };
+        }
+    }
+    Ok(count)
+}
+
+// include/uapi/linux/sctp.h.
+const SOL_SCTP: libc::c_int = 132;
+const SCTP_STATUS: libc::c_int = 14;
+const SCTP_GET_PEER_ADDR_INFO: libc::c_int = 15;
+const SCTP_SOCKOPT_PEELOFF: libc::c_int = 102;
+
+/// `struct sctp_paddrinfo`.
+#[repr(C)]
+struct Peer {
+    association: i32,
+    address: [u8; size_of::<libc::sockaddr_storage>()],
+    rest: [u32; 5],
+}
+
+/// `sctp_peeloff_arg_t`.
+#[repr(C)]
+struct PeelOff {
+    association: i32,
+    socket: libc::c_int,
+}
+
+fn peel_off(listener: &OwnedFd, from: SocketAddr) -> io::Result<OwnedFd> {
+    let mut peer = Peer {
+        association: 0,
+        address: [0; _],
+        rest: [0; 5],
+    };
+    let encoded = socket::encode(from);
+    // SAFETY: an encoded address has that many bytes, and no more than its place.
+    unsafe {
+        let bytes = encoded.length() as usize;
+        let to = peer.address.as_mut_ptr();
+        std::ptr::copy_nonoverlapping(encoded.pointer().cast::<u8>(), to, bytes);
+    }
+    get(listener, SCTP_GET_PEER_ADDR_INFO, &mut peer)?;
+    let mut peeled = PeelOff {
+        association: peer.association,
+        socket: -1,
+    };
+    get(listener, SCTP_SOCKOPT_PEELOFF, &mut peeled)?;
+    // SAFETY: the descriptor is new, and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(peeled.socket) })
+}
+
+/// Whether the socket's only association has ended.
+fn is_over(socket: &OwnedFd) -> bool {
+    // `struct sctp_status`, of which nothing is read.
+    let mut status = [0_u32; 64];
+    get(socket, SCTP_STATUS, &mut status).is_err()
+}
+
+/// Asks for an option; `value` says of what, and takes the answer.
+fn get<T>(socket: &OwnedFd, name: libc::c_int, value: &mut T) -> io::Result<()> {
+    let (to, mut bytes) = (
+        std::ptr::from_mut(value).cast(),
+        size_of::<T>() as libc::socklen_t,
+    );
+    // SAFETY: the kernel reads and writes at most `bytes` bytes of the value.
+    checked(unsafe { libc::getsockopt(socket.as_raw_fd(), SOL_SCTP, name, to, &raw mut bytes) })?;
+    Ok(())
 }
 
 /// None when it is quiet after the end was asked for.

@@ -4,7 +4,10 @@ use tracer_common::name::{ADDRESSES, Answered, NAME_BYTES};
 use zerocopy::IntoBytes as _;
 
 use super::*;
-use crate::name::{dns::made as message, proxy::made as proxy};
+use crate::{
+    model::Via,
+    name::{dns::made as message, proxy::made as proxy},
+};
 
 const A: u16 = 1;
 const SERVER: &str = "192.0.2.1";

@@ -5,6 +5,7 @@ mod counter;
 pub mod group;
 pub mod hidden;
 mod metrics;
+pub mod mount;
 mod namespace;
 pub mod network;
 mod process;

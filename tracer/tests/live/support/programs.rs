@@ -8,6 +8,8 @@ pub struct Program {
     pub id: u32,
     /// The raw tracepoint it is attached to, where it is to one.
     pub tracepoint: Option<String>,
+    /// Whether it is at a tracepoint as perf has it.
+    pub is_perfs: bool,
     /// Instructions that the verifier looked at, where the kernel tells it (5.16).
     pub verified: Option<u64>,
     /// Events it was not run for, because it would have interrupted itself; 0 where the kernel does not tell it (5.12).
@@ -15,6 +17,9 @@ pub struct Program {
     /// Whether the kernel tells it; one that does not runs a program in the middle of itself.
     pub tells_missed: bool,
 }
+
+/// `BPF_PROG_TYPE_TRACEPOINT` (include/uapi/linux/bpf.h).
+const TRACEPOINT: &str = "5";
 
 /// What the kernel says of one descriptor.
 pub struct Descriptor(String);
@@ -62,6 +67,7 @@ pub fn programs(process: u32) -> Vec<Program> {
         .map(|program| Program {
             id: program.number("prog_id").expect("a program's number"),
             tracepoint: None,
+            is_perfs: program.value("prog_type") == Some(TRACEPOINT),
             verified: program.number("verified_insns"),
             missed: program.number("recursion_misses").unwrap_or(0),
             tells_missed: program.value("recursion_misses").is_some(),

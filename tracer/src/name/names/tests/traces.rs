@@ -1,5 +1,7 @@
 //! Whether a lookup was seen, and of whom lookups cannot be.
 
+use tracer_common::name::STREAM_BYTES;
+
 use super::*;
 
 #[track_caller]
