@@ -44,6 +44,16 @@ const EVERYWHERE: &[&str] = &[
     "arm-6.12-16k",
 ];
 const ONLY_HERE: &[&str] = &[HERE];
+/// Those whose kprobes the tracer takes by itself.
+const WITH_KPROBES: &[&str] = &[
+    "x86-5.10",
+    "x86-6.1",
+    "x86-6.1-no-btf",
+    "x86-6.12",
+    "arm-5.10",
+    "arm-6.1",
+    "arm-6.12-16k",
+];
 /// For the long run alone.
 const NOWHERE: &[&str] = &[];
 
@@ -617,32 +627,16 @@ pub const TESTS: &[Test] = &[
     row(
         "returns::what_many_calls_send_that_wait_at_a_time_is_counted",
         &["x86-6.1-no-btf"],
-        Long::On(&[
-            "x86-5.10",
-            "x86-6.1",
-            "x86-6.1-no-btf",
-            "x86-6.12",
-            "arm-5.10",
-            "arm-6.1",
-            "arm-6.12-16k",
-        ]),
+        Long::On(WITH_KPROBES),
     ),
     row(
         "returns::where_tracefs_is_not_there_what_many_calls_send_is_counted_or_is_a_loss_of_so_many_calls",
-        &["x86-6.12"],
-        Long::On(&[
-            "x86-5.10",
-            "x86-6.1",
-            "x86-6.1-no-btf",
-            "x86-6.12",
-            "arm-5.10",
-            "arm-6.1",
-            "arm-6.12-16k",
-        ]),
+        &["x86-5.10", "x86-6.1-no-btf", "x86-6.12"],
+        Long::On(WITH_KPROBES),
     ),
     row(
         "bound::what_is_bound_to_an_interface_says_to_which",
-        ONLY_HERE,
+        &[HERE, "x86-7"],
         Long::Everywhere,
     ),
     row(
