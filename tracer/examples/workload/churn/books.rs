@@ -40,7 +40,7 @@ impl Books {
     }
 
     /// A line for each place.
-    pub fn print(&self, has_sctp: bool) {
+    pub fn print(&self) {
         for ((protocol, direction, place), truth) in &self.0 {
             let protocol = match protocol {
                 Protocol::Tcp => "tcp",
@@ -53,7 +53,7 @@ impl Books {
             };
             truth.print_with(
                 *place,
-                json!({"protocol": protocol, "direction": direction, "sctp": has_sctp}),
+                json!({"protocol": protocol, "direction": direction}),
             );
         }
     }

@@ -20,7 +20,7 @@ use streams::Streams;
 
 #[derive(Args)]
 pub struct Churn {
-    /// Over which protocols, in turns; SCTP is left out where the kernel has none, and the truth says so
+    /// Over which protocols, in turns; SCTP is left out where the kernel has none
     #[arg(long, required = true, value_delimiter = ',')]
     pub protocols: Vec<Protocol>,
     /// Contacts begun a second, of all protocols together
@@ -68,12 +68,10 @@ trait Contacts {
 
 pub fn run(arguments: &Churn) -> Result<()> {
     let mut all: Vec<Box<dyn Contacts>> = Vec::new();
-    let mut has_sctp = false;
     for protocol in &arguments.protocols {
         if *protocol == Protocol::Udp {
             all.push(Box::new(Datagrams::open()?));
         } else if let Some(streams) = Streams::open(*protocol, arguments.silent)? {
-            has_sctp |= *protocol == Protocol::Sctp;
             all.push(Box::new(streams));
         }
     }
@@ -95,6 +93,6 @@ pub fn run(arguments: &Churn) -> Result<()> {
     for contacts in all {
         contacts.finish(&mut books)?;
     }
-    books.print(has_sctp);
+    books.print();
     Ok(())
 }
