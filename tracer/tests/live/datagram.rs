@@ -357,10 +357,16 @@ fn datagrams_of_every_kind_are_counted_to_the_contact_and_to_the_byte() {
 fn what_a_raw_socket_receives_is_its_makers_where_it_neither_binds_nor_sends() {
     let (directory, network) = (Directory::new("taker"), Network::new());
     let tracer = Tracer::start(&[]);
-    for (app, to) in [("taker4", "10.77.0.2"), ("taker6", "fd77::2")] {
-        let arguments = ["raw", "--to", to, "--times", "60", "--bytes", "300"];
+    // 132 is SCTP, which programs may speak themselves: the socket is a raw one all the same.
+    for (app, to, protocol) in [
+        ("taker4", "10.77.0.2", "253"),
+        ("taker6", "fd77::2", "253"),
+        ("taker-sctp", "10.77.0.2", "132"),
+    ] {
+        let mut arguments = vec!["raw", "--to", to, "--times", "60", "--bytes", "300"];
+        arguments.extend(["--protocol", protocol]);
         let mut command = network.server.command(&directory.app(app));
-        command.args(arguments).arg("--only-receive");
+        command.args(&arguments).arg("--only-receive");
         let taker = Helper::start(&mut command, "ready");
         let mut command = network.client.command(&directory.app("sender"));
         command.args(arguments);
@@ -373,6 +379,9 @@ fn what_a_raw_socket_receives_is_its_makers_where_it_neither_binds_nor_sends() {
         assert_eq!(metrics.sum("tracer_received_bytes_total", &place), 60 * 300);
         metrics.assert_all_have_an_app();
         metrics.assert_nothing_lost();
+        tracer.wait_for("it has ended with its socket", |metrics| {
+            metrics.sum("tracer_connections_open", &place) == 0
+        });
     }
 }
 
