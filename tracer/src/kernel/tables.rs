@@ -20,15 +20,20 @@ pub struct Table {
     pub name: Arc<str>,
     /// Its descriptor, which stays open as long as the kernel side is there.
     descriptor: RawFd,
+    /// What it takes, where it is not a hash that may allocate: that is asked once, as to ask takes 20 µs.
+    fixed: Option<u64>,
 }
 
 impl Table {
     /// All of them; before any is taken out of the object.
     pub fn all(ebpf: &Ebpf) -> Vec<Self> {
         let tables = ebpf.maps().filter_map(|(name, map)| {
+            let descriptor = data(map)?.fd().as_fd().as_raw_fd();
+            let may_allocate = matches!(map, Map::HashMap(_));
             Some(Self {
                 name: name.to_lowercase().into(),
-                descriptor: data(map)?.fd().as_fd().as_raw_fd(),
+                descriptor,
+                fixed: (!may_allocate).then(|| bytes(descriptor)),
             })
         });
         let mut tables: Vec<_> = tables.collect();
@@ -38,9 +43,13 @@ impl Table {
 
     /// Bytes, as the kernel says: since 6.4 what it takes now, before an estimate of what it takes when it is full. 0 where it does not say.
     pub fn bytes(&self) -> u64 {
-        let said = fs::read_to_string(format!("/proc/self/fdinfo/{}", self.descriptor));
-        said.ok().and_then(|said| locked(&said)).unwrap_or(0)
+        self.fixed.unwrap_or_else(|| bytes(self.descriptor))
     }
+}
+
+fn bytes(descriptor: RawFd) -> u64 {
+    let said = fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}"));
+    said.ok().and_then(|said| locked(&said)).unwrap_or(0)
 }
 
 /// The field of that name (`bpf_map_show_fdinfo`, kernel/bpf/syscall.c; since 4.9). Of ring buffers it was 0 from 5.11 to 6.3.
